@@ -1,0 +1,3 @@
+"""Nexus: a self-hosted cloud on microVMs."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Plumbing without domain words: anything here could serve another product unchanged."""

@@ -1,0 +1,1 @@
+"""The control plane: API, flows and the only writer of the database."""

@@ -1,0 +1,168 @@
+"""What the host and the guest tell each other. The Go side mirrors these shapes in guest/ (see docs/protocol/guest.md).
+
+`GuestConfig` reaches the guest as /nexus/config.json in a second cpio archive appended to the initramfs: no network,
+no metadata service, the same on every hypervisor. Everything else is HTTP on streams of the guest channel.
+"""
+
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Literal
+
+from pydantic import Field
+
+from nexus.protocol.base import Message
+from nexus.protocol.machines import Hostname, MacAddress
+
+
+class MountSpec(Message):
+    """A block device and the file system on it."""
+
+    device: str = Field(description="/dev/vda …")
+    fs: Literal["ext4", "squashfs"]
+    read_only: bool = False
+
+
+class GuestNic(Message):
+    """An interface, found by its MAC. No address: it is only brought up."""
+
+    mac: MacAddress
+    address: IPv4Interface | None = None
+    gateway: IPv4Address | None = None
+
+
+class GuestAccount(Message):
+    name: str = "root"
+    password_hash: str | None = None
+    ssh_authorized_keys: tuple[str, ...] = ()
+
+
+class GuestConfig(Message):
+    """Version 1 of the guest's configuration."""
+
+    version: Literal[1] = 1
+    mode: Literal["vm", "container"] = Field(default="vm", description="container: our init stays PID 1")
+    root: MountSpec
+    overlay: MountSpec | None = Field(default=None, description="Writable layer above a read-only root")
+    init: str = "/sbin/init"
+    hostname: Hostname
+    machine_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="For /etc/machine-id")
+    user: GuestAccount = GuestAccount()
+    nics: tuple[GuestNic, ...] = ()
+    dns: tuple[IPv4Address, ...] = ()
+    time_unix_ms: int | None = None
+
+
+class GuestHealth(Message):
+    """GET /v1/health"""
+
+    version: str
+    protocol: int
+    capabilities: tuple[str, ...] = ()
+    boot_ms: int = Field(description="Milliseconds from kernel start to the agent being ready")
+
+
+class GuestDisk(Message):
+    name: str
+    read_bytes: int
+    written_bytes: int
+
+
+class GuestInterface(Message):
+    name: str
+    mac: str
+    addresses: tuple[str, ...] = ()
+    received_bytes: int
+    sent_bytes: int
+
+
+class GuestMetrics(Message):
+    """GET /v1/metrics: counters since boot except where said."""
+
+    uptime_s: float
+    cpu_percent: float = Field(description="Of all vCPUs together, since the previous call by anyone (0 to 100)")
+    cpu_seconds: float
+    memory_total_kib: int
+    memory_available_kib: int
+    load_1: float
+    load_5: float
+    load_15: float
+    processes: int
+    disks: tuple[GuestDisk, ...] = ()
+    interfaces: tuple[GuestInterface, ...] = ()
+    root_total_bytes: int
+    root_free_bytes: int
+
+
+class SessionKind(StrEnum):
+    EXEC = "exec"
+    PTY = "pty"
+
+
+class TerminalSize(Message):
+    cols: int = Field(ge=1, le=1000)
+    rows: int = Field(ge=1, le=1000)
+
+
+class SessionRequest(Message):
+    """POST /v1/sessions: start a process. It lives on when the connection that watches it is lost."""
+
+    kind: SessionKind
+    argv: tuple[str, ...] = Field(default=(), description="Empty with kind pty: the user's login shell")
+    user: str | None = Field(default=None, description="None: the VM's user from its configuration")
+    cwd: str | None = Field(default=None, description="None: the user's home directory, or / if that is missing")
+    env: dict[str, str] = Field(default_factory=dict)
+    timeout_ms: int | None = Field(default=None, ge=1, description="The process group is killed after this long")
+    size: TerminalSize | None = None
+
+
+class SessionOpened(Message):
+    id: str
+
+
+class SessionExit(Message):
+    """How a session's process ended: `code` as a shell gives it (128 + signal number when killed)."""
+
+    code: int
+    signal: int | None = None
+    timed_out: bool = False
+
+
+class Frame(StrEnum):
+    """Names of the frame types on GET /v1/sessions/{id}/stream; see docs/protocol/guest.md for the bytes."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    ERROR_OUTPUT = "error_output"
+    RESIZE = "resize"
+    END_OF_INPUT = "end_of_input"
+    EXIT = "exit"
+
+
+FRAME_TYPES: dict[Frame, int] = {
+    Frame.INPUT: 0,
+    Frame.OUTPUT: 1,
+    Frame.ERROR_OUTPUT: 2,
+    Frame.RESIZE: 3,
+    Frame.END_OF_INPUT: 4,
+    Frame.EXIT: 5,
+}
+FRAME_HEADER_BYTES = 5
+"""One byte of type, then the payload's length as a big-endian u32."""
+MAX_FRAME_BYTES = 64 * 1024
+
+
+class PowerAction(StrEnum):
+    """POST /v1/power {"action": …}"""
+
+    POWEROFF = "poweroff"
+    REBOOT = "reboot"
+
+
+class PowerRequest(Message):
+    action: PowerAction
+
+
+class TimeRequest(Message):
+    """PUT /v1/time"""
+
+    time_unix_ms: int

@@ -1,0 +1,184 @@
+"""Machines as manager and agent speak of them.
+
+The manager sends what should be (`MachineSpec`, `PowerWish`), each with the generation it belongs to; the agent
+refuses an older generation than it has seen (`Refused`, code `stale_generation`) and answers with what is
+(`MachineSeen`). Every request may be sent twice.
+
+*Boots* are counted, not commanded: `PowerWish(power=ON, boot=3)` means "the third boot has happened". A machine whose
+third boot has ended by itself (the guest powered off, the VMM was killed) stays off however often that wish is
+repeated; the manager asks for boot 4 when it wants it on again. So a start can neither be lost nor happen twice.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from nexus.protocol.base import Message
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+MacAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
+DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+Hostname = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class Power(StrEnum):
+    """What a machine's hypervisor does with it. ABSENT: this host has no such machine."""
+
+    ON = "on"
+    PAUSED = "paused"
+    OFF = "off"
+    ABSENT = "absent"
+
+
+class GuestPhase(StrEnum):
+    """Whether the in-guest agent answers. ABSENT: off, or the boot has no agent (a kernel with its own initramfs)."""
+
+    BOOTING = "booting"
+    READY = "ready"
+    ABSENT = "absent"
+
+
+class ExitReason(StrEnum):
+    """Why the last boot ended."""
+
+    ASKED = "asked"
+    """We stopped it."""
+    GUEST_SHUTDOWN = "guest_shutdown"
+    """The guest powered itself off."""
+    GUEST_REBOOT = "guest_reboot"
+    """The guest asked for a reset; the manager answers with the next boot."""
+    GUEST_PANIC = "guest_panic"
+    VMM_KILLED = "vmm_killed"
+    """The VMM ended by a signal that was not ours."""
+    VMM_FAILED = "vmm_failed"
+    """The VMM ended with an error, or could not be started."""
+    HOST_REBOOTED = "host_rebooted"
+    BOOT_TIMEOUT = "boot_timeout"
+    """The guest did not come up before the agent's boot deadline, retries included."""
+
+
+class DiskFormat(StrEnum):
+    """What an image or disk holds. A squashfs is always a read-only base below an overlay."""
+
+    SQUASHFS = "squashfs"
+    EXT4 = "ext4"
+    RAW = "raw"
+
+
+class DiskRole(StrEnum):
+    ROOT = "root"
+    """Writable root file system, cloned from its image (ext4), or the read-only base (squashfs) below an overlay."""
+    OVERLAY = "overlay"
+    """The writable layer of a machine whose root is a read-only base."""
+    DATA = "data"
+
+
+class DiskSpec(Message):
+    """One disk. Disks appear in the guest as vda, vdb … in the order of `MachineSpec.disks`."""
+
+    id: UUID
+    drive_id: DeviceName
+    role: DiskRole
+    format: DiskFormat
+    image_sha256: Sha256 | None = Field(default=None, description="Content to start from; None: an empty disk")
+    size_bytes: int | None = Field(default=None, ge=1, description="Grown to this; None: the image's own size")
+    read_only: bool = False
+
+
+class NetworkSpec(Message):
+    """A network as the host must provide it. In user mode (no CAP_NET_ADMIN) bridge and addresses are not used."""
+
+    id: UUID
+    bridge: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,14}$")] = "fcbr0"
+    gateway: IPv4Interface = Field(description="The host's address on the bridge, with prefix length")
+    nat: bool = True
+
+
+class NicSpec(Message):
+    """One interface. `address` is what the guest is given in bridge mode; in user mode the agent chooses."""
+
+    id: UUID
+    iface_id: DeviceName
+    mac: MacAddress
+    network: NetworkSpec
+    address: IPv4Interface | None = None
+    dns: tuple[IPv4Address, ...] = ()
+
+
+class GuestUser(Message):
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "root"
+    password_hash: str | None = Field(default=None, description="crypt(5), SHA-512; None: login by password is locked")
+    ssh_authorized_keys: tuple[str, ...] = ()
+
+
+class GuestSpec(Message):
+    """Who the guest is once it runs."""
+
+    hostname: Hostname
+    user: GuestUser = GuestUser()
+    init: str = "/sbin/init"
+
+
+class MachineSpec(Message):
+    """Everything an agent needs to define a machine. Content is named by digest; where files live is the agent's."""
+
+    id: UUID
+    generation: int = Field(ge=1)
+    vcpus: int = Field(ge=1, le=32)
+    memory_mib: int = Field(ge=128)
+    kernel_sha256: Sha256
+    initramfs_sha256: Sha256
+    boot_args: str | None = Field(default=None, description="Appended to the driver's own kernel command line")
+    disks: tuple[DiskSpec, ...]
+    nics: tuple[NicSpec, ...] = ()
+    guest: GuestSpec
+
+
+class PowerWish(Message):
+    """What the hypervisor should do. `boot` counts boots (see the module); `grace_s` only matters for OFF."""
+
+    generation: int = Field(ge=1)
+    power: Power
+    boot: int = Field(ge=0)
+    grace_s: int = Field(default=30, ge=0, le=600, description="Seconds for an orderly shutdown before power is cut")
+
+
+class Exit(Message):
+    """How the last boot ended, with a sentence a user may read."""
+
+    boot: int
+    reason: ExitReason
+    why: str
+    at: datetime
+
+
+class MachineSeen(Message):
+    """An observation of one machine. Of two, the newer has the greater (`host boot_id` changes: any) `seq`."""
+
+    id: UUID
+    seq: int = Field(ge=0, description="Grows with every observation this agent makes of any machine")
+    generation: int = Field(ge=0, description="The newest generation the agent has accepted; 0 when ABSENT")
+    power: Power
+    boot: int = Field(default=0, description="Boots begun so far")
+    guest: GuestPhase = GuestPhase.ABSENT
+    address: IPv4Address | None = Field(default=None, description="The guest's first address")
+    stage: str | None = Field(default=None, description="What is being done right now: 'fetching image', 'booting' …")
+    fault: str | None = Field(default=None, description="What prevents the wish from coming true, for a user to read")
+    exit: Exit | None = Field(default=None, description="How the last boot ended; None while the first one runs")
+    started_at: datetime | None = None
+
+
+class HostSideMetrics(Message):
+    """A machine seen from its host: counters since the VMM started except where said."""
+
+    cpu_seconds: float
+    cpu_percent: float = Field(description="Of one core, since the previous call by anyone; may pass 100")
+    memory_rss_kib: int
+    disk_read_bytes: int
+    disk_written_bytes: int
+    net_received_bytes: int | None = Field(default=None, description="By the guest; None where the host cannot see it")
+    net_sent_bytes: int | None = None
