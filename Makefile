@@ -1,0 +1,40 @@
+# Thin on purpose: what happens is in tools/ and in the product itself. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help up down build dev test check fmt bench clean lock
+
+export PYTHONPATH := tools
+PYTHON := .venv/bin/python
+BOOTSTRAP := tools/python -m bootstrap
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+up: build ## install what is missing, build, start everything, print URL and login
+	@exec ./nexus up
+
+down: ## stop everything that `make up` started; guests keep running
+	@./nexus down
+
+build: ## install what is missing and build, start nothing
+	@$(BOOTSTRAP)
+
+dev: build ## like up, with debug logs
+	@LOG_LEVEL=debug exec ./nexus up
+
+test: build ## Go and Python tests, with real guests (pytest options in ARGS)
+	@$(PYTHON) tools/test.py $(ARGS)
+
+check: build ## formats, lint, types, import rules, Go vet, generated files
+	@$(PYTHON) tools/check.py check
+
+fmt: build ## format the code, generate what is generated
+	@$(PYTHON) tools/check.py fmt
+
+bench: build ## measure; what and how is in benchmarks/
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+clean: ## remove build outputs and caches, never data
+	@tools/python -m bootstrap.clean
+
+lock: ## resolve the dependencies again into requirements.lock
+	@tools/python -c 'from bootstrap.venv import lock; lock()'

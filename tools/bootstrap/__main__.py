@@ -1,0 +1,25 @@
+"""`python -m bootstrap [venv|guest|packages …]`: the named steps, or all of them, in order."""
+
+import sys
+
+from bootstrap import guest, packages, venv
+from bootstrap.steps import Failed
+
+STEPS = {"packages": packages.ensure, "venv": venv.ensure, "guest": guest.ensure}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in STEPS]
+    if unknown:
+        print(f"nexus: unknown step {unknown[0]!r} (known: {', '.join(STEPS)})", file=sys.stderr)
+        return 2
+    try:
+        for name in names or list(STEPS):
+            STEPS[name]()
+    except Failed as failed:
+        print(f"nexus: {failed}", file=sys.stderr)
+        return 1
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))
