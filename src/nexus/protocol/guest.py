@@ -127,6 +127,20 @@ class SessionExit(Message):
     timed_out: bool = False
 
 
+class SessionSeen(Message):
+    """One of GET /v1/sessions `{"items": […]}`."""
+
+    id: str
+    kind: SessionKind
+    argv: tuple[str, ...] = ()
+    user: str
+    pid: int
+    first_offset: int = Field(description="The oldest output byte still kept")
+    end_offset: int = Field(description="Output bytes so far")
+    watched: bool
+    exit: SessionExit | None = Field(default=None, description="None while the process runs")
+
+
 class Frame(StrEnum):
     """Names of the frame types on GET /v1/sessions/{id}/stream; see docs/protocol/guest.md for the bytes."""
 

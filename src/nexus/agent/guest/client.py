@@ -1,0 +1,190 @@
+"""The guest agent's HTTP interface as methods (docs/protocol/guest.md).
+
+Errors are Troubles: `Gone` for 404, `Refused` for 400, 409 and 422 (the message is the guest's own sentence),
+`Retryable` for anything else: a guest that is not ready, an answer that did not come in time.
+
+Every request takes a stream of its own: a kept connection may have died with the guest's last session, and a stream
+costs half a millisecond.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from nexus.agent.guest.session import SessionStream
+from nexus.protocol.base import Message
+from nexus.protocol.guest import (
+    GuestHealth,
+    GuestMetrics,
+    PowerAction,
+    PowerRequest,
+    SessionOpened,
+    SessionRequest,
+    SessionSeen,
+    TimeRequest,
+)
+from nexus.protocol.trouble import Gone, Refused, Retryable, Trouble
+
+_M = TypeVar("_M", bound=BaseModel)
+_MAX_HEAD_BYTES: Final = 16384
+_SIGNALS: Final = range(1, 65)
+
+
+class _Error(Message):
+    error: str
+
+
+class _Sessions(Message):
+    items: tuple[SessionSeen, ...]
+
+
+class GuestClient:
+    """Talks to one guest through its `guest.sock`; cheap to make, `close` it (or use `async with`)."""
+
+    def __init__(self, socket: Path, *, timeout_s: float = 5) -> None:
+        """`timeout_s`: for each whole request, the opening of a session's stream included."""
+        self._socket = socket
+        self._timeout_s = timeout_s
+        self._http = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(
+                uds=str(socket), limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
+            ),
+            base_url="http://guest",
+            timeout=timeout_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exit: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def health(self) -> GuestHealth:
+        return await self._ask(GuestHealth, "GET", "/v1/health")
+
+    async def metrics(self) -> GuestMetrics:
+        return await self._ask(GuestMetrics, "GET", "/v1/metrics")
+
+    async def set_time(self, time_unix_ms: int) -> None:
+        """Set the guest's clock; milliseconds since 1970, UTC."""
+        await self._send("PUT", "/v1/time", TimeRequest(time_unix_ms=time_unix_ms))
+
+    async def power(self, action: PowerAction) -> None:
+        """Have the guest's init power it off or reboot it. Returns before that has happened."""
+        await self._send("POST", "/v1/power", PowerRequest(action=action))
+
+    async def open_session(self, request: SessionRequest) -> str:
+        """Start a process in the guest; the answer is the session's id."""
+        return (await self._ask(SessionOpened, "POST", "/v1/sessions", request)).id
+
+    async def sessions(self) -> tuple[SessionSeen, ...]:
+        return (await self._ask(_Sessions, "GET", "/v1/sessions")).items
+
+    async def signal(self, session_id: str, signal: int) -> None:
+        """Send a signal (1 to 64) to the session's process group. Refused once the process has ended."""
+        if signal not in _SIGNALS:
+            raise Refused(f"there is no signal {signal}")
+        await self._answer("POST", f"{_session(session_id)}/signal", content=b'{"signal":%d}' % signal)
+
+    async def delete_session(self, session_id: str) -> None:
+        """Kill the process group and forget the session."""
+        await self._answer("DELETE", _session(session_id))
+
+    @asynccontextmanager
+    async def stream(self, session_id: str, *, offset: int = 0) -> AsyncGenerator[SessionStream]:
+        """Watch a session from output byte `offset` on, in place of whoever watched it before.
+
+        Raises Gone for an unknown session, Refused for an offset beyond what was written."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                stream = await self._upgrade(f"{_session(session_id)}/stream?offset={offset:d}")
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as lost:
+            raise _unreachable(lost) from lost
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> httpx.Response:
+        """Any request, for whoever passes it on; `path` begins with a slash. Raises Retryable when no answer came."""
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._http.request(method, path, content=content, headers=headers, timeout=limit_s)
+        except (httpx.HTTPError, TimeoutError) as lost:
+            raise _unreachable(lost) from lost
+
+    async def _ask(self, kind: type[_M], method: str, path: str, body: Message | None = None) -> _M:
+        answer = await self._send(method, path, body)
+        try:
+            return TypeAdapter(kind).validate_json(answer)
+        except ValidationError as unfit:
+            raise Retryable(f"the guest's agent answered {path} with something else") from unfit
+
+    async def _send(self, method: str, path: str, body: Message | None) -> bytes:
+        return await self._answer(method, path, content=body.model_dump_json().encode() if body else b"")
+
+    async def _answer(self, method: str, path: str, *, content: bytes = b"") -> bytes:
+        answer = await self.request(method, path, content=content)
+        if answer.is_success:
+            return answer.content
+        raise _trouble(answer.status_code, answer.content)
+
+    async def _upgrade(self, path: str) -> SessionStream:
+        reader, writer = await asyncio.open_unix_connection(str(self._socket))
+        try:
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: guest\r\nConnection: Upgrade\r\nUpgrade: nexus-session\r\n\r\n".encode()
+            )
+            status, headers = _parse_head(await reader.readuntil(b"\r\n\r\n"))
+            if status != HTTPStatus.SWITCHING_PROTOCOLS:
+                length = min(int(headers.get("content-length", "0")), _MAX_HEAD_BYTES)
+                raise _trouble(status, await reader.readexactly(length))
+            return SessionStream(reader, writer, offset=int(headers["nexus-offset"]))
+        except BaseException:
+            writer.transport.abort()
+            raise
+
+
+def _session(session_id: str) -> str:
+    if not session_id.isalnum() or not session_id.isascii():
+        raise Gone("there is no such session")
+    return f"/v1/sessions/{session_id}"
+
+
+def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
+    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    pairs = (line.partition(":") for line in lines)
+    return int(first.split(" ", 2)[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _trouble(status: int, body: bytes) -> Trouble:
+    try:
+        message = _Error.model_validate_json(body).error
+    except ValidationError:
+        message = f"the guest's agent answered {status}"
+    kind = {400: Refused, 404: Gone, 409: Refused, 422: Refused}.get(status, Retryable)
+    return kind(message)
+
+
+def _unreachable(lost: Exception) -> Retryable:
+    if isinstance(lost, TimeoutError | httpx.TimeoutException):
+        return Retryable("the guest's agent did not answer in time")
+    return Retryable("the guest's agent is not there")
