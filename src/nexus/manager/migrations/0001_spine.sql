@@ -52,7 +52,7 @@ create table hosts (
     disk_bytes    bigint not null,
     cordoned      boolean not null default false,
     boot_id       text not null,
-    seen_seq      bigint not null default 0,
+    seen_seq      bigint not null default 0,     -- of the newest full heartbeat
     last_seen_at  timestamptz not null default now(),
     created_at    timestamptz not null default now(),
     updated_at    timestamptz not null default now()
@@ -86,9 +86,20 @@ create table networks (
     gateway       inet not null,                  -- host address with prefix length
     nat           boolean not null default true,
     dns           inet[] not null default '{}',
+    next_host     bigint not null default 2,      -- next address never given out, counted from the network's own
     created_at    timestamptz not null default now(),
     updated_at    timestamptz not null default now(),
     unique (project_id, name)
+);
+insert into networks (id, project_id, name, bridge, gateway) values
+    ('00000000-0000-7000-8000-000000000002', '00000000-0000-7000-8000-000000000001', 'default', 'fcbr0', '10.213.0.1/16');
+
+-- Addresses that a NIC gave back. They are given out again, oldest first, when no fresh one is left.
+create table released_addresses (
+    network_id    uuid not null references networks on delete cascade,
+    address       inet not null,
+    released_at   timestamptz not null default now(),
+    primary key (network_id, address)
 );
 
 -- What the engine moves. vms (and later containers, functions) refer to one each.
@@ -116,15 +127,23 @@ create table machines (
     seen_boot_id  text,                            -- the host's boot id at that time
     seen_seq      bigint not null default 0,
     seen_at       timestamptz,
+    seen_fault    text,
     stage         text,
     address       inet,
     exit          jsonb,                           -- protocol.machines.Exit
-    fault         text,                            -- why the wish cannot come true, for a user to read
+    fault         text,                            -- why the wish cannot come true, concluded by the flow; a new wish clears it
     started_at    timestamptz,
     created_at    timestamptz not null default now(),
     updated_at    timestamptz not null default now()
 );
 create index machines_by_host on machines (host_id);
+
+-- What became of machines that have no row any more. A host may discard these and nothing else it does not know.
+create table discarded_machines (
+    id            uuid primary key,
+    host_id       uuid not null references hosts on delete cascade,
+    discarded_at  timestamptz not null default now()
+);
 
 create table vms (
     id            uuid primary key,
