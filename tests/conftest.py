@@ -1,0 +1,94 @@
+"""Fixtures every part shares: short scratch directories, a real PostgreSQL, the guest's binary."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from bootstrap import guest
+from nexus.local import postgres as embedded
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A scratch directory with a path short enough for sockets, which other uids can pass through (0711)."""
+    with _scratch() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def session_tmp() -> Iterator[Path]:
+    """The same for the whole run."""
+    with _scratch() as path:
+        yield path
+
+
+@contextmanager
+def _scratch() -> Generator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="nx", dir="/tmp"))
+    path.chmod(0o711)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(session_tmp: Path) -> Iterator[embedded.Postgres]:
+    """One PostgreSQL for the whole run, as `nexus up` would run it, without waiting for the disk."""
+    cache = session_tmp / "cache"
+    cache.mkdir(mode=0o711)
+    server = embedded.prepare(data=session_tmp / "postgres", socket_dir=session_tmp / "pg", cache=cache)
+    command = server.command(fsync="off", synchronous_commit="off", full_page_writes="off")
+    with (session_tmp / "postgres.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+            user=server.run_as,
+            group=server.run_as_group,
+        )
+    try:
+        _wait_for_socket(server.socket_dir / ".s.PGSQL.5432", process)
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+async def database_url(postgres_server: embedded.Postgres) -> AsyncIterator[str]:
+    """The URL of an empty database of the test's own, gone afterwards."""
+    name = f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(postgres_server.url())
+    try:
+        await admin.execute(f'create database "{name}"')
+        yield postgres_server.url(name)
+        await admin.execute(f'drop database "{name}" with (force)')
+    finally:
+        await admin.close()
+
+
+@pytest.fixture(scope="session")
+def guest_init() -> Path:
+    """The guest's binary, built from this checkout."""
+    guest.ensure()
+    return guest.OUTPUT
+
+
+def _wait_for_socket(path: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL did not start (status {process.returncode})")
+        time.sleep(0.02)
