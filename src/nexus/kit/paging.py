@@ -1,0 +1,167 @@
+"""Keyset paging: a list goes on after the last row seen, so page 1000 costs what page 1 does and no row is skipped or
+told twice when others come and go.
+
+A list declares what it can be sorted by (`Sorts`); each sort ends in the unique id. The cursor holds the last row's
+sort value and id; it is opaque, not secret: whoever forges one sees nothing that the list's own conditions hide.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query
+
+from nexus.kit.db import Record
+from nexus.kit.problems import InvalidField, Malformed
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 500
+_MOST_INTEGER = 2**63 - 1
+
+
+class BadCursor(Malformed):
+    code = "bad_cursor"
+
+
+@dataclass(frozen=True)
+class SortField:
+    """A NOT NULL column as SQL names it in the list's query, and its type: str, int or datetime."""
+
+    column: str
+    kind: type[str] | type[int] | type[datetime] = str
+
+
+@dataclass(frozen=True)
+class Sorts:
+    """What a list can be sorted by. `tie` is the unique id column; `default` as the `sort` parameter spells it."""
+
+    fields: Mapping[str, SortField]
+    tie: str
+    default: str
+
+    @property
+    def names(self) -> str:
+        return ", ".join(f"{name}, -{name}" for name in self.fields)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page as asked for: sorted by `sort`, beginning after the row (`after`, `after_id`)."""
+
+    sorts: Sorts
+    sort: str
+    limit: int = DEFAULT_LIMIT
+    after: str | int | datetime | None = None
+    after_id: UUID | None = None
+
+    @property
+    def _field(self) -> SortField:
+        return self.sorts.fields[self.sort.removeprefix("-")]
+
+    def where(self, args: list[object]) -> str:
+        """The condition that skips what was already told; its parameters are appended to `args`."""
+        if self.after_id is None:
+            return "true"
+        args += [self.after, self.after_id]
+        than = "<" if self.sort.startswith("-") else ">"
+        return f"({self._field.column}, {self.sorts.tie}) {than} (${len(args) - 1}, ${len(args)})"
+
+    def order(self) -> str:
+        """What stands after ORDER BY."""
+        way = "desc" if self.sort.startswith("-") else "asc"
+        return f"{self._field.column} {way}, {self.sorts.tie} {way}"
+
+    def json_query(self, *, item: str, source: str, where: str, args: list[object]) -> str:
+        """A statement whose single row, given to `json_answer`, is the whole list answer, built by PostgreSQL.
+
+        `item` is an expression of type json for one row of `source` (what stands after FROM), `where` the list's own
+        conditions over the parameters in `args`, to which the page's are appended."""
+        conditions = f"({where}) and {self.where(args)}"
+        args.append(self.limit)
+        limit = f"${len(args)}"
+        # item, sort and limit are the program's own words; what a client sends is only ever a parameter
+        return f"""
+            with page as (
+                select {item} as item, {self._field.column} as key, {self.sorts.tie} as id
+                from {source} where {conditions} order by {self.order()} limit {limit}::int + 1
+            ), numbered as (select *, row_number() over () as n from page)
+            select coalesce(json_agg(item) filter (where n <= {limit}), '[]')::text as items,
+                   count(*) > {limit} as has_more,
+                   (array_agg(key) filter (where n = {limit}))[1] as key,
+                   (array_agg(id) filter (where n = {limit}))[1] as id
+            from numbered
+            """  # noqa: S608
+
+    def json_answer(self, row: Record | None) -> bytes:
+        """The body `{"items": […], "next_cursor": …}` from the row that `json_query` gave."""
+        if row is None:
+            raise RuntimeError("an aggregate always has one row")
+        cursor = self.cursor(row["key"], row["id"]) if row["has_more"] else None
+        return f'{{"items":{row["items"]},"next_cursor":{json.dumps(cursor)}}}'.encode()
+
+    def cut(self, rows: list[Record]) -> tuple[list[Record], str | None]:
+        """For lists built in Python: of up to `limit + 1` rows holding columns `key` (the sort column) and `id`, those
+        to tell, and the next cursor or None."""
+        if len(rows) <= self.limit:
+            return rows, None
+        told = rows[: self.limit]
+        return told, self.cursor(told[-1]["key"], told[-1]["id"])
+
+    def cursor(self, key: str | int | datetime, row_id: UUID) -> str:
+        """The cursor for going on after the row with this sort value and id."""
+        value = key.isoformat() if isinstance(key, datetime) else key
+        raw = json.dumps([self.sort, value, row_id.hex], separators=(",", ":"))
+        return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def page(sorts: Sorts) -> Any:
+    """A FastAPI dependency giving the `Page` asked for: `page: Annotated[Page, page(SORTS)]`.
+
+    Raises InvalidField for a sort the list does not have, BadCursor for a cursor that is not of this list and sort."""
+
+    def parse(
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items in one answer")] = DEFAULT_LIMIT,
+        cursor: Annotated[
+            str | None, Query(max_length=2048, description="`next_cursor` of the answer before, to go on after it")
+        ] = None,
+        sort: Annotated[
+            str | None, Query(max_length=64, description=f"One of {sorts.names}; default {sorts.default}")
+        ] = None,
+    ) -> Page:
+        chosen = sort or sorts.default
+        if chosen.removeprefix("-") not in sorts.fields:
+            raise InvalidField(f"sort: this list cannot be sorted by {chosen!r}.", suggestion=f"Use {sorts.names}.")
+        if cursor is None:
+            return Page(sorts, chosen, limit)
+        after, after_id = _read(cursor, chosen, sorts.fields[chosen.removeprefix("-")].kind)
+        return Page(sorts, chosen, limit, after, after_id)
+
+    return Depends(parse)
+
+
+def _read(cursor: str, sort: str, kind: type) -> tuple[str | int | datetime, UUID]:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        made_for, value, row_id = json.loads(raw)
+        if made_for != sort:
+            raise ValueError("another sort")
+        after = datetime.fromisoformat(value) if kind is datetime else value
+        if not isinstance(after, kind) or isinstance(after, bool):
+            raise ValueError("another type")
+        if isinstance(after, int) and abs(after) > _MOST_INTEGER:
+            raise ValueError("out of range")
+        if isinstance(after, datetime) and after.tzinfo is None:
+            raise ValueError("a time without zone")
+        if isinstance(after, str) and "\0" in after:
+            raise ValueError("NUL")
+        return after, UUID(hex=row_id)
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as unusable:
+        raise BadCursor(
+            "cursor: this is not a cursor of this list in this order.",
+            suggestion="Pass next_cursor of the previous answer unchanged, with the same sort; or list from the start.",
+        ) from unusable

@@ -1,0 +1,24 @@
+"""Emitting events: what changed, told in the transaction that changes it.
+
+`seq` grows by one in commit order, or a reader would skip what commits late: the counter's row is locked as the last
+thing in the transaction (a `before_commit` hook) and held to its end.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from nexus.kit.db import Tx
+from nexus.manager.subjects import Subject
+
+CHANNEL = "events"
+
+
+async def emit(
+    tx: Tx, *, type: str, subject: Subject, owner_user_id: UUID | None, data: Mapping[str, Any] | None = None
+) -> None:
+    """Tell whoever may see `subject` (admins, viewers and `owner_user_id`) that something of `type` happened to it.
+
+    `type` is `noun.what` (`vm.created`, `vm.state_changed`, `operation.updated`). `data` is small, JSON, and without
+    secrets: a reader fetches the rest."""
+    raise NotImplementedError  # replaced below

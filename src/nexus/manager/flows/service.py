@@ -1,0 +1,59 @@
+"""Opening and waking flows, from inside the transaction that gives them a reason to move.
+
+No wake is lost: it is counted in the flow's row (`wakeups`, against `heard`, the count at the last look), announced by
+NOTIFY in the same transaction, and rung in this process as soon as that commits: a create never waits for a poll.
+"""
+
+import asyncio
+from datetime import datetime
+
+from nexus.kit.db import Tx
+from nexus.manager.flows.models import DECIDE
+from nexus.manager.subjects import Subject
+
+CHANNEL = "flows"
+
+
+class Flows:
+    """The slices' side of the engine."""
+
+    def __init__(self) -> None:
+        self.bell = asyncio.Event()
+        """Set when something may be due; the engine of this process waits on it."""
+
+    async def open(
+        self, tx: Tx, *, flow: str, subject: Subject, step: str = DECIDE, deadline: datetime | None = None
+    ) -> None:
+        """See that `subject` is being moved by `flow`, beginning with `step`. One that is already under way is woken
+        instead, and keeps its step; a deadline given replaces the one it had."""
+        await tx.execute(
+            """
+            insert into flows (subject_kind, subject_id, flow, step, wake_at, deadline)
+            values ($1, $2, $3, $4, now(), $5)
+            on conflict (subject_kind, subject_id) do update
+            set wakeups = flows.wakeups + 1, deadline = coalesce(excluded.deadline, flows.deadline), updated_at = now()
+            """,
+            subject.kind,
+            subject.id,
+            flow,
+            step,
+            deadline,
+        )
+        self._ring(tx)
+
+    async def wake(self, tx: Tx, subject: Subject) -> bool:
+        """Have the subject's flow look again, soon. False: no flow moves it; `open` one if it should be moved."""
+        tag = await tx.execute(
+            """
+            update flows set wakeups = wakeups + 1, updated_at = now() where subject_kind = $1 and subject_id = $2
+            """,
+            subject.kind,
+            subject.id,
+        )
+        if woken := tag != "UPDATE 0":
+            self._ring(tx)
+        return woken
+
+    def _ring(self, tx: Tx) -> None:
+        tx.notify(CHANNEL)
+        tx.after_commit(self.bell.set)
