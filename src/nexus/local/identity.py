@@ -62,6 +62,11 @@ def read(path: Path) -> tuple[Identity, dict[str, object]] | None:
     return identity, data
 
 
+def forget(path: Path) -> None:
+    """Remove a pid file."""
+    path.unlink(missing_ok=True)
+
+
 def running(path: Path) -> Identity | None:
     """The process a pid file names, if that very process still runs."""
     found = read(path)

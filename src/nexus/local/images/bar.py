@@ -11,8 +11,8 @@ from rich.progress import Progress as RichProgress
 class Bar:
     """A context manager and a `Progress`. Without a terminal it prints one line a step."""
 
-    def __init__(self) -> None:
-        self._console = Console(file=sys.stderr)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(file=sys.stderr)
         self._rich = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),

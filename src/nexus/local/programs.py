@@ -1,0 +1,168 @@
+"""What the all-in-one runs: the database, the manager, the agent, and with which settings.
+
+A setting its user gave, in the environment or in a settings file, wins over ours. The environment wins over the file in
+the children too (kit/settings.py), so what the file says must not be put there.
+"""
+
+import os
+import sys
+import tomllib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from nexus.local import leftovers
+from nexus.local.child import Program
+from nexus.local.errors import CannotStart
+from nexus.local.place import Place
+from nexus.local.postgres import Postgres
+
+DEFAULT_BIND = "127.0.0.1:18080"
+_MANAGER_KEYS = {
+    "MANAGER_BIND": "bind",
+    "DATABASE_URL": "database_url",
+    "MANAGER_IMAGE_ROOT": "image_root",
+    "MANAGER_SECRET_KEY_FILE": "secret_key_file",
+    "MANAGER_LOCAL_JOIN_TOKEN_FILE": "local_join_token_file",
+}
+_AGENT_KEYS = {
+    "AGENT_BIND": "bind",
+    "MANAGER_BASE": "manager",
+    "FC_RUN_DIR": "run_dir",
+    "AGENT_RUNTIME_DIR": "runtime_dir",
+    "AGENT_IMAGE_SEED": "image_seed",
+    "AGENT_JOIN_TOKEN_FILE": "join_token_file",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user set for one process: in `file` by a key's name, or in the environment by its variable's."""
+
+    file: Path | None
+    keys: Mapping[str, str]
+    values: Mapping[str, object]
+
+    def find(self, variable: str) -> str | None:
+        """The user's value, or None."""
+        if variable in os.environ:
+            return os.environ[variable]
+        value = self.values.get(self.keys[variable])
+        return None if value is None else str(value)
+
+    def environment(self, defaults: Mapping[str, str]) -> dict[str, str]:
+        """Of our `defaults` those that the user has not set otherwise."""
+        return {name: value for name, value in defaults.items() if self.find(name) is None}
+
+    def arguments(self) -> list[str]:
+        return ["--config", str(self.file)] if self.file else []
+
+
+def manager_settings(place: Place, config: Path | None) -> Given:
+    return _given(config, place.data / "nexus-manager.toml", _MANAGER_KEYS)
+
+
+def agent_settings(place: Place, config: Path | None) -> Given:
+    return _given(config, place.data / "nexus-agent.toml", _AGENT_KEYS)
+
+
+def _given(config: Path | None, default: Path, keys: Mapping[str, str]) -> Given:
+    file = config.absolute() if config else default if default.exists() else None
+    try:
+        return Given(file=file, keys=keys, values=tomllib.loads(file.read_text()) if file else {})
+    except OSError as unreadable:
+        raise CannotStart(f"cannot read {file}: {unreadable.strerror}") from unreadable
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+        raise CannotStart(f"{file} is not valid TOML: {broken}") from broken
+
+
+def split_bind(bind: str) -> tuple[str, int]:
+    """`host:port` (an IPv6 host in brackets). Raises CannotStart for anything else."""
+    host, _, port = bind.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise CannotStart(f"MANAGER_BIND is {bind!r}; it must look like {DEFAULT_BIND}")
+    return host.strip("[]"), int(port)
+
+
+def base_url(bind: str) -> str:
+    """Where this machine reaches a manager bound there: one bound to every address is asked over loopback."""
+    host, port = split_bind(bind)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def database(place: Place, postgres: Postgres) -> Program:
+    async def is_ready() -> bool:
+        try:
+            connection = await asyncpg.connect(postgres.url(), timeout=5)
+        except (OSError, asyncpg.PostgresError, TimeoutError):
+            return False
+        await connection.close()
+        return True
+
+    return Program(
+        stopping=leftovers.DATABASE,
+        command=postgres.command(),
+        log=place.logs / "postgres.log",
+        pid_file=place.child_pid("postgres"),
+        is_ready=is_ready,
+        uid=postgres.run_as,
+        gid=postgres.run_as_group,
+    )
+
+
+def manager(place: Place, given: Given, *, database_url: str, bind: str) -> Program:
+    defaults = {
+        "DATABASE_URL": database_url,
+        "MANAGER_BIND": bind,
+        "MANAGER_IMAGE_ROOT": str(place.images),
+        "MANAGER_SECRET_KEY_FILE": str(place.data / "secret.key"),
+        "MANAGER_LOCAL_JOIN_TOKEN_FILE": str(place.join_token),
+    }
+    return Program(
+        stopping=leftovers.MANAGER,
+        command=[sys.executable, "-m", "nexus.manager", *given.arguments()],
+        log=place.logs / "manager.log",
+        pid_file=place.child_pid("manager"),
+        is_ready=_answers(f"{base_url(bind)}/health/startup"),
+        env=given.environment(defaults) | {"NEXUS_DATA_DIR": str(place.data)},
+        cwd=place.data,
+    )
+
+
+def agent(place: Place, given: Given, *, bind: str) -> Program:
+    defaults = {
+        "MANAGER_BASE": base_url(bind),
+        "AGENT_BIND": f"unix:{place.agent_socket}",
+        "FC_RUN_DIR": str(place.agent_data),
+        "AGENT_RUNTIME_DIR": str(place.runtime),
+        "AGENT_IMAGE_SEED": str(place.images),
+        "AGENT_JOIN_TOKEN_FILE": str(place.join_token),
+    }
+    socket = Path((given.find("AGENT_BIND") or defaults["AGENT_BIND"]).removeprefix("unix:"))
+    return Program(
+        stopping=leftovers.AGENT,
+        command=[sys.executable, "-m", "nexus.agent", *given.arguments()],
+        log=place.logs / "agent.log",
+        pid_file=place.child_pid("agent"),
+        is_ready=_answers("http://agent/v1/host", socket=socket),
+        env=given.environment(defaults) | {"NEXUS_DATA_DIR": str(place.data)},
+        cwd=place.data,
+    )
+
+
+def _answers(url: str, *, socket: Path | None = None) -> Callable[[], Awaitable[bool]]:
+    """Whether a GET of `url` (on a Unix socket, if one is given) is answered 200."""
+
+    async def is_ready() -> bool:
+        transport = httpx.AsyncHTTPTransport(uds=str(socket)) if socket else None
+        async with httpx.AsyncClient(transport=transport, timeout=5, trust_env=False) as client:
+            try:
+                return (await client.get(url)).is_success
+            except httpx.TransportError:
+                return False
+
+    return is_ready

@@ -1,0 +1,190 @@
+"""`nexus up`: the all-in-one in the foreground, until Ctrl-C, SIGTERM or `nexus down`.
+
+One supervisor per data directory. One that was killed leaves its children running; the next finds them by their pid
+files, stops them and starts its own. Guests belong to nobody here: neither starting nor stopping touches them.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from nexus.local import firstrun, identity, leftovers, lock, logs, place, port, postgres, programs, session
+from nexus.local.api import ManagerApi, running_machines
+from nexus.local.child import Child, Program
+from nexus.local.errors import CannotStart
+from nexus.local.place import Place
+
+HOST_PATIENCE_S = 120
+"""For the agent to prove its hypervisor and register; a first proof boots a guest."""
+_ROTATION_S = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings files to use in place of nexus-manager.toml and nexus-agent.toml in the data directory."""
+
+    manager_config: Path | None = None
+    agent_config: Path | None = None
+
+
+def run(options: Options, *, console: Console) -> int:
+    """Run until told to stop. 0 after that, or when it runs already; 1 when it cannot be started."""
+    where = place.here()
+    try:
+        place.prepare(where)
+        with lock.hold(where.runtime / "up.lock"):
+            return asyncio.run(_supervise(where, options, console=console))
+    except lock.AlreadyHeld:
+        console.print(f"Nexus is running already, at {_url_of(where)}. Stop it with: nexus down")
+        return 0
+    except CannotStart as refused:
+        console.print(f"[bold red]error:[/] {refused}", highlight=False)
+        return 1
+
+
+async def _supervise(where: Place, options: Options, *, console: Console) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    if names := await leftovers.stop(where):
+        console.print(f"Took over from a supervisor that was killed: stopped {', '.join(names)}.")
+    supervisor = Supervisor(where, options, console=console)
+    me = identity.find(os.getpid())
+    assert me is not None, "we run"
+    identity.write(where.supervisor_pid, me, url=supervisor.url, ready=False)
+    try:
+        work = asyncio.create_task(supervisor.work())
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()  # it only ends by failing
+        stopping.cancel()
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    finally:
+        await supervisor.stop()
+        where.supervisor_pid.unlink(missing_ok=True)
+    return 0
+
+
+class Supervisor:
+    """Starts everything in order, then minds it."""
+
+    def __init__(self, where: Place, options: Options, *, console: Console) -> None:
+        self._place = where
+        self._console = console
+        self._manager = programs.manager_settings(where, options.manager_config)
+        self._agent = programs.agent_settings(where, options.agent_config)
+        self._bind = self._manager.find("MANAGER_BIND") or programs.DEFAULT_BIND
+        self._children: list[Child] = []
+        self.url = programs.base_url(self._bind)
+
+    async def work(self) -> None:
+        """Start, announce, and go on for ever. Raises CannotStart."""
+        port.require_free(self._bind)
+        images = firstrun.start_build(self._place, console=self._console)
+        try:
+            manager = await self._start_processes()
+            minted = await self._sign_in(manager)
+            api = ManagerApi(self.url, minted.token)
+            built = await images
+            new = await api.register(built.images, root=self._place.images)
+        finally:
+            images.cancel()
+        if new:
+            self._say(f"Registered images: {', '.join(new)}.")
+        await self._wait_for_host(api)
+        await self._announce(minted)
+        await self._mind(manager)
+
+    async def stop(self) -> None:
+        """Stop the children in order, the youngest first, and say what goes on without them."""
+        if not self._children:
+            return
+        running = await running_machines(self._place.agent_socket)
+        self._say("Stopping.")
+        while self._children:
+            await self._children.pop().stop()
+        self._say(f"Nexus is stopped. {leftovers.about_guests(running)}")
+
+    async def _start_processes(self) -> Program:
+        database_url = self._manager.find("DATABASE_URL")
+        if database_url is None:
+            embedded = await self._prepare_database()
+            await self._start(programs.database(self._place, embedded)).wait_ready()
+            database_url = embedded.url()
+        manager = programs.manager(self._place, self._manager, database_url=database_url, bind=self._bind)
+        agent = programs.agent(self._place, self._agent, bind=self._bind)
+        started = [self._start(manager), self._start(agent)]
+        for child in started:
+            await child.wait_ready()
+        return manager
+
+    async def _prepare_database(self) -> postgres.Postgres:
+        data = self._place.data / "postgres"
+        if not data.exists():
+            self._say("Making the database.")
+        if server := postgres.running_server(data):
+            await identity.stop(server, by=postgres.STOP_SIGNAL, patience_s=30)
+        socket_dir = self._place.runtime / "pg"
+        return await asyncio.to_thread(postgres.prepare, data=data, socket_dir=socket_dir, cache=self._place.cache)
+
+    def _start(self, program: Program) -> Child:
+        child = Child(program, say=self._say)
+        self._children.append(child)
+        child.start()
+        return child
+
+    async def _sign_in(self, manager: Program) -> session.Session:
+        minted = await session.mint(manager.env, self._manager.arguments())
+        session.save(minted, url=self.url, path=session.contexts_file())
+        return minted
+
+    async def _wait_for_host(self, api: ManagerApi) -> None:
+        deadline = asyncio.get_running_loop().time() + HOST_PATIENCE_S
+        while not await api.has_host():
+            if asyncio.get_running_loop().time() > deadline:
+                raise CannotStart(
+                    f"this host did not register within {HOST_PATIENCE_S} s; see {self._place.logs}/agent.log"
+                )
+            await asyncio.sleep(0.05)
+
+    async def _announce(self, minted: session.Session) -> None:
+        me = identity.find(os.getpid())
+        assert me is not None, "we run"
+        identity.write(self._place.supervisor_pid, me, url=self.url, ready=True)
+        login = (
+            "root / root (change it: nexus user passwd)" if minted.has_default_password else "root, with your password"
+        )
+        self._say(f"""
+Nexus is ready.
+
+  URL     {self.url}
+  Login   {login}; this checkout's CLI is signed in
+  Data    {self._place.data}
+  Stop    Ctrl-C here, or `make down`; guests keep running
+
+  Next    ./nexus vm create web-1
+""")
+
+    async def _mind(self, manager: Program) -> None:
+        """Keep the logs bounded and the CLI signed in, for ever."""
+        while True:
+            for child in self._children:
+                logs.rotate(child.program.log)
+            await asyncio.sleep(_ROTATION_S)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False)
+
+
+def _url_of(where: Place) -> str:
+    found = identity.read(where.supervisor_pid)
+    return str(found[1].get("url", "")) if found else ""
