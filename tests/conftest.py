@@ -1,5 +1,6 @@
 """Fixtures every part shares: short scratch directories, a real PostgreSQL, the guest's binary."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import asyncpg
 import pytest
 
 from bootstrap import guest
+from nexus.local import images
 from nexus.local import postgres as embedded
 
 
@@ -84,6 +86,18 @@ def guest_init() -> Path:
     """The guest's binary, built from this checkout."""
     guest.ensure()
     return guest.OUTPUT
+
+
+@pytest.fixture(scope="session")
+def built_images(guest_init: Path) -> images.Store:
+    """Kernel, initramfs (with this checkout's guest binary) and default root file system.
+
+    They are made once and kept outside the checkout: only the initramfs is made again as the guest changes. For example
+    `built_images.path(built_images.default("kernel"))`.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nexus/test-images"
+    images.build(out=home / "images", cache=home / "cache", guest_init=guest_init)
+    return images.Store(home / "images")
 
 
 def _wait_for_socket(path: Path, process: subprocess.Popen[bytes]) -> None:

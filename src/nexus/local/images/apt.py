@@ -169,6 +169,8 @@ Dir::State::lists "{directory}/lists";
 Dir::State::status "{directory}/status";
 Dir::Cache "{directory}";
 Dir::Cache::archives "{directory}/archives";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
 Dir::Etc::sourcelist "{directory}/distribution.sources";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";

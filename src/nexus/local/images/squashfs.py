@@ -26,7 +26,9 @@ def pack(write_tar: Callable[[IO[bytes]], None], out: Path, *, newest: int) -> N
             advice="Install the package squashfs-tools (version 4.5 or later).",
         )
     out.unlink(missing_ok=True)  # sqfstar would append to a file that exists
-    command = [program, "-comp", "lz4", "-root-mode", "755", "-quiet", "-no-progress", out]
+    # Unless told, it gives the root directory to whoever runs it, open to all.
+    root = ["-root-mode", "755", "-root-uid", "0", "-root-gid", "0"]
+    command = [program, "-comp", "lz4", *root, "-quiet", "-no-progress", out]
     with tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(
             command,

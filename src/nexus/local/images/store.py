@@ -21,6 +21,8 @@ from nexus.local.images.progress import Progress
 
 INDEX = "index.json"
 
+Kind = Literal["kernel", "initramfs", "rootfs"]
+
 
 class Image(BaseModel):
     """One image. Its file is `sha256` in the same directory."""
@@ -28,7 +30,7 @@ class Image(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     recipe: str = Field(description="kernel, initramfs or the name of a root file system's recipe; one image each")
-    kind: Literal["kernel", "initramfs", "rootfs"]
+    kind: Kind
     name: str
     format: Literal["elf", "cpio", "squashfs"]
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -69,6 +71,13 @@ class Store:
     def find(self, recipe: str, inputs: dict[str, str]) -> Image | None:
         """The image made by `recipe` from exactly these inputs."""
         return next((image for image in self.images() if (image.recipe, image.inputs) == (recipe, inputs)), None)
+
+    def default(self, kind: Kind) -> Image:
+        """What a VM gets that names no image of this kind. Raises LookupError if none is the default."""
+        for image in self.images():
+            if image.kind == kind and image.is_default:
+                return image
+        raise LookupError(f"{self.root} has no default {kind}")
 
     def path(self, image: Image) -> Path:
         return self.root / image.sha256
