@@ -57,7 +57,7 @@ def read(path: Path) -> tuple[Identity, dict[str, object]] | None:
         identity = Identity(
             pid=int(str(data.pop("pid"))), started=int(str(data.pop("started"))), boot_id=str(data.pop("boot_id"))
         )
-    except (FileNotFoundError, ValueError, KeyError, AttributeError):
+    except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
         return None
     return identity, data
 

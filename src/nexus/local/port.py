@@ -35,7 +35,7 @@ def _explain(refused: OSError, host: str, port: int) -> str:
 def _holder(port: int) -> str:
     """` by NAME (pid N)`, as far as this user may see; otherwise empty."""
     for connection in psutil.net_connections("tcp"):
-        is_listener = connection.status == psutil.CONN_LISTEN and connection.laddr
-        if is_listener and connection.laddr[1] == port and connection.pid:
+        address: tuple[object, ...] = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and address[1:2] == (port,) and connection.pid:
             return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return ""
