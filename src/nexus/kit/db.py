@@ -99,7 +99,11 @@ class Db:
         """Connect; raises OSError or asyncpg.PostgresError when the database cannot be reached."""
         low, high = self._sizes
         self._made = await asyncpg.create_pool(
-            self.dsn, min_size=low, max_size=high, init=teach_json, server_settings={"application_name": "nexus"}
+            self.dsn,
+            min_size=low,
+            max_size=high,
+            init=teach_json,
+            server_settings={"application_name": "nexus", "timezone": "UTC"},
         )
 
     async def close(self) -> None:

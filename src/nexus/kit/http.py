@@ -1,32 +1,61 @@
-"""HTTP plumbing for FastAPI: request ids, one error shape on every route, limits, and services by type.
+"""HTTP plumbing for FastAPI: one error shape on every route, and services found by their type.
 
-What must stay true: every answer carries `X-Request-ID`, every error is a `ProblemBody`, and an unexpected error tells
-the client nothing but the request id under which the log has the rest.
+What must stay true: every error is a `ProblemBody`, and an unexpected one tells the client nothing but the request id
+under which the log has the rest.
 """
 
 from typing import Any, TypeVar
 
-from fastapi import Depends
-from starlette.requests import HTTPConnection
+import asyncpg
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
 
-from nexus.kit.problems import Problem, ProblemBody
+from nexus.kit import log
+from nexus.kit.problems import InvalidField, Malformed, NotFound, Problem, ProblemBody
 
+_log = log.get("http")
 _T = TypeVar("_T")
+_PROVIDED = "nexus_provided"
 
-PROVIDED = "nexus_provided"
+_DATABASE_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+)
 
 
-def provide(app: Any, *services: object) -> None:
+class MethodNotAllowed(Problem):
+    status, code = 405, "method_not_allowed"
+
+
+class Unavailable(Problem):
+    status, code = 503, "unavailable"
+
+
+class Bug(Problem):
+    """What is told of an error that nobody foresaw."""
+
+    status, code = 500, "internal_error"
+
+
+def provide(app: FastAPI, *services: object) -> None:
     """Make each service available to routes under its own class; see `provided`."""
-    table: dict[type, object] = getattr(app.state, PROVIDED, {})
+    table: dict[type, object] = getattr(app.state, _PROVIDED, {})
     table.update({type(service): service for service in services})
-    setattr(app.state, PROVIDED, table)
+    setattr(app.state, _PROVIDED, table)
 
 
 def provided(kind: type[Any]) -> Any:
     """A FastAPI dependency on the one service of this class: `Vms = Annotated[VmService, provided(VmService)]`."""
 
-    def find(connection: HTTPConnection) -> Any:
+    async def find(connection: HTTPConnection) -> Any:
         return service(connection, kind)
 
     return Depends(find)
@@ -34,7 +63,7 @@ def provided(kind: type[Any]) -> Any:
 
 def service(connection: HTTPConnection, kind: type[_T]) -> _T:
     """The one service of this class that the wiring has provided. LookupError is a mistake in the wiring."""
-    table: dict[type, Any] = getattr(connection.app.state, PROVIDED, {})
+    table: dict[type, Any] = getattr(connection.app.state, _PROVIDED, {})
     if kind not in table:
         raise LookupError(f"nobody provides {kind.__name__}; see the manager's wiring")
     return table[kind]
@@ -42,8 +71,86 @@ def service(connection: HTTPConnection, kind: type[_T]) -> _T:
 
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these problems, for its OpenAPI description."""
-    by_status: dict[int | str, dict[str, Any]] = {}
+    codes: dict[int, list[str]] = {}
     for kind in kinds:
-        told = by_status.setdefault(kind.status, {"model": ProblemBody, "description": ""})
-        told["description"] = ", ".join(filter(None, [told["description"], f"`{kind.code}`"]))
-    return by_status
+        codes.setdefault(kind.status, []).append(f"`{kind.code}`")
+    return {
+        status: {"model": ProblemBody, "description": ", ".join(sorted(set(told)))}
+        for status, told in sorted(codes.items())
+    }
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Have every error of this app answered as a ProblemBody, on WebSockets (before they are accepted) too."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    for lost in _DATABASE_LOST:
+        app.add_exception_handler(lost, _on_database_lost)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+async def _on_problem(connection: Any, error: Exception) -> Response | None:
+    assert isinstance(error, Problem)
+    return await answer(connection, error)
+
+
+async def answer(connection: Request | WebSocket, problem: Problem) -> Response | None:
+    """The answer that tells this problem. For a WebSocket it is sent here, in place of the handshake's."""
+    request_id = log.bound("request_id")
+    body = problem.body(str(request_id) if request_id else None)
+    headers = {"WWW-Authenticate": "Bearer"} if body.status == 401 else None
+    response = JSONResponse(body.model_dump(), status_code=body.status, headers=headers)
+    if isinstance(connection, WebSocket):
+        await connection.send_denial_response(response)
+        return None
+    return response
+
+
+async def _on_invalid(connection: Any, error: Exception) -> Response | None:
+    """Not JSON at all is 400; JSON (or a parameter) that does not fit is 422 and names the field."""
+    assert isinstance(error, RequestValidationError)
+    first: dict[str, Any] = error.errors()[0]
+    where, *path = [str(part) for part in first["loc"]] or ["body"]
+    if first["type"] == "json_invalid":
+        problem: Problem = Malformed(
+            f"The body is not JSON: {first['ctx']['error']}.", suggestion="Send a JSON object, encoded as UTF-8."
+        )
+    elif not path and where == "body":
+        problem = Malformed(
+            f"The body does not fit: {first['msg']}.",
+            suggestion="Send a JSON object with Content-Type: application/json.",
+        )
+    else:
+        problem = InvalidField(f"{'.'.join(path) or where}: {first['msg']}.", fault_message=f"in the request's {where}")
+    return await answer(connection, problem)
+
+
+async def _on_http_exception(connection: Any, error: Exception) -> Response | None:
+    """What the framework itself refuses: no such route, wrong method, an unreadable body."""
+    assert isinstance(error, HTTPException)
+    path = connection.url.path
+    if error.status_code == 404:
+        problem: Problem = NotFound(f"There is nothing at {path}.", suggestion="See /openapi.json for what there is.")
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        problem = MethodNotAllowed(f"{connection.method} is not for {path}.", suggestion=f"Use {allowed}.")
+    else:
+        problem = Malformed(f"The request cannot be read: {error.detail}.")
+    return await answer(connection, problem)
+
+
+async def _on_database_lost(connection: Any, error: Exception) -> Response | None:
+    _log.error("database_lost", why=str(error) or type(error).__name__)
+    problem = Unavailable("The platform's database cannot be reached just now.", suggestion="Try again in a moment.")
+    return await answer(connection, problem)
+
+
+async def _on_bug(connection: Any, error: Exception) -> Response | None:
+    """Starlette's own error middleware logs nothing and raises again after this; the server drops that quietly."""
+    _log.error("unexpected_error", path=connection.url.path, exc_info=error)
+    problem = Bug(
+        "Something went wrong inside the platform; this is a bug.",
+        suggestion="Quote the request id when you report it; the manager's log has the details under it.",
+    )
+    return await answer(connection, problem)

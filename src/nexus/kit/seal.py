@@ -8,8 +8,10 @@ Format: one byte of version (1), 12 bytes of nonce, ciphertext and tag.
 
 import base64
 import binascii
+import contextlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -31,7 +33,7 @@ class Seal:
         self._cipher = AESGCM(key)
 
     def seal(self, secret: str, *, purpose: str) -> bytes:
-        """Encrypt; `purpose` names the place it is kept in, such as `vm-password:<id>`, and must be given to open it."""
+        """Encrypt; `purpose` says where it is kept, such as `vm-password:<id>`, and must be given to open it."""
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + self._cipher.encrypt(nonce, secret.encode(), purpose.encode())
 
@@ -58,17 +60,26 @@ def from_file(path: Path) -> Seal:
     """A Seal from the key in `path`, which is made (mode 0600) if it does not exist.
 
     Raises SealError for a file that others may read, or that holds no key."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        return _read(path)
-    except OSError as refused:
-        raise SealError(f"cannot make the secret key {path}: {refused.strerror}") from refused
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    if not path.exists():
+        try:
+            _make(path)
+        except OSError as refused:
+            raise SealError(f"cannot make the secret key {path}: {refused.strerror}") from refused
     return _read(path)
+
+
+def _make(path: Path) -> None:
+    """Put a new key in place whole or not at all; of two processes at once, the first wins."""
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        os.unlink(draft)  # noqa: PTH108 - mkstemp gave a string
 
 
 def _read(path: Path) -> Seal:

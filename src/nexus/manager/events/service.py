@@ -5,10 +5,12 @@ thing in the transaction (a `before_commit` hook) and held to its end.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from nexus.kit.db import Tx
+from nexus.manager.events import repository
 from nexus.manager.subjects import Subject
 
 CHANNEL = "events"
@@ -19,6 +21,8 @@ async def emit(
 ) -> None:
     """Tell whoever may see `subject` (admins, viewers and `owner_user_id`) that something of `type` happened to it.
 
-    `type` is `noun.what` (`vm.created`, `vm.state_changed`, `operation.updated`). `data` is small, JSON, and without
-    secrets: a reader fetches the rest."""
-    raise NotImplementedError  # replaced below
+    `type` is `noun.what` (`vm.created`, `vm.state_changed`, `operation.updated`). `data` is small, of JSON values, and
+    without secrets: a reader fetches the rest. It is written at the end of the transaction."""
+    told = dict(data or {})
+    tx.before_commit(partial(repository.append, type_=type, subject=subject, owner_user_id=owner_user_id, data=told))
+    tx.notify(CHANNEL)

@@ -10,6 +10,7 @@ insert into event_log default values;
 
 create index events_by_time on events (at);
 create index flows_overdue on flows (deadline) where deadline is not null;
+create index flows_woken on flows (wakeups) where wakeups > heard;
 create index flows_leased on flows (lease_expires) where lease is not null;
 create index sessions_by_expiry on sessions (expires_at);
 create index idempotency_keys_by_age on idempotency_keys (created_at);

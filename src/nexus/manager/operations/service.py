@@ -4,14 +4,22 @@ The service that records a wish opens an operation about the generation that wis
 reports progress and settles it. Opening a newer one supersedes those still running for an older generation.
 """
 
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
+from nexus.kit import log
 from nexus.kit.db import Db, Listener, Tx
+from nexus.kit.ids import new_id
 from nexus.kit.problems import Problem
+from nexus.manager import events
 from nexus.manager.access.models import Actor
-from nexus.manager.operations.models import Operation
-from nexus.manager.operations.schemas import Created, Done
+from nexus.manager.operations import repository
+from nexus.manager.operations.errors import OperationFailed, OperationNotFound, Superseded
+from nexus.manager.operations.models import Operation, Status
+from nexus.manager.operations.schemas import Created, Done, OperationBody
 from nexus.manager.subjects import Subject
 
 CHANNEL = "operations"
@@ -20,7 +28,10 @@ CHANNEL = "operations"
 class Operations:
     """One per process; `listener` must not have been started yet."""
 
-    def __init__(self, db: Db, listener: Listener) -> None: ...
+    def __init__(self, db: Db, listener: Listener) -> None:
+        self._db = db
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        listener.on(CHANNEL, self._heard)
 
     async def open(
         self,
@@ -34,39 +45,146 @@ class Operations:
     ) -> Operation:
         """Promise that `generation` of `subject` will come true. Supersedes the subject's operations that still run for
         an older generation. No actor: the platform itself asked."""
-        raise NotImplementedError
+        await self._tell(tx, await repository.supersede(tx, subject, before=generation))
+        request_id = log.bound("request_id")
+        operation = await repository.add(
+            tx,
+            new_id(),
+            subject,
+            verb=verb,
+            generation=generation,
+            user_id=actor.user_id if actor else None,
+            request_id=str(request_id) if request_id else None,
+            deadline=deadline,
+        )
+        await self._tell(tx, [operation])
+        return operation
 
     async def running(self, tx: Tx, subject: Subject, *, verb: str | None = None) -> Operation | None:
         """The newest operation of the subject that still runs (of this verb), if any: a second DELETE returns it."""
-        raise NotImplementedError
+        return await repository.newest_running(tx, subject, verb=verb)
 
     async def progress(
         self, tx: Tx, subject: Subject, *, generation: int, percent: int | None = None, stage: str | None = None
     ) -> None:
         """Report on the subject's running operations up to `generation`. Writes and tells nothing if nothing changed;
         percent never goes back."""
-        raise NotImplementedError
+        changed = await repository.report(tx, subject, generation=generation, percent=percent, stage=stage)
+        await self._tell(tx, changed)
 
     async def settle(
         self, tx: Tx, subject: Subject, *, generation: int, problem: Problem | None = None
     ) -> list[Operation]:
         """End the subject's running operations up to `generation`: done, or failed with `problem`. Those settled."""
-        raise NotImplementedError
+        error = problem.body(None).model_dump() if problem else None
+        status = Status.FAILED if problem else Status.DONE
+        settled = await repository.settle(tx, subject, generation=generation, status=status, error=error)
+        await self._tell(tx, settled)
+        return settled
 
     async def get(self, operation_id: UUID, actor: Actor) -> Operation:
         """Raises OperationNotFound for one that is absent or not this actor's."""
-        raise NotImplementedError
+        operation = await repository.find(self._db, operation_id)
+        is_hidden = operation is None or actor.sees_only not in (None, operation.created_by_user_id)
+        if operation is None or is_hidden or operation.project_id != actor.project_id:
+            raise _not_found(operation_id)
+        return operation
 
     async def wait(self, operation_id: UUID, *, seconds: float) -> Operation:
         """The operation once it has finished, or as it is when `seconds` are over."""
-        raise NotImplementedError
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + seconds
+        with self._listening(operation_id) as news:
+            while True:
+                news.clear()
+                operation = await repository.find(self._db, operation_id)
+                if operation is None:
+                    raise _not_found(operation_id)
+                if operation.is_finished or clock() >= ends_at:
+                    return operation
+                try:
+                    async with asyncio.timeout_at(ends_at):
+                        await news.wait()
+                except TimeoutError:
+                    continue
 
     async def done(self, operation: Operation | None, *, wait: float | None) -> Done:
         """The answer to an action that opened `operation` (None: there was nothing to do). Call it after the commit.
 
         With `wait`, waits; raises OperationFailed when it failed and Superseded when another wish took its place."""
-        raise NotImplementedError
+        awaited = await self._await(operation, wait)
+        return Done(
+            operation_id=operation.id if operation else None,
+            operation=OperationBody.of(awaited) if awaited else None,
+            status=_told_status(awaited, wait),
+        )
 
     async def created(self, subject_id: UUID, operation: Operation | None, *, wait: float | None) -> Created:
         """The answer to a create; as `done`."""
-        raise NotImplementedError
+        awaited = await self._await(operation, wait)
+        return Created(
+            id=subject_id,
+            operation_id=operation.id if operation else None,
+            operation=OperationBody.of(awaited) if awaited else None,
+            status=_told_status(awaited, wait),
+        )
+
+    async def _await(self, operation: Operation | None, wait: float | None) -> Operation | None:
+        if operation is None or wait is None:
+            return None
+        ended = await self.wait(operation.id, seconds=wait)
+        if ended.status is Status.FAILED:
+            raise OperationFailed(ended)
+        if ended.status is Status.SUPERSEDED:
+            raise Superseded(
+                f"{ended.verb.capitalize()} of {ended.subject_name} gave way to a newer request before it was done.",
+                suggestion=f"Look at the {ended.subject_kind}'s state before asking again.",
+                subject_id=str(ended.subject_id),
+                operation_id=str(ended.id),
+            )
+        return ended
+
+    async def _tell(self, tx: Tx, changed: list[Operation]) -> None:
+        for operation in changed:
+            body = OperationBody.of(operation).model_dump(mode="json")
+            subject = Subject("operation", operation.id, operation.verb, operation.project_id)
+            await events.emit(
+                tx,
+                type="operation.updated",
+                subject=subject,
+                owner_user_id=operation.created_by_user_id,
+                data=body,
+            )
+            if operation.is_finished:
+                tx.notify(CHANNEL, str(operation.id))
+
+    @contextmanager
+    def _listening(self, operation_id: UUID) -> Generator[asyncio.Event]:
+        news, key = asyncio.Event(), str(operation_id)
+        self._waiting.setdefault(key, set()).add(news)
+        try:
+            yield news
+        finally:
+            self._waiting[key].discard(news)
+            if not self._waiting[key]:
+                del self._waiting[key]
+
+    def _heard(self, operation_id: str | None) -> None:
+        """None: the connection was lost and found again, so everybody looks for themselves."""
+        keys = list(self._waiting) if operation_id is None else [operation_id]
+        for key in keys:
+            for news in self._waiting.get(key, ()):
+                news.set()
+
+
+def _not_found(operation_id: UUID) -> OperationNotFound:
+    return OperationNotFound(
+        f"There is no operation {operation_id}.",
+        suggestion="Finished operations are kept for a week; list them with GET /v1/operations.",
+    )
+
+
+def _told_status(awaited: Operation | None, wait: float | None) -> Status | None:
+    if wait is None:
+        return None
+    return awaited.status if awaited else Status.DONE

@@ -1,0 +1,117 @@
+"""ASGI middleware: a request id and a log line for each request, a limit on bodies, security headers on answers.
+
+Plain ASGI, because a middleware that buffers would break streams and WebSockets.
+"""
+
+import re
+import time
+from http import HTTPStatus
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nexus.kit import log
+from nexus.kit.problems import Problem
+
+_log = log.get("http")
+
+REQUEST_ID = "x-request-id"
+_VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class RequestIdMiddleware:
+    """Gives each request its id (the client's own if it is well formed), on every log line, in the answer, and in one
+    access log line with status and duration. The outermost middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self._app(scope, receive, send)
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if _VALID_ID.fullmatch(given) else str(uuid4())
+        status = 101 if scope["type"] == "websocket" else 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            elif message["type"] == "websocket.accept":
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        began = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer)
+            finally:
+                _log.info(
+                    "request",
+                    method=scope.get("method", "WEBSOCKET"),
+                    path=scope["path"],
+                    status=status or None,
+                    duration_ms=round((time.perf_counter() - began) * 1000, 1),
+                )
+
+
+class BodyTooLarge(Problem):
+    status, code = 413, "body_too_large"
+
+
+class BodyLimitMiddleware:
+    """Refuses bodies beyond `limit_bytes`, announced or not, with 413."""
+
+    def __init__(self, app: ASGIApp, *, limit_bytes: int) -> None:
+        self._app = app
+        self._limit = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        announced = Headers(scope=scope).get("content-length", "0")
+        if announced.isdecimal() and int(announced) > self._limit:
+            return await self._problem()(scope, receive, send)
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._limit:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, limited, send)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"The body is longer than this server takes ({self._limit} bytes).", suggestion="Send less at once."
+        )
+
+    def _problem(self) -> JSONResponse:
+        request_id = log.bound("request_id")
+        body = self._too_large().body(str(request_id) if request_id else None)
+        return JSONResponse(body.model_dump(), status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+class SecurityHeadersMiddleware:
+    """What a browser should hold our pages and answers to. An answer that sets one of these itself keeps its own."""
+
+    def __init__(self, app: ASGIApp, *, headers: dict[str, str]) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, answer if scope["type"] == "http" else send)

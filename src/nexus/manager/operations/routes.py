@@ -1,0 +1,65 @@
+"""GET /v1/operations: what was asked for and how far it is."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from nexus.kit.db import Db
+from nexus.kit.http import problems, provided
+from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
+from nexus.kit.problems import InvalidField, NotSignedIn
+from nexus.manager.access import Viewer, visible_to
+from nexus.manager.operations import repository
+from nexus.manager.operations.errors import OperationNotFound
+from nexus.manager.operations.models import Status
+from nexus.manager.operations.schemas import OperationBody, Wait
+from nexus.manager.operations.service import Operations
+
+router = APIRouter(prefix="/v1/operations", tags=["operations"])
+
+_SORTS = Sorts(
+    {"created_at": SortField("created_at", datetime), "verb": SortField("verb")}, tie="id", default="-created_at"
+)
+_WHERE = f"""
+    project_id = $1 and {visible_to(2)} and ($3::text is null or subject_kind = $3)
+    and ($4::uuid is null or subject_id = $4) and ($5::text is null or status = $5) and ($6::text is null or verb = $6)
+"""
+
+
+class OperationList(BaseModel):
+    items: list[OperationBody] = Field(description="The operations, newest first unless sorted otherwise")
+    next_cursor: str | None = Field(description="Pass as `cursor` for the next page; null on the last one")
+
+
+class OperationItem(BaseModel):
+    item: OperationBody = Field(description="The operation")
+
+
+@router.get("", response_model=OperationList, responses=problems(NotSignedIn, InvalidField, BadCursor))
+async def list_operations(
+    actor: Viewer,
+    db: Annotated[Db, provided(Db)],
+    page: Annotated[Page, page(_SORTS)],
+    subject_kind: Annotated[str | None, Query(max_length=32, description="Only about objects of this kind")] = None,
+    subject_id: Annotated[UUID | None, Query(description="Only about this object")] = None,
+    status: Annotated[Status | None, Query(description="Only in this status")] = None,
+    verb: Annotated[str | None, Query(max_length=32, description="Only of this verb")] = None,
+) -> Response:
+    """List operations, those of yours or, for admins and viewers, everybody's."""
+    args: list[object] = [actor.project_id, actor.sees_only, subject_kind, subject_id, status, verb]
+    query = page.json_query(item=repository.ITEM, source="operations", where=_WHERE, args=args)
+    return Response(page.json_answer(await db.fetchrow(query, *args)), media_type="application/json")
+
+
+@router.get("/{operation_id}", responses=problems(NotSignedIn, OperationNotFound, InvalidField))
+async def get_operation(
+    operation_id: UUID, actor: Viewer, operations: Annotated[Operations, provided(Operations)], wait: Wait = None
+) -> OperationItem:
+    """One operation; with `wait`, as soon as it has finished or when the seconds are over."""
+    operation = await operations.get(operation_id, actor)
+    if wait is not None and not operation.is_finished:
+        operation = await operations.wait(operation_id, seconds=wait)
+    return OperationItem(item=OperationBody.of(operation))
