@@ -1,0 +1,120 @@
+"""Calls to one host's agent, and what its answers mean.
+
+Shapes and addresses are docs/protocol/agent.md. Every call may be repeated. Answers of 404 are Gone; 400, 409 and 422
+are Refused, with the agent's own sentence; anything else, and silence, is Retryable. No database connection may be held
+while one of these is awaited.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from pydantic import ValidationError
+
+from nexus.kit import log
+from nexus.manager.agents.sessions import SessionStream, open_session
+from nexus.manager.agents.troubles import trouble_of
+from nexus.protocol.base import Message
+from nexus.protocol.guest import SessionOpened, SessionRequest
+from nexus.protocol.machines import MachineSeen, MachineSpec, PowerWish
+from nexus.protocol.metrics import MachineMetrics
+from nexus.protocol.trouble import Gone, Retryable
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True)
+class ConsoleLog:
+    """A part of a machine's serial console: where it starts, how long the log is, and its bytes."""
+
+    offset: int
+    size: int
+    content: bytes
+
+
+class Agent:
+    """One host's agent. Cheap to make; the connections belong to the pool (`agents.pool`)."""
+
+    def __init__(self, http: httpx.AsyncClient, address: str) -> None:
+        self._http = http
+        self.address = address
+
+    def session(self, machine_id: UUID, session_id: str, *, offset: int) -> AbstractAsyncContextManager[SessionStream]:
+        """The frames of a guest session, its output from byte `offset` on."""
+        path = f"/v1/machines/{machine_id}/guest/sessions/{session_id}/stream?offset={offset}"
+        return open_session(self.address, path, headers=correlation())
+
+    async def ensure_machine(self, spec: MachineSpec) -> MachineSeen:
+        """Have the host know this definition; does not start it."""
+        return await self._send(MachineSeen, "PUT", f"/v1/machines/{spec.id}", body=spec)
+
+    async def ensure_power(self, machine_id: UUID, wish: PowerWish) -> MachineSeen:
+        """Have the hypervisor do this; the answer is what is now, progress comes as reports."""
+        return await self._send(MachineSeen, "PUT", f"/v1/machines/{machine_id}/power", body=wish)
+
+    async def observe_machine(self, machine_id: UUID) -> MachineSeen:
+        return await self._send(MachineSeen, "GET", f"/v1/machines/{machine_id}")
+
+    async def discard_machine(self, machine_id: UUID) -> MachineSeen:
+        """Have nothing of the machine left; `power: absent` once that is so."""
+        return await self._send(MachineSeen, "DELETE", f"/v1/machines/{machine_id}")
+
+    async def send_ctrl_alt_del(self, machine_id: UUID) -> None:
+        await self._request("POST", f"/v1/machines/{machine_id}/ctrl-alt-del")
+
+    async def observe_metrics(self, machine_id: UUID) -> MachineMetrics:
+        return await self._send(MachineMetrics, "GET", f"/v1/machines/{machine_id}/metrics")
+
+    async def read_console(self, machine_id: UUID, *, offset: int) -> ConsoleLog:
+        """The serial console's log from byte `offset` on."""
+        answer = await self._request("GET", f"/v1/machines/{machine_id}/console", params={"offset": offset})
+        try:
+            start, size = int(answer.headers["Nexus-Offset"]), int(answer.headers["Nexus-Size"])
+        except (KeyError, ValueError) as unusable:
+            raise Retryable(f"the agent at {self.address} did not say where the console log starts") from unusable
+        return ConsoleLog(offset=start, size=size, content=answer.content)
+
+    async def start_session(self, machine_id: UUID, request: SessionRequest) -> str:
+        """Start a process in the guest; answers the session's id."""
+        path = f"/v1/machines/{machine_id}/guest/sessions"
+        return (await self._send(SessionOpened, "POST", path, body=request)).id
+
+    async def discard_session(self, machine_id: UUID, session_id: str) -> None:
+        """Kill a session's processes and forget it; one that is gone already is fine."""
+        try:
+            await self._request("DELETE", f"/v1/machines/{machine_id}/guest/sessions/{session_id}")
+        except Gone:
+            return
+
+    async def _send(self, kind: type[M], method: str, path: str, *, body: Message | None = None) -> M:
+        answer = await self._request(method, path, body=body)
+        try:
+            return kind.model_validate_json(answer.content)
+        except ValidationError as unusable:
+            raise Retryable(f"the agent at {self.address} gave an answer that is no {kind.__name__}") from unusable
+
+    async def _request(
+        self, method: str, path: str, *, body: Message | None = None, params: Mapping[str, Any] | None = None
+    ) -> httpx.Response:
+        content = None if body is None else body.model_dump_json().encode()
+        try:
+            answer = await self._http.request(method, path, content=content, params=params, headers=correlation())
+        except httpx.HTTPError as lost:
+            raise Retryable(f"the agent at {self.address} cannot be reached: {_say(lost)}") from lost
+        if answer.is_success:
+            return answer
+        raise trouble_of(answer.status_code, answer.content)
+
+
+def correlation() -> dict[str, str]:
+    """Headers by which the logs of both processes can be read together."""
+    request_id = log.bound("request_id")
+    headers = {"Content-Type": "application/json"}
+    return headers | {"X-Request-ID": str(request_id)} if request_id else headers
+
+
+def _say(lost: httpx.HTTPError) -> str:
+    return str(lost) or type(lost).__name__

@@ -1,0 +1,1 @@
+"""Drives: the disks of a machine."""

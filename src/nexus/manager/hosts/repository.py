@@ -1,0 +1,179 @@
+"""The SQL of hosts and join tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from nexus.kit.db import Reader, Tx
+from nexus.kit.ids import new_id
+from nexus.kit.paging import Page
+from nexus.manager.hosts.models import IS_SILENT
+from nexus.manager.hosts.placement import Amounts, Room
+from nexus.protocol.hosts import HostFacts, HostUsage, RegisterRequest
+
+_ROOMS = f"""
+select h.id, h.name, h.cordoned, {IS_SILENT} as is_silent, h.vcpus, h.memory_mib, h.disk_bytes,
+       coalesce(busy.vcpus, 0)::bigint as reserved_vcpus, coalesce(busy.memory_mib, 0)::bigint as reserved_memory_mib,
+       coalesce(stored.bytes, 0)::bigint as reserved_disk_bytes
+from hosts h
+left join lateral (
+    select sum(m.vcpus) as vcpus, sum(m.memory_mib) as memory_mib from machines m
+    where m.host_id = h.id and m.id is distinct from $2
+      and (m.goal in ('on', 'paused') or m.seen in ('on', 'paused'))
+) busy on true
+left join lateral (
+    select sum(d.size_bytes) as bytes from machines m join drives d on d.machine_id = m.id
+    where m.host_id = h.id and m.id is distinct from $2 and not d.is_read_only
+) stored on true
+where $1::uuid[] is null or h.id = any($1)
+order by h.name
+"""
+
+
+async def rooms(reader: Reader, *, of: Sequence[UUID] | None = None, besides: UUID | None = None) -> list[Room]:
+    """What hosts (all, or those named) have and have reserved, not counting the machine `besides`."""
+    rows = await reader.fetch(_ROOMS, None if of is None else list(of), besides)
+    return [
+        Room(
+            host_id=row["id"],
+            name=row["name"],
+            is_silent=row["is_silent"],
+            is_cordoned=row["cordoned"],
+            has=Amounts(vcpus=row["vcpus"], memory_mib=row["memory_mib"], disk_bytes=row["disk_bytes"]),
+            reserved=Amounts(
+                vcpus=row["reserved_vcpus"],
+                memory_mib=row["reserved_memory_mib"],
+                disk_bytes=row["reserved_disk_bytes"],
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def lock_rooms(tx: Tx) -> None:
+    """Let nobody else reserve anything before `tx` ends. One lock for all hosts, so that no two can be taken in
+    different orders; not on their rows, because heartbeats must not wait for it."""
+    await tx.execute("select pg_advisory_xact_lock(hashtextextended('rooms', 0))")
+
+
+async def add_join_token(tx: Tx, digest: bytes, *, created_by: UUID | None, life: timedelta) -> UUID:
+    token_id = new_id()
+    await tx.execute(
+        """
+        insert into join_tokens (id, token_sha256, created_by_user_id, expires_at) values ($1, $2, $3, now() + $4)
+        on conflict (token_sha256) do nothing
+        """,
+        token_id,
+        digest,
+        created_by,
+        life,
+    )
+    return token_id
+
+
+async def use_join_token(tx: Tx, digest: bytes) -> UUID | None:
+    """Spend a join token: its id, or None when it is unknown, spent or expired."""
+    return await tx.fetchval(
+        """
+        update join_tokens set used_at = now() where token_sha256 = $1 and used_at is null and expires_at > now()
+        returning id
+        """,
+        digest,
+    )
+
+
+async def note_join(tx: Tx, token_id: UUID, host_id: UUID) -> None:
+    await tx.execute("update join_tokens set host_id = $2 where id = $1", token_id, host_id)
+
+
+async def register(tx: Tx, request: RegisterRequest, *, credential_sha256: bytes) -> UUID:
+    """Add a host, or give the one of that name its new address, facts and credential. The host's id."""
+    facts = request.facts
+    return await tx.fetchval(
+        """
+        insert into hosts (id, name, address, credential_sha256, vmm, facts, vcpus, memory_mib, disk_bytes, boot_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        on conflict (name) do update set
+            address = excluded.address, credential_sha256 = excluded.credential_sha256, vmm = excluded.vmm,
+            facts = excluded.facts, vcpus = excluded.vcpus, memory_mib = excluded.memory_mib,
+            disk_bytes = excluded.disk_bytes, updated_at = now()
+        returning id
+        """,
+        new_id(),
+        facts.name,
+        request.address,
+        credential_sha256,
+        facts.vmm,
+        facts.model_dump(mode="json"),
+        facts.vcpus,
+        facts.memory_mib,
+        facts.disk_bytes,
+        facts.boot_id,
+    )
+
+
+@dataclass(frozen=True)
+class LastHeard:
+    """What was known of a host before the present heartbeat."""
+
+    boot_id: str
+    seen_seq: int
+    was_silent: bool
+
+
+async def last_heard(tx: Tx, host_id: UUID) -> LastHeard | None:
+    row = await tx.fetchrow(
+        f"select h.boot_id, h.seen_seq, {IS_SILENT} as was_silent from hosts h where h.id = $1", host_id
+    )
+    return None if row is None else LastHeard(row["boot_id"], row["seen_seq"], row["was_silent"])
+
+
+async def note_heartbeat(
+    tx: Tx, host_id: UUID, *, boot_id: str, full_seq: int | None, facts: HostFacts | None, usage: HostUsage | None
+) -> None:
+    """Record that the host was heard; `full_seq` is the heartbeat's seq if it was full. The boot that is recorded is
+    that of the newest full report, because the floor for reports is."""
+    await tx.execute(
+        """
+        update hosts set last_seen_at = now(), usage = coalesce($5, usage),
+            seen_seq = case when $3::bigint is null then seen_seq when boot_id <> $2 then $3
+                            else greatest(seen_seq, $3) end,
+            boot_id = case when $3::bigint is null then boot_id else $2 end,
+            facts = coalesce($4, facts), vmm = coalesce($4 ->> 'vmm', vmm),
+            vcpus = coalesce(($4 ->> 'vcpus')::integer, vcpus),
+            memory_mib = coalesce(($4 ->> 'memory_mib')::bigint, memory_mib),
+            disk_bytes = coalesce(($4 ->> 'disk_bytes')::bigint, disk_bytes),
+            updated_at = case when $4::jsonb is null then updated_at else now() end
+        where id = $1
+        """,
+        host_id,
+        boot_id,
+        full_seq,
+        None if facts is None else facts.model_dump(mode="json"),
+        None if usage is None else usage.model_dump(mode="json"),
+    )
+
+
+ITEM = f"""
+json_build_object(
+    'id', h.id, 'name', h.name, 'state', case when {IS_SILENT} then 'silent' else 'online' end,
+    'is_cordoned', h.cordoned, 'address', h.address, 'vmm', h.vmm, 'vmm_version', h.facts -> 'vmm_version',
+    'acceleration', h.facts -> 'acceleration', 'why_vmm', h.facts -> 'why_vmm', 'offers', h.facts -> 'offers',
+    'agent_version', h.facts -> 'agent_version', 'vcpus', h.vcpus, 'memory_mib', h.memory_mib,
+    'disk_bytes', h.disk_bytes, 'usage', h.usage, 'last_seen_at', h.last_seen_at,
+    'created_at', h.created_at, 'updated_at', h.updated_at
+)
+"""
+"""A host as `schemas.HostBody` describes it; reservations are added where one host is asked for."""
+
+
+async def list_json(reader: Reader, page: Page) -> bytes:
+    args: list[object] = []
+    sql = page.json_query(item=ITEM, source="hosts h", where="true", args=args)
+    return page.json_answer(await reader.fetchrow(sql, *args))
+
+
+async def find_json(reader: Reader, host_id: UUID) -> dict[str, Any] | None:
+    return await reader.fetchval(f"select {ITEM} from hosts h where h.id = $1", host_id)

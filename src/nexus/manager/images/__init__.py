@@ -1,0 +1,1 @@
+"""Images: kernels, initramfs and disks that machines start from."""

@@ -1,0 +1,1 @@
+"""Machines: what the engine moves. VMs (later containers and functions) refer to one each."""

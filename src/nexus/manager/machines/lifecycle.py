@@ -1,0 +1,146 @@
+"""What a machine needs next: pure rules over what is wished and what was seen.
+
+First boot, crash, host restart and deletion all pass through `decide`; there is no other path and no undo. Nothing here
+knows a clock, a database or an agent, so that every combination can be put into a table and tested.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nexus.protocol.machines import Exit, ExitReason, GuestPhase, Power
+
+
+class Goal(StrEnum):
+    """What a user wants of a machine."""
+
+    ON = "on"
+    PAUSED = "paused"
+    OFF = "off"
+    GONE = "gone"
+
+    @property
+    def power(self) -> Power:
+        """The hypervisor's share of this goal."""
+        return Power.ABSENT if self is Goal.GONE else Power(self.value)
+
+
+class Move(StrEnum):
+    """What to do about a machine next."""
+
+    DEFINE = "define"
+    """Send its definition: the host does not know this generation."""
+    POWER = "power"
+    """Send what the hypervisor should do."""
+    WAIT = "wait"
+    """Nothing to send: the guest is on its way up."""
+    SETTLE = "settle"
+    """The wish has come true."""
+    CONCLUDE = "conclude"
+    """A boot ended by itself: change the wish to what that means (`conclude`)."""
+    GIVE_UP = "give_up"
+    """A fault stands in the way; a user has to act."""
+    DISCARD = "discard"
+    """Remove it from its host."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """The wish and the newest observation of one machine; see the table `machines` for each field."""
+
+    goal: Goal
+    generation: int = 1
+    boot: int = 0
+    fault: str | None = None
+    seen: Power | None = None
+    seen_guest: GuestPhase = GuestPhase.ABSENT
+    seen_generation: int = 0
+    seen_boot: int = 0
+    seen_fault: str | None = None
+    exit: Exit | None = None
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether its host has ever confirmed a definition of it."""
+        return self.seen is not None and self.seen_generation > 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its host once had it and now says it does not."""
+        return self.is_defined and self.seen is Power.ABSENT
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the boot that was asked for has begun (it may have ended since)."""
+        return self.seen_boot >= self.boot
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the boot that was asked for ended although it should run."""
+        wanted = self.goal in (Goal.ON, Goal.PAUSED)
+        return wanted and self.boot > 0 and self.is_defined and self.seen is Power.OFF and self.is_current
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why the wish cannot come true, if that is known. A fault the host saw belongs to the wish it knew then."""
+        if self.fault:
+            return self.fault
+        if self.seen_fault and self.seen_generation >= self.generation:
+            return self.seen_fault
+        return "Its host no longer has it; its disks are gone." if self.is_lost else None
+
+
+def is_reached(facts: Facts) -> bool:
+    """Whether the hypervisor does what is wished; the guest may still be booting."""
+    if not facts.is_defined or facts.goal is Goal.GONE:
+        return False
+    if facts.goal is Goal.OFF:
+        return facts.seen is Power.OFF
+    return facts.seen is facts.goal.power and facts.is_current
+
+
+def decide(facts: Facts) -> Move:
+    """The next move for a machine."""
+    if facts.goal is Goal.GONE:
+        return Move.DISCARD
+    if facts.has_ended and not facts.fault:
+        return Move.CONCLUDE
+    if facts.obstacle and not (facts.goal is Goal.OFF and is_reached(facts)):
+        return Move.GIVE_UP
+    if facts.seen_generation < facts.generation or not facts.is_defined:
+        return Move.DEFINE
+    if not is_reached(facts):
+        return Move.POWER
+    if facts.goal is Goal.ON and facts.seen_guest is GuestPhase.BOOTING:
+        return Move.WAIT
+    return Move.SETTLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a boot that ended by itself means for the wish."""
+
+    goal: Goal
+    boots_again: bool = False
+    fault: str | None = None
+    why: str | None = None
+
+
+_KILLED = (ExitReason.VMM_KILLED, ExitReason.GUEST_PANIC)
+_FAILED = (ExitReason.VMM_FAILED, ExitReason.BOOT_TIMEOUT)
+
+
+def conclude(goal: Goal, ended: Exit | None) -> Verdict:
+    """Read the end of a boot that was meant to go on.
+
+    A guest that reboots, and a running machine whose host restarted, boot again. A guest that powered itself off stays
+    off, as does one whose VMM died under it (with a fault). A boot that never came up keeps its goal and has a fault.
+    """
+    if ended is None:
+        return Verdict(goal=Goal.OFF, fault="It is off, and its host cannot say why.", why="It was found switched off.")
+    if ended.reason is ExitReason.GUEST_REBOOT or (ended.reason is ExitReason.HOST_REBOOTED and goal is Goal.ON):
+        return Verdict(goal=Goal.ON, boots_again=True)
+    if ended.reason in _FAILED:
+        return Verdict(goal=goal, fault=ended.why, why=ended.why)
+    if ended.reason in _KILLED:
+        return Verdict(goal=Goal.OFF, fault=ended.why, why=ended.why)
+    return Verdict(goal=Goal.OFF, why=ended.why)

@@ -1,0 +1,59 @@
+"""A row of `machines`: what the engine moves, wherever it stands between wish and observation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address
+from uuid import UUID
+
+from nexus.kit.db import Record
+from nexus.manager.machines.lifecycle import Facts, Goal
+from nexus.protocol.machines import Exit, GuestPhase, Power
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    id: UUID
+    host_id: UUID
+    vcpus: int
+    memory_mib: int
+    grace_s: int
+    stage: str | None
+    address: IPv4Address | None
+    started_at: datetime | None
+    facts: Facts
+
+
+COLUMNS = """
+m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.generation, m.boot, m.fault, m.seen,
+m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.exit, m.stage, m.address, m.started_at
+"""
+"""What `machine_of` reads, from `machines m`."""
+
+
+def machine_of(row: Record) -> Machine:
+    return Machine(
+        id=row["machine_id"],
+        host_id=row["host_id"],
+        vcpus=row["vcpus"],
+        memory_mib=row["memory_mib"],
+        grace_s=row["grace_s"],
+        stage=row["stage"],
+        address=row["address"],
+        started_at=row["started_at"],
+        facts=_facts_of(row),
+    )
+
+
+def _facts_of(row: Record) -> Facts:
+    return Facts(
+        goal=Goal(row["goal"]),
+        generation=row["generation"],
+        boot=row["boot"],
+        fault=row["fault"],
+        seen=Power(row["seen"]) if row["seen"] else None,
+        seen_guest=GuestPhase(row["seen_guest"]),
+        seen_generation=row["seen_generation"],
+        seen_boot=row["seen_boot"],
+        seen_fault=row["seen_fault"],
+        exit=Exit.model_validate(row["exit"]) if row["exit"] else None,
+    )

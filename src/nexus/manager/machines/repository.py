@@ -1,0 +1,200 @@
+"""The SQL of machines: writing wishes, and taking in what hosts report.
+
+Of two reports the newer counts: the one with the greater `seq`, or any from a boot of the host that is not the one of
+the last report. Rows are locked in the order of their ids, so that two transactions cannot wait for each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from nexus.kit.db import Reader, Tx
+from nexus.manager.machines.lifecycle import Goal
+from nexus.protocol.machines import MachineSeen
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewMachine:
+    id: UUID
+    project_id: UUID
+    created_by_user_id: UUID | None
+    kind: str
+    host_id: UUID
+    vcpus: int
+    memory_mib: int
+    kernel_image_id: UUID
+    initramfs_image_id: UUID
+    boot_args: str | None
+    goal: Goal
+
+
+async def add(tx: Tx, new: NewMachine) -> None:
+    """Add a machine; with goal ON it wishes for its first boot."""
+    await tx.execute(
+        """
+        insert into machines (id, project_id, created_by_user_id, kind, host_id, vcpus, memory_mib, kernel_image_id,
+                              initramfs_image_id, boot_args, goal, boot)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        """,
+        new.id,
+        new.project_id,
+        new.created_by_user_id,
+        new.kind,
+        new.host_id,
+        new.vcpus,
+        new.memory_mib,
+        new.kernel_image_id,
+        new.initramfs_image_id,
+        new.boot_args,
+        new.goal,
+        1 if new.goal is Goal.ON else 0,
+    )
+
+
+async def aim(
+    tx: Tx,
+    machine_id: UUID,
+    goal: Goal,
+    *,
+    boots_again: bool = False,
+    grace_s: int | None = None,
+    fault: str | None = None,
+) -> int:
+    """Wish for `goal` (and one more boot): a new generation, which is the answer. It starts without a fault, unless one
+    is given, and a machine that its host had lost counts as never defined."""
+    return await tx.fetchval(
+        """
+        update machines set goal = $2, generation = generation + 1, boot = boot + $3, grace_s = coalesce($4, grace_s),
+            fault = $5, seen_generation = case when seen = 'absent' then 0 else seen_generation end, updated_at = now()
+        where id = $1 returning generation
+        """,
+        machine_id,
+        goal,
+        int(boots_again),
+        grace_s,
+        fault,
+    )
+
+
+async def note_fault(tx: Tx, machine_id: UUID, fault: str) -> None:
+    """Record why the present wish cannot come true."""
+    await tx.execute("update machines set fault = $2, updated_at = now() where id = $1", machine_id, fault)
+
+
+async def erase(tx: Tx, machine_id: UUID) -> None:
+    """Remove the row and all that hangs on it, remembering that the host may discard what it has of it."""
+    await tx.execute(
+        """
+        with erased as (delete from machines where id = $1 returning id, host_id)
+        insert into discarded_machines (id, host_id) select id, host_id from erased on conflict do nothing
+        """,
+        machine_id,
+    )
+
+
+async def lock_on(tx: Tx, host_ids: Sequence[UUID]) -> list[UUID]:
+    """Lock the machines of these hosts; their ids."""
+    rows = await tx.fetch("select id from machines where host_id = any($1) order by id for update", list(host_ids))
+    return [row["id"] for row in rows]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A machine about which a report had something new; `shows` when users see it in more than the machine's stage."""
+
+    machine_id: UUID
+    shows: bool
+
+
+async def apply(
+    tx: Tx, host_id: UUID, seen: Sequence[MachineSeen], *, boot_id: str, floor_seq: int, is_full: bool
+) -> list[Change]:
+    """Take in what a host saw, as far as it is newer than what is known; what changed by it.
+
+    `floor_seq` is that of the host's newest full report in the same boot: nothing older counts. A full report moves
+    that floor, so it leaves rows alone about which it has nothing new.
+    """
+    if not seen:
+        return []
+    reports = [one.model_dump(mode="json") for one in seen]
+    before = await tx.fetch(
+        "select id, seen_guest, address from machines where id = any($1) and host_id = $2 order by id for update",
+        [one.id for one in seen],
+        host_id,
+    )
+    known = {row["id"]: (row["seen_guest"], row["address"]) for row in before}
+    rows = await tx.fetch(_APPLY, host_id, boot_id, floor_seq, reports)
+    if not is_full:
+        await tx.execute(_REMEMBER_SEQ, host_id, boot_id, reports)
+    return [Change(row["id"], shows=known[row["id"]] != (row["seen_guest"], row["address"])) for row in rows]
+
+
+_REPORTS = """
+jsonb_to_recordset({}) as s(
+    id uuid, seq bigint, generation bigint, power text, boot integer, guest text, address inet, stage text, fault text,
+    exit jsonb, started_at timestamptz
+)
+"""
+
+_APPLY = f"""
+update machines m set
+    seen = s.power, seen_guest = s.guest, seen_boot = s.boot, seen_fault = s.fault, stage = s.stage,
+    seen_generation = case when s.power = 'absent' then m.seen_generation else s.generation end,
+    address = s.address, exit = s.exit, started_at = s.started_at,
+    seen_boot_id = $2, seen_seq = s.seq, seen_at = now(), updated_at = now()
+from {_REPORTS.format("$4")}
+where m.id = s.id and m.host_id = $1
+  and (m.seen_boot_id is distinct from $2 or s.seq > greatest(m.seen_seq, $3))
+  and (m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.stage, m.address, m.exit, m.started_at)
+      is distinct from
+      (s.power, s.guest, case when s.power = 'absent' then m.seen_generation else s.generation end, s.boot, s.fault,
+       s.stage, s.address, s.exit, s.started_at)
+returning m.id, m.seen_guest, m.address
+"""
+
+_REMEMBER_SEQ = f"""
+update machines m set seen_seq = s.seq
+from {_REPORTS.format("$3")}
+where m.id = s.id and m.host_id = $1 and m.seen_boot_id = $2 and m.seen_seq < s.seq
+"""
+
+
+async def missing(tx: Tx, host_id: UUID, present: Sequence[UUID], *, boot_id: str, seq: int) -> list[UUID]:
+    """Record as absent what this host should have and no longer lists in a full report; their ids."""
+    rows = await tx.fetch(
+        """
+        select id from machines
+        where host_id = $1 and id <> all($2) and seen <> 'absent'
+          and (seen_boot_id is distinct from $3 or seen_seq < $4)
+        order by id for update
+        """,
+        host_id,
+        list(present),
+        boot_id,
+        seq,
+    )
+    ids = [row["id"] for row in rows]
+    await tx.execute(
+        """
+        update machines set seen = 'absent', seen_guest = 'absent', stage = null, seen_boot_id = $2, seen_seq = $3,
+            seen_at = now(), updated_at = now() where id = any($1)
+        """,
+        ids,
+        boot_id,
+        seq,
+    )
+    return ids
+
+
+async def confirmed_gone(reader: Reader, host_id: UUID, claimed: Sequence[UUID]) -> list[UUID]:
+    """Which of the machines that a host has were on it and are known to be gone. Those nobody has ever heard of are not
+    among them: after a database was restored from a backup they may be somebody's."""
+    rows = await reader.fetch(
+        """
+        select d.id from discarded_machines d
+        where d.host_id = $1 and d.id = any($2) and not exists (select from machines m where m.id = d.id)
+        """,
+        host_id,
+        list(claimed),
+    )
+    return [row["id"] for row in rows]

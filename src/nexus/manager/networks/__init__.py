@@ -1,0 +1,1 @@
+"""Networks: what NICs hang on."""

@@ -1,0 +1,87 @@
+"""The SQL of networks, and of the addresses they give out.
+
+A network counts the addresses it has given out for the first time (`next_host`); those given back wait in
+`released_addresses`, and the oldest is taken when no fresh one is left. So an address rests for as long as can be, and
+giving one out never searches.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from nexus.kit.db import Reader, Tx
+from nexus.kit.paging import Page
+from nexus.manager.networks.models import Network
+
+
+async def default(reader: Reader, project_id: UUID) -> Network:
+    """The network a NIC hangs on when none is named; made by the first migration."""
+    row = await reader.fetchrow(
+        "select id, name, bridge, gateway, nat, dns from networks where project_id = $1 and name = 'default'",
+        project_id,
+    )
+    if row is None:
+        raise LookupError(f"project {project_id} has no default network")
+    return Network(
+        id=row["id"],
+        name=row["name"],
+        bridge=row["bridge"],
+        gateway=row["gateway"],
+        nat=row["nat"],
+        dns=tuple(row["dns"]),
+    )
+
+
+async def take_address(tx: Tx, network_id: UUID) -> str | None:
+    """An address that nobody else has; None when all are given out. The network stays locked until `tx` ends."""
+    fresh = await tx.fetchval(
+        """
+        update networks set next_host = next_host + 1
+        where id = $1 and network(gateway) + next_host < broadcast(gateway)
+        returning host(network(gateway) + next_host - 1)
+        """,
+        network_id,
+    )
+    if fresh is not None:
+        return fresh
+    return await tx.fetchval(
+        """
+        delete from released_addresses where (network_id, address) = (
+            select network_id, address from released_addresses where network_id = $1
+            order by released_at, address limit 1 for update skip locked
+        ) returning host(address)
+        """,
+        network_id,
+    )
+
+
+async def give_back(tx: Tx, machine_id: UUID) -> None:
+    """Take back the addresses of a machine's NICs, which are about to go."""
+    await tx.execute(
+        """
+        insert into released_addresses (network_id, address)
+        select network_id, address from nics where machine_id = $1 and address is not null on conflict do nothing
+        """,
+        machine_id,
+    )
+
+
+ITEM = """
+json_build_object(
+    'id', n.id, 'name', n.name, 'bridge', n.bridge, 'gateway', host(n.gateway), 'cidr', network(n.gateway)::text,
+    'nat', n.nat, 'dns', (select coalesce(json_agg(host(d)), '[]') from unnest(n.dns) d),
+    'created_at', n.created_at, 'updated_at', n.updated_at
+)
+"""
+"""A network as `schemas.NetworkBody` describes it."""
+
+
+async def list_json(reader: Reader, page: Page, *, project_id: UUID) -> bytes:
+    args: list[object] = [project_id]
+    sql = page.json_query(item=ITEM, source="networks n", where="n.project_id = $1", args=args)
+    return page.json_answer(await reader.fetchrow(sql, *args))
+
+
+async def find_json(reader: Reader, network_id: UUID, *, project_id: UUID) -> dict[str, Any] | None:
+    return await reader.fetchval(
+        f"select {ITEM} from networks n where n.id = $1 and n.project_id = $2", network_id, project_id
+    )

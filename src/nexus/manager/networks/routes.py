@@ -1,0 +1,38 @@
+"""HTTP for networks."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from nexus.kit.db import Db
+from nexus.kit.http import problems, provided
+from nexus.kit.paging import Page, SortField, Sorts, page
+from nexus.manager.access import Viewer
+from nexus.manager.networks import repository
+from nexus.manager.networks.errors import NetworkNotFound
+from nexus.manager.networks.schemas import NetworkBody, NetworkItem, NetworkList
+
+router = APIRouter(prefix="/v1/networks", tags=["networks"])
+
+_SORTS = Sorts(
+    {"name": SortField("n.name"), "created_at": SortField("n.created_at", datetime)}, tie="n.id", default="name"
+)
+Database = Annotated[Db, provided(Db)]
+
+
+@router.get("", operation_id="networks_list", response_model=NetworkList)
+async def list_networks(actor: Viewer, db: Database, page: Annotated[Page, page(_SORTS)]) -> Response:
+    """List the networks."""
+    body = await repository.list_json(db, page, project_id=actor.project_id)
+    return Response(body, media_type="application/json")
+
+
+@router.get("/{network_id}", operation_id="networks_get", responses=problems(NetworkNotFound))
+async def get_network(network_id: UUID, actor: Viewer, db: Database) -> NetworkItem:
+    """One network."""
+    item = await repository.find_json(db, network_id, project_id=actor.project_id)
+    if item is None:
+        raise NetworkNotFound
+    return NetworkItem(item=NetworkBody.model_validate(item))

@@ -1,0 +1,29 @@
+"""Networks on the wire."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+
+class NetworkBody(BaseModel):
+    """What the interfaces of VMs hang on."""
+
+    id: UUID
+    name: str
+    bridge: str = Field(description="The bridge on every host; not used by hosts whose network mode is user")
+    gateway: str = Field(description="The host's address on the bridge")
+    cidr: str = Field(description="The network's addresses")
+    nat: bool = Field(description="Whether VMs reach the outside through their host's address")
+    dns: list[str] = Field(description="Name servers of its VMs; empty: the host's own")
+    created_at: datetime
+    updated_at: datetime
+
+
+class NetworkList(BaseModel):
+    items: list[NetworkBody]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
+
+
+class NetworkItem(BaseModel):
+    item: NetworkBody

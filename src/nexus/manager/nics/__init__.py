@@ -1,0 +1,1 @@
+"""NICs: the network interfaces of a machine."""

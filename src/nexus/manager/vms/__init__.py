@@ -1,0 +1,1 @@
+"""Virtual machines: the users' noun above a machine."""

@@ -1,0 +1,162 @@
+"""What a VM's state is called and what may be done to it: pure rules, the only place that knows them.
+
+`state_of` names the state from wish and observation; it is stored with the row, so that SQL can filter by it. `ACTIONS`
+says for every state which verbs are allowed and, where one is not, why and what to do instead; requests, the `actions`
+field of every VM and disabled buttons all quote it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nexus.manager.machines.lifecycle import Facts, Goal, is_reached
+from nexus.protocol.hosts import Offer
+from nexus.protocol.machines import GuestPhase, Power
+
+
+class State(StrEnum):
+    """Every state a VM can be in; the list is closed."""
+
+    CREATING = "creating"
+    STARTING = "starting"
+    RUNNING = "running"
+    """The hypervisor runs it; whether its guest is ready is another field."""
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SUSPENDED = "suspended"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+    """Its host has not been heard from."""
+    DELETING = "deleting"
+
+
+class Verb(StrEnum):
+    """What a user can ask of an existing VM."""
+
+    START = "start"
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+    REBOOT = "reboot"
+    CTRL_ALT_DEL = "ctrl-alt-del"
+    SHELL = "shell"
+    EXEC = "exec"
+    DELETE = "delete"
+
+
+def state_of(facts: Facts, *, host_is_silent: bool) -> State:
+    """Name the state that follows from wish and observation."""
+    if facts.goal is Goal.GONE:
+        return State.DELETING
+    if host_is_silent:
+        return State.UNKNOWN
+    if facts.goal is Goal.OFF and is_reached(facts):
+        return State.STOPPED
+    if facts.obstacle:
+        return State.ERROR
+    if not facts.is_defined:
+        return State.CREATING
+    return _state_while_moving(facts)
+
+
+def _state_while_moving(facts: Facts) -> State:
+    if facts.goal is Goal.OFF:
+        return State.STOPPING
+    if facts.has_ended:
+        return State.STOPPED
+    if facts.seen is Power.OFF or not facts.is_current:
+        return State.STARTING
+    return State.PAUSED if facts.seen is Power.PAUSED else State.RUNNING
+
+
+_ALLOWED: dict[Verb, frozenset[State]] = {
+    Verb.START: frozenset({State.STOPPED, State.SUSPENDED, State.ERROR}),
+    Verb.STOP: frozenset(
+        {State.CREATING, State.STARTING, State.RUNNING, State.PAUSED, State.STOPPING, State.SUSPENDED, State.ERROR}
+    ),
+    Verb.PAUSE: frozenset({State.RUNNING}),
+    Verb.RESUME: frozenset({State.PAUSED, State.SUSPENDED}),
+    Verb.REBOOT: frozenset({State.RUNNING, State.ERROR}),
+    Verb.CTRL_ALT_DEL: frozenset({State.RUNNING}),
+    Verb.SHELL: frozenset({State.RUNNING}),
+    Verb.EXEC: frozenset({State.RUNNING}),
+    Verb.DELETE: frozenset(State) - {State.DELETING},
+}
+
+_PHRASES: dict[Verb, str] = {
+    Verb.START: "start",
+    Verb.STOP: "stop",
+    Verb.PAUSE: "pause",
+    Verb.RESUME: "resume",
+    Verb.REBOOT: "reboot",
+    Verb.CTRL_ALT_DEL: "send Ctrl+Alt+Del to",
+    Verb.SHELL: "open a shell on",
+    Verb.EXEC: "run a command on",
+    Verb.DELETE: "delete",
+}
+
+_OBSTACLES: dict[State, tuple[str, str]] = {
+    State.CREATING: ("it is still being created", "Wait until it is running."),
+    State.STARTING: ("it is still starting", "Wait until it is running."),
+    State.RUNNING: ("it is already running", "Pause, reboot or stop it instead."),
+    State.PAUSED: ("it is paused", "Resume it first."),
+    State.STOPPING: ("it is shutting down", "Wait until it has stopped."),
+    State.STOPPED: ("it is off", "Start it first."),
+    State.SUSPENDED: ("it is suspended", "Resume it first."),
+    State.ERROR: ("it has failed", "See its `fault`; then start, reboot, stop or delete it."),
+    State.UNKNOWN: ("its host has not been heard from", "See that the agent on its host runs and reaches the manager."),
+    State.DELETING: ("it is being deleted", "Create a new one."),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What besides the state decides on a verb. Only a running VM's verbs depend on them."""
+
+    guest_is_ready: bool = True
+    can_pause: bool = True
+    can_ctrl_alt_del: bool = True
+
+    @classmethod
+    def of(cls, guest: GuestPhase, offers: frozenset[Offer]) -> "Circumstances":
+        return cls(
+            guest_is_ready=guest is GuestPhase.READY,
+            can_pause=Offer.PAUSE in offers,
+            can_ctrl_alt_del=Offer.CTRL_ALT_DEL in offers,
+        )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a verb is not allowed. `obstacle` completes "Cannot stop web-1: …"; `way_out` is a sentence."""
+
+    verb: Verb
+    obstacle: str
+    way_out: str
+
+    def error(self, name: str) -> str:
+        return f"Cannot {_PHRASES[self.verb]} {name}: {self.obstacle}."
+
+    def sentence(self, name: str) -> str:
+        return f"{self.error(name)} {self.way_out}"
+
+
+def refusal(verb: Verb, state: State, circumstances: Circumstances) -> Refusal | None:
+    """Why `verb` is not allowed now; None: it is."""
+    if state not in _ALLOWED[verb]:
+        return Refusal(verb, *_OBSTACLES[state])
+    if state is not State.RUNNING:
+        return None
+    if verb in (Verb.SHELL, Verb.EXEC) and not circumstances.guest_is_ready:
+        return Refusal(verb, "the agent in its guest does not answer yet", "Wait until `guest` is ready.")
+    if verb is Verb.PAUSE and not circumstances.can_pause:
+        return Refusal(verb, "its host's hypervisor cannot pause", "Stop it instead.")
+    if verb is Verb.CTRL_ALT_DEL and not circumstances.can_ctrl_alt_del:
+        return Refusal(verb, "its host's hypervisor cannot send keys", "Reboot it instead.")
+    return None
+
+
+def actions(state: State, circumstances: Circumstances) -> Mapping[Verb, Refusal | None]:
+    """Every verb with its refusal, in the order a user would read them."""
+    return {verb: refusal(verb, state, circumstances) for verb in Verb}

@@ -1,0 +1,64 @@
+"""A VM: what a user named and configured, with the machine that it is and the host that it is on."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from nexus.kit.db import Record
+from nexus.manager.hosts.models import IS_SILENT, HostRef
+from nexus.manager.machines.models import COLUMNS as MACHINE_COLUMNS
+from nexus.manager.machines.models import Machine, machine_of
+from nexus.manager.subjects import Subject
+from nexus.manager.vms.lifecycle import Circumstances, State
+from nexus.protocol.hosts import Offer
+
+KIND = "vm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vm:
+    id: UUID
+    project_id: UUID
+    created_by_user_id: UUID | None
+    name: str
+    state: State
+    username: str
+    machine: Machine
+    host: HostRef
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(KIND, self.id, self.name, self.project_id)
+
+    @property
+    def circumstances(self) -> Circumstances:
+        return Circumstances.of(self.machine.facts.seen_guest, self.host.offers)
+
+
+SELECT = f"""
+select v.id, v.project_id, v.created_by_user_id, v.name, v.state, v.username, {MACHINE_COLUMNS},
+       h.name as host_name, h.address as host_address, h.boot_id as host_boot_id, h.seen_seq as host_seen_seq,
+       h.facts -> 'offers' as offers, {IS_SILENT} as host_is_silent
+from vms v join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
+"""
+"""What `vm_of` reads; add a WHERE."""
+
+
+def vm_of(row: Record) -> Vm:
+    return Vm(
+        id=row["id"],
+        project_id=row["project_id"],
+        created_by_user_id=row["created_by_user_id"],
+        name=row["name"],
+        state=State(row["state"]),
+        username=row["username"],
+        machine=machine_of(row),
+        host=HostRef(
+            id=row["host_id"],
+            name=row["host_name"],
+            address=row["host_address"],
+            boot_id=row["host_boot_id"],
+            seen_seq=row["host_seen_seq"],
+            offers=frozenset(Offer(offer) for offer in row["offers"] if offer in Offer),
+            is_silent=row["host_is_silent"],
+        ),
+    )
