@@ -3,15 +3,16 @@
 Plain ASGI, because a middleware that buffers would break streams and WebSockets.
 """
 
+import contextlib
 import re
 import time
-from http import HTTPStatus
 from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from nexus.kit import log
 from nexus.kit.problems import Problem
@@ -31,7 +32,8 @@ class RequestIdMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         given = Headers(scope=scope).get(REQUEST_ID, "")
         request_id = given if _VALID_ID.fullmatch(given) else str(uuid4())
         status = 101 if scope["type"] == "websocket" else 0
@@ -59,6 +61,61 @@ class RequestIdMiddleware:
                 )
 
 
+class Bug(Problem):
+    """What is told of an error that nobody foresaw."""
+
+    status, code = 500, "internal_error"
+
+
+def problem_response(problem: Problem) -> JSONResponse:
+    """The answer that tells this problem, with the id of the request being served."""
+    request_id = log.bound("request_id")
+    body = problem.body(str(request_id) if request_id else None)
+    headers = {"WWW-Authenticate": "Bearer"} if body.status == 401 else None
+    return JSONResponse(body.model_dump(), status_code=body.status, headers=headers)
+
+
+class UnexpectedErrorMiddleware:
+    """Where an exception that nobody handled ends: logged whole, told as a bug. Directly inside RequestIdMiddleware,
+    for Starlette's own comes too late to know the request's id and does nothing for WebSockets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:
+            _log.exception("unexpected_error", path=scope.get("path"))
+            if scope["type"] == "http" and not has_started:
+                await self._response()(scope, receive, send)
+            elif scope["type"] == "websocket":
+                await self._end(WebSocket(scope, receive, send), has_started)
+
+    def _response(self) -> JSONResponse:
+        return problem_response(
+            Bug(
+                "Something went wrong inside the platform; this is a bug.",
+                suggestion="Quote the request id when you report it; the manager's log has the details under it.",
+            )
+        )
+
+    async def _end(self, socket: WebSocket, has_started: bool) -> None:
+        if has_started:
+            with contextlib.suppress(RuntimeError, OSError):  # it may be closed already
+                await socket.send({"type": "websocket.close", "code": 1011, "reason": "internal error"})
+        else:
+            await socket.receive()
+            await socket.send_denial_response(self._response())
+
+
 class BodyTooLarge(Problem):
     status, code = 413, "body_too_large"
 
@@ -72,10 +129,12 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         announced = Headers(scope=scope).get("content-length", "0")
         if announced.isdecimal() and int(announced) > self._limit:
-            return await self._problem()(scope, receive, send)
+            await problem_response(self._too_large())(scope, receive, send)
+            return
         taken = 0
 
         async def limited() -> Message:
@@ -92,11 +151,6 @@ class BodyLimitMiddleware:
         return BodyTooLarge(
             f"The body is longer than this server takes ({self._limit} bytes).", suggestion="Send less at once."
         )
-
-    def _problem(self) -> JSONResponse:
-        request_id = log.bound("request_id")
-        body = self._too_large().body(str(request_id) if request_id else None)
-        return JSONResponse(body.model_dump(), status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 class SecurityHeadersMiddleware:

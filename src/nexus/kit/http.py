@@ -1,7 +1,6 @@
 """HTTP plumbing for FastAPI: one error shape on every route, and services found by their type.
 
-What must stay true: every error is a `ProblemBody`, and an unexpected one tells the client nothing but the request id
-under which the log has the rest.
+What must stay true: every error is a `ProblemBody`; unexpected ones are kit.asgi's.
 """
 
 from typing import Any, TypeVar
@@ -11,10 +10,11 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from nexus.kit import log
+from nexus.kit.asgi import problem_response
 from nexus.kit.problems import InvalidField, Malformed, NotFound, Problem, ProblemBody
 
 _log = log.get("http")
@@ -37,12 +37,6 @@ class MethodNotAllowed(Problem):
 
 class Unavailable(Problem):
     status, code = 503, "unavailable"
-
-
-class Bug(Problem):
-    """What is told of an error that nobody foresaw."""
-
-    status, code = 500, "internal_error"
 
 
 def provide(app: FastAPI, *services: object) -> None:
@@ -82,12 +76,14 @@ def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
 
 def handle_problems(app: FastAPI) -> None:
     """Have every error of this app answered as a ProblemBody, on WebSockets (before they are accepted) too."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    for lost in _DATABASE_LOST:
-        app.add_exception_handler(lost, _on_database_lost)
-    app.add_exception_handler(Exception, _on_bug)
+    handlers: dict[Any, Any] = {
+        Problem: _on_problem,
+        RequestValidationError: _on_invalid,
+        HTTPException: _on_http_exception,
+        **dict.fromkeys(_DATABASE_LOST, _on_database_lost),
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
 
 
 async def _on_problem(connection: Any, error: Exception) -> Response | None:
@@ -97,10 +93,7 @@ async def _on_problem(connection: Any, error: Exception) -> Response | None:
 
 async def answer(connection: Request | WebSocket, problem: Problem) -> Response | None:
     """The answer that tells this problem. For a WebSocket it is sent here, in place of the handshake's."""
-    request_id = log.bound("request_id")
-    body = problem.body(str(request_id) if request_id else None)
-    headers = {"WWW-Authenticate": "Bearer"} if body.status == 401 else None
-    response = JSONResponse(body.model_dump(), status_code=body.status, headers=headers)
+    response = problem_response(problem)
     if isinstance(connection, WebSocket):
         await connection.send_denial_response(response)
         return None
@@ -143,14 +136,4 @@ async def _on_http_exception(connection: Any, error: Exception) -> Response | No
 async def _on_database_lost(connection: Any, error: Exception) -> Response | None:
     _log.error("database_lost", why=str(error) or type(error).__name__)
     problem = Unavailable("The platform's database cannot be reached just now.", suggestion="Try again in a moment.")
-    return await answer(connection, problem)
-
-
-async def _on_bug(connection: Any, error: Exception) -> Response | None:
-    """Starlette's own error middleware logs nothing and raises again after this; the server drops that quietly."""
-    _log.error("unexpected_error", path=connection.url.path, exc_info=error)
-    problem = Bug(
-        "Something went wrong inside the platform; this is a bug.",
-        suggestion="Quote the request id when you report it; the manager's log has the details under it.",
-    )
     return await answer(connection, problem)
