@@ -19,7 +19,7 @@ build: ## install what is missing and build, start nothing
 	@$(BOOTSTRAP)
 
 dev: build ## like up, with debug logs
-	@LOG_LEVEL=debug exec ./nexus up
+	@MANAGER_LOG_LEVEL=debug AGENT_LOG_LEVEL=debug exec ./nexus up
 
 test: build ## Go and Python tests, with real guests (pytest options in ARGS)
 	@$(PYTHON) tools/test.py $(ARGS)

@@ -62,9 +62,8 @@ def prepare(place: Place) -> None:
         for directory in (place.data, place.cache, place.images, place.agent_data, place.runtime):
             paths.make_private(directory, mode=0o711)
         paths.make_private(place.logs)
-        if os.geteuid() == 0:
-            for directory in (place.data, place.runtime):
-                _require_passage(directory)
+        for directory in (place.data, place.runtime):
+            require_passage(directory)
         if not place.join_token.exists():
             _write_secret(place.join_token, secrets.token_urlsafe(32))
     except PermissionError as refused:
@@ -73,10 +72,10 @@ def prepare(place: Place) -> None:
         raise CannotStart(f"cannot use {refused.filename}: {refused.strerror}") from refused
 
 
-def _require_passage(directory: Path) -> None:
-    """Refuse a directory below one that only root may enter: no machine's own uid could reach its disks there."""
-    for parent in directory.resolve().parents:
-        if not parent.stat().st_mode & stat.S_IXOTH:
+def require_passage(directory: Path) -> None:
+    """As root, refuse a directory below one only root may enter: no machine's own uid could reach its disks there."""
+    for parent in directory.resolve().parents if os.geteuid() == 0 else ():
+        if parent.exists() and not parent.stat().st_mode & stat.S_IXOTH:
             raise CannotStart(
                 f"{directory} is below {parent}, which only its owner may enter, but machines do not run as root. "
                 f"Run `chmod o+x {parent}`, or choose another data directory with NEXUS_DATA_DIR."
