@@ -1,0 +1,29 @@
+"""Names for the shell's completion, asked of the running manager. No manager, no session: no names, and no words."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from nexus.cli.failures import report
+from nexus.cli.invocation import Cli
+
+if TYPE_CHECKING:
+    from nexus.client.api import Client
+
+
+def names(ask: Callable[["Client"], Iterable[str]]) -> Callable[[str], list[str]]:
+    """A completion callback that offers what `ask` gives, as far as it fits what was typed."""
+
+    def complete(incomplete: str) -> list[str]:
+        try:
+            return sorted(name for name in ask(Cli().client) if name.startswith(incomplete))
+        except Exception as error:
+            if report(error) is None:
+                raise
+            return []  # a completion that prints an error would garble the line being typed
+
+    return complete
+
+
+vm_names = names(lambda client: (vm.name for vm in client.vms.list()))
+image_names = names(lambda client: (image.name for image in client.images.list()))
+host_names = names(lambda client: (host.name for host in client.hosts.list()))

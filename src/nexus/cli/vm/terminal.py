@@ -1,0 +1,137 @@
+"""A person's terminal joined to a shell in a guest, through lost connections and out again."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from nexus.cli.failures import CliFailure
+from nexus.cli.vm import keyboard
+from nexus.cli.vm.conversing import beside, signals, terminal_size
+from nexus.client.errors import ApiError, ClientError, Unreachable
+from nexus.client.sessions import Ended, Opened, Output, Session, open_shell
+from nexus.client.transport import Transport
+
+RECONNECT_S = 60.0
+"""How long we try to come back to a shell."""
+_PAUSE_S = 0.5
+_PASSING = (502, 503, 504)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STDIN, _STDOUT = 0, 1
+
+
+class _Left(Exception):
+    """The person is going, or was told to; with the exit code."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+@dataclass(kw_only=True)
+class Terminal:
+    """One visit to a shell: `session` and `offset` say where to come back to."""
+
+    transport: Transport
+    vm_id: UUID
+    say: Callable[[str], None]
+    session: str | None = None
+    offset: int = 0
+    lost_at: float | None = None
+    connection: Session | None = None
+    outbox: "asyncio.Queue[bytes]" = field(default_factory=lambda: asyncio.Queue(64))
+
+    def run(self) -> int:
+        """The shell's exit code. Raises ApiError, Unreachable."""
+        try:
+            with keyboard.raw_mode(_STDIN):
+                return asyncio.run(self._stay())
+        except _Left as left:
+            self.say("Disconnected from the shell.")
+            return left.exit_code
+
+    async def _stay(self) -> int:
+        with signals(*_ENDING, signal.SIGWINCH) as caught:
+            async with keyboard.input_of(_STDIN) as typed, beside(self._take_keys(typed), self._heed(caught)):
+                return await self._converse()
+
+    async def _take_keys(self, typed: "asyncio.Queue[bytes]") -> None:
+        """Move what is typed to the outbox, looking for the escape even while there is no connection."""
+        escape = keyboard.Escape() if os.isatty(_STDIN) else None
+        while data := await typed.get():
+            kept, wants_to_leave = escape.feed(data) if escape else (data, False)
+            if wants_to_leave:
+                raise _Left(0)
+            if kept:
+                await self.outbox.put(kept)
+        await self.outbox.put(b"")
+
+    async def _converse(self) -> int:
+        """Talk until the shell ends, coming back to it as often as the connection is lost."""
+        while True:
+            cols, rows = terminal_size()
+            shell = open_shell(
+                self.transport, self.vm_id, cols=cols, rows=rows, session=self.session, offset=self.offset
+            )
+            try:
+                async with shell as session, beside(self._send_on(session)):
+                    self.connection = session
+                    return await self._print(session)
+            except ClientError as lost:
+                self._consider(lost)
+            finally:
+                self.connection = None
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _print(self, session: Session) -> int:
+        async for event in session.events():
+            match event:
+                case Opened(id=session_id, offset=offset):
+                    self._arrive(session_id, offset)
+                case Output(data=data):
+                    await keyboard.write(_STDOUT, data)
+                    self.offset += len(data)
+                case Ended(code=code):
+                    return code
+        raise AssertionError("events() ends with Ended or an error")
+
+    def _arrive(self, session_id: str, offset: int) -> None:
+        if self.session is not None and offset > self.offset:
+            self._notice(f"{offset - self.offset} bytes of output were lost meanwhile")
+        self.session, self.offset, self.lost_at = session_id, offset, None
+
+    def _consider(self, lost: ClientError) -> None:
+        """Whether to come back after `lost`; raises it if there is nothing to come back to, or no hope."""
+        is_passing = isinstance(lost, Unreachable) or (isinstance(lost, ApiError) and lost.status in _PASSING)
+        if self.session is None or not is_passing:
+            raise lost
+        if self.lost_at is None:
+            self.lost_at = time.monotonic()
+            self._notice("connection lost, coming back; Enter ~ . gives up")
+        if time.monotonic() - self.lost_at > RECONNECT_S:
+            raise CliFailure(f"The connection to the shell did not come back in {RECONNECT_S:g} s.") from lost
+
+    async def _send_on(self, session: Session) -> None:
+        """Send what is in the outbox. What was on its way when a connection broke is lost, as with any terminal."""
+        while data := await self.outbox.get():
+            await session.send_input(data)
+        await session.end_input()
+
+    async def _heed(self, caught: "asyncio.Queue[signal.Signals]") -> None:
+        while number := await caught.get():
+            if number != signal.SIGWINCH:
+                raise _Left(128 + number)
+            if self.connection is not None:
+                cols, rows = terminal_size()
+                with suppress(
+                    Unreachable
+                ):  # the reader of the connection meets that too; the next one is opened with the size
+                    await self.connection.resize(cols=cols, rows=rows)
+
+    def _notice(self, words: str) -> None:
+        """A line from us amid the guest's output; in raw mode a line feed does not return the carriage."""
+        self.say(f"\r\n[nexus: {words}]\r")

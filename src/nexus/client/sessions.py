@@ -1,0 +1,209 @@
+"""Shells and commands in a guest, over WebSockets.
+
+Both speak the same way once open. From the manager: binary messages are output; the JSON messages
+`{"type":"session","id","offset"}`, `{"type":"exit","code"}` and `{"type":"error", …ProblemBody}` stand for themselves.
+To the manager: binary messages are input; `{"type":"resize","cols","rows"}`, `{"type":"signal","signal"}` and
+`{"type":"eof"}`. A command's output messages start with a byte that says which stream they are: 1 standard output,
+2 standard error.
+
+A shell lives in the guest, not in the connection: open it again with its session id and the number of output bytes
+received so far, and nothing is lost or shown twice.
+"""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlencode
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from nexus.client.errors import ApiError, UnexpectedAnswer, Unreachable
+from nexus.client.transport import CONNECT_TIMEOUT_S, Call, Transport, refusal, segment
+from nexus.kit.problems import ProblemBody
+
+_STANDARD_ERROR = 2
+PING_EVERY_S = 20
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The session's id, and the number of the first byte of output that will follow."""
+
+    id: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Output:
+    data: bytes
+    is_error: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The process is gone; `code` as a shell gives it (128 + number for a signal)."""
+
+    code: int
+
+
+Event = Opened | Output | Ended
+
+
+class ExecRequest(BaseModel):
+    """What to run: `user` None is the VM's own user, `cwd` None that user's home."""
+
+    model_config = ConfigDict(frozen=True)
+
+    argv: tuple[str, ...]
+    user: str | None = None
+    cwd: str | None = None
+    env: dict[str, str] = {}
+    timeout_s: float | None = None
+    tty: bool = False
+    cols: int | None = None
+    rows: int | None = None
+
+
+class Session:
+    """An open connection to a process in a guest. One reader of `events`; any number of senders."""
+
+    def __init__(self, connection: ClientConnection, *, url: str, has_stream_byte: bool) -> None:
+        self._connection = connection
+        self._url = url
+        self._has_stream_byte = has_stream_byte
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What happens, up to and including Ended. Raises ApiError, or Unreachable when the connection is lost."""
+        try:
+            async for message in self._connection:
+                event = self._output(message) if isinstance(message, bytes) else self._event(message)
+                if event is not None:
+                    yield event
+                if isinstance(event, Ended):
+                    return
+        except ConnectionClosed as lost:
+            raise Unreachable(self._url, f"the connection was lost ({lost})") from lost
+        raise Unreachable(self._url, "the connection was closed before the command had ended")
+
+    def _output(self, message: bytes) -> Output:
+        if not self._has_stream_byte:
+            return Output(message)
+        return Output(message[1:], is_error=message[:1] == bytes((_STANDARD_ERROR,)))
+
+    def _event(self, message: str) -> Event | None:
+        try:
+            value = cast("dict[str, Any]", json.loads(message))
+            match value["type"]:
+                case "session":
+                    return Opened(str(value["id"]), int(value["offset"]))
+                case "exit":
+                    return Ended(int(value["code"]))
+                case "error":
+                    raise ApiError(ProblemBody.model_validate(value))
+                case _:
+                    return None  # a newer manager may say more
+        except (ValueError, KeyError, TypeError) as broken:
+            raise UnexpectedAnswer(self._url, f"a session said {message[:80]!r}") from broken
+
+    async def send_input(self, data: bytes) -> None:
+        await self._send(data)
+
+    async def end_input(self) -> None:
+        """No more input will come; the process reads end of file."""
+        await self._send(json.dumps({"type": "eof"}))
+
+    async def resize(self, *, cols: int, rows: int) -> None:
+        await self._send(json.dumps({"type": "resize", "cols": cols, "rows": rows}))
+
+    async def signal(self, number: int) -> None:
+        """Send a signal to the process and its children."""
+        await self._send(json.dumps({"type": "signal", "signal": number}))
+
+    async def _send(self, message: bytes | str) -> None:
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed as lost:
+            raise Unreachable(self._url, f"the connection was lost ({lost})") from lost
+
+
+@asynccontextmanager
+async def open_shell(
+    transport: Transport, vm_id: UUID, *, cols: int, rows: int, session: str | None = None, offset: int = 0
+) -> AsyncGenerator[Session]:
+    """A login shell of the VM's user on a terminal; with `session`, the one opened before, from byte `offset` on."""
+    query: dict[str, object] = {"cols": cols, "rows": rows, "framing": "binary"}
+    if session is not None:
+        query |= {"session": session, "offset": offset}
+    path = f"/v1/vms/{segment(vm_id)}/shell/ws"
+    async with _open(transport, path, query, has_stream_byte=False, ping_timeout_s=PING_EVERY_S) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_exec(transport: Transport, vm_id: UUID, request: ExecRequest) -> AsyncGenerator[Session]:
+    """A command. There is no limit on how long its output may stay unread: a slow reader slows the command."""
+    path = f"/v1/vms/{segment(vm_id)}/exec/ws"
+    async with _open(transport, path, {"framing": "binary"}, has_stream_byte=True, ping_timeout_s=None) as opened:
+        await opened._send(request.model_dump_json(exclude_none=True))  # pyright: ignore[reportPrivateUsage]
+        yield opened
+
+
+@asynccontextmanager
+async def stream(
+    transport: Transport, path: str, query: Mapping[str, object] | None = None
+) -> AsyncGenerator[AsyncIterator[Any]]:
+    """The JSON messages of a WebSocket that only talks: metrics, events."""
+    async with _open(transport, path, query or {}, has_stream_byte=False, ping_timeout_s=PING_EVERY_S) as opened:
+        yield _messages(opened)
+
+
+async def _messages(session: Session) -> AsyncIterator[Any]:
+    connection = session._connection  # pyright: ignore[reportPrivateUsage]
+    try:
+        async for message in connection:
+            value = json.loads(message)
+            if value.get("type") == "error":
+                raise ApiError(ProblemBody.model_validate(value))
+            yield value
+    except ConnectionClosed as lost:
+        raise Unreachable(session._url, f"the connection was lost ({lost})") from lost  # pyright: ignore[reportPrivateUsage]
+
+
+@asynccontextmanager
+async def _open(
+    transport: Transport,
+    path: str,
+    query: Mapping[str, object],
+    *,
+    has_stream_byte: bool,
+    ping_timeout_s: float | None,
+) -> AsyncGenerator[Session]:
+    url = f"{transport.url.replace('http', 'ws', 1)}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
+    transport.watch(Call(method="GET", url=url, headers=transport.headers))
+    try:
+        connection = await connect(
+            url,
+            additional_headers=transport.headers,
+            open_timeout=CONNECT_TIMEOUT_S,
+            ping_interval=PING_EVERY_S,
+            ping_timeout=ping_timeout_s,
+            max_size=None,
+            proxy=None if transport.is_local else True,
+            compression=None,
+        )
+    except InvalidStatus as refused:
+        raise refusal(transport.url, refused.response.status_code, bytes(refused.response.body or b"")) from refused
+    except TimeoutError as late:
+        raise Unreachable(transport.url, "no answer in time") from late
+    except (OSError, InvalidHandshake) as failed:
+        reason = (failed.strerror or str(failed)).lower() if isinstance(failed, OSError) else str(failed)
+        raise Unreachable(transport.url, reason) from failed
+    try:
+        yield Session(connection, url=transport.url, has_stream_byte=has_stream_byte)
+    finally:
+        await connection.close()

@@ -1,0 +1,64 @@
+"""The endpoints of VMs."""
+
+from collections.abc import Mapping
+from typing import Literal
+from uuid import UUID
+
+from nexus.client.models import Accepted, ConsoleChunk, Created, Credentials, Metrics, Vm
+from nexus.client.transport import Transport, segment
+
+Verb = Literal["start", "stop", "pause", "resume", "reboot", "ctrl-alt-del"]
+
+
+class Vms:
+    def __init__(self, transport: Transport) -> None:
+        self._http = transport
+
+    def list(
+        self,
+        *,
+        q: str | None = None,
+        state: str | None = None,
+        tag: str | None = None,
+        name: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> list[Vm]:
+        """VMs you may see. `q` searches, `name` is exact, `sort` is a field, with `-` before it for descending."""
+        query = {"q": q, "state": state, "tag": tag, "name": name, "sort": sort}
+        return list(self._http.items(Vm, "/v1/vms", query=query, limit=limit))
+
+    def get(self, vm_id: UUID) -> Vm:
+        return self._http.item(Vm, _path(vm_id))
+
+    def create(self, spec: Mapping[str, object]) -> Created:
+        """Create a VM and start it, unless `spec` says `"start": false`."""
+        return self._http.model(Created, "POST", "/v1/vms", body=spec, is_creation=True)
+
+    def edit(self, vm_id: UUID, changes: Mapping[str, object]) -> Accepted:
+        return self._http.model(Accepted, "PATCH", _path(vm_id), body=changes)
+
+    def delete(self, vm_id: UUID) -> Accepted:
+        return self._http.model(Accepted, "DELETE", _path(vm_id))
+
+    def act(self, vm_id: UUID, verb: Verb, *, grace_s: int | None = None) -> Accepted:
+        """A verb without an answer of its own. `grace_s` (stop only) is what the guest may take before power goes."""
+        body = {} if grace_s is None else {"grace_s": grace_s}
+        return self._http.model(Accepted, "POST", f"{_path(vm_id)}/{verb}", body=body)
+
+    def credentials(self, vm_id: UUID) -> Credentials:
+        return self._http.item(Credentials, f"{_path(vm_id)}/shell")
+
+    def metrics(self, vm_id: UUID) -> Metrics:
+        return self._http.item(Metrics, f"{_path(vm_id)}/metrics")
+
+    def console(self, vm_id: UUID, *, offset: int) -> ConsoleChunk:
+        """The serial console's log from byte `offset`, as much as the manager gives at once."""
+        answer = self._http.send("GET", f"{_path(vm_id)}/console", query={"offset": offset})
+        start = int(answer.headers.get("Nexus-Offset", offset))
+        size = int(answer.headers.get("Nexus-Size", start + len(answer.content)))
+        return ConsoleChunk(content=answer.content, offset=start, size_bytes=size)
+
+
+def _path(vm_id: UUID) -> str:
+    return f"/v1/vms/{segment(vm_id)}"
