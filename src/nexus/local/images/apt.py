@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -57,7 +58,8 @@ class Apt:
         for needed in (self._archives, self._empty, self._lists):
             (needed / "partial").mkdir(parents=True, exist_ok=True)
         (directory / "status").touch()
-        (directory / "distribution.sources").write_text(sources)
+        self.sources_file = directory / "distribution.sources"
+        self.sources_file.write_text(sources)
         self._config.write_text(_configuration(directory, architecture))
 
     def update(self, progress: Progress) -> None:
@@ -73,6 +75,12 @@ class Apt:
             raise ImageBuildError(f"the package lists could not be fetched:\n{output.errors}", advice=_OFFLINE)
         self.downloaded_bytes += _fetched_bytes(output.text)
         self._is_fresh = True
+
+    def released_at(self) -> int:
+        """When the archive's lists were last changed, in Unix seconds: the date of what is made from them."""
+        heads = [path.read_text() for path in self._lists.glob("*Release")]
+        dates = [match[1] for head in heads if (match := re.search(r"^Date: (.+)$", head, re.MULTILINE))]
+        return max(int(parsedate_to_datetime(date.replace("UTC", "+0000")).timestamp()) for date in dates)
 
     def closure(self, packages: Iterable[str]) -> list[Package]:
         """`packages` and everything they depend on, as apt resolves it on an empty system."""

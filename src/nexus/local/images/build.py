@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nexus.local.images import initramfs, kernel, recipes, rootfs, sources
+from nexus.local.images import extract, initramfs, kernel, mmdebstrap, recipes, rootfs, sources
 from nexus.local.images.apt import Apt, Package
 from nexus.local.images.errors import ImageBuildError
 from nexus.local.images.progress import Progress, Silent
@@ -152,13 +152,19 @@ class _Builder:
         if present and not self._refresh:
             return present
         apt = self._fresh_apt()
-        needed = rootfs.packages(apt, loaded)
-        if present and present.packages == _versions(needed):
-            return present
-        self._progress.stage("downloading the root file system's packages")
-        debs = apt.download(needed, self._progress)
+        if loaded.recipe.method == "mmdebstrap":
+            tree, versions = mmdebstrap.install(loaded, apt, self._distribution, self._progress)
+            newest = apt.released_at()
+        else:
+            needed = extract.packages(apt, loaded)
+            versions = _versions(needed)
+            if present and present.packages == versions:
+                return present
+            self._progress.stage("downloading the root file system's packages")
+            tree = extract.unpack(loaded, apt.download(needed, self._progress), self._progress)
+            newest = tree.newest()
         with self._store.draft() as draft:
-            identity = rootfs.build(loaded, debs, draft, self._progress)
+            identity = rootfs.finish(tree, loaded, draft, newest=newest, progress=self._progress)
             sha256, size_bytes = self._store.take(draft)
         return self._record(
             Image(
@@ -171,7 +177,7 @@ class _Builder:
                 description=f"{identity.title}, {loaded.recipe.description}",
                 is_default=loaded.recipe.is_default,
                 inputs=inputs,
-                packages=_versions(needed),
+                packages=versions,
             )
         )
 
