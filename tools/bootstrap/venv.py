@@ -4,8 +4,10 @@ Programs of the environment are run as `.venv/bin/python -m …`, never by their
 interpreter's path, and the kernel reads no more than 127 (older) or 255 bytes of it.
 """
 
+import json
 import os
 import sys
+import tomllib
 import venv
 
 from bootstrap.index import parse_pip_config, uv_environment
@@ -16,15 +18,12 @@ UV_LOCK = ROOT / "tools" / "uv.lock"
 
 
 def ensure() -> None:
-    interpreter = f"{sys.version} {sys.executable} {ROOT}"
-    wanted = digest([LOCK, ROOT / "pyproject.toml"], interpreter)
+    wanted = digest([LOCK], sys.version, str(ROOT), _about_us())
     if is_stamped("venv", wanted) and (VENV / "bin" / "python").exists():
         return
     uv, env = ensure_uv()
     say("installing Python packages into .venv")
-    # an environment belongs to one interpreter and one place
-    venv.create(VENV, symlinks=True, clear=not is_stamped("interpreter", interpreter))
-    put_stamp("interpreter", interpreter)
+    venv.create(VENV, symlinks=True, clear=not _is_usable())
     python = str(VENV / "bin" / "python")
     run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, str(LOCK)], env=env)
     here = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
@@ -54,3 +53,20 @@ def lock() -> None:
     run([uv, "pip", "compile", *options, *groups, "pyproject.toml", "--output-file", str(LOCK)], env=env)
     if "://" in LOCK.read_text():
         raise Failed(f"{LOCK} holds an address; an index's or a package's: remove it, other machines have their own")
+
+
+def _about_us() -> str:
+    """What an editable install records of pyproject.toml; the settings of tools there are none of its business."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return json.dumps([project["project"], project["build-system"], project["tool"]["hatch"]], sort_keys=True)
+
+
+def _is_usable() -> bool:
+    """Whether .venv runs, and on this very Python; otherwise it is made anew."""
+    try:
+        return (
+            run([str(VENV / "bin" / "python"), "-c", "import sys; print(sys.version)"], quiet=True)
+            == f"{sys.version}\n"
+        )
+    except (Failed, OSError):
+        return False
