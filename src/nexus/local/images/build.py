@@ -51,7 +51,9 @@ def build(
         raise ImageBuildError(f"there is no recipe {unknown[0]}", advice=f"Choose among {known}.")
     progress = progress or Silent()
     with locked(out, progress), locked(cache, progress):
-        builder = _Builder(Store(out), cache, refresh=refresh, progress=progress)
+        store = Store(out)
+        store.sweep()
+        builder = _Builder(store, cache, refresh=refresh, progress=progress)
         images: list[Image] = []
         for name in recipe_names:
             match name:
@@ -218,9 +220,8 @@ class _Builder:
         return self._cache / f"modules-{image.sha256}.cpio"
 
     def _record(self, image: Image) -> Image:
-        self._store.record(image)
         self.made.append(image.recipe)
-        return image
+        return self._store.record(image)
 
 
 def _versions(packages: Sequence[Package]) -> dict[str, str]:

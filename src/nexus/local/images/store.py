@@ -57,16 +57,7 @@ class Store:
 
     def images(self) -> tuple[Image, ...]:
         """Every image whose file is there. Raises ImageBuildError for an index that cannot be read."""
-        path = self.root / INDEX
-        if not path.exists():
-            return ()
-        try:
-            index = Index.model_validate_json(path.read_bytes())
-        except ValidationError as broken:
-            raise ImageBuildError(
-                f"{path} is not an index of images: {broken}", advice="Remove that file and build again."
-            ) from broken
-        return tuple(image for image in index.images if self._is_there(image))
+        return tuple(image for image in self._entries() if self._is_there(image))
 
     def find(self, recipe: str, inputs: dict[str, str]) -> Image | None:
         """The image made by `recipe` from exactly these inputs."""
@@ -84,7 +75,7 @@ class Store:
 
     @contextmanager
     def draft(self) -> Generator[Path]:
-        """An empty file to write an image to and `take()`; gone afterwards."""
+        """An empty file to write an image to and `take()`; gone afterwards if it was not taken."""
         descriptor, name = tempfile.mkstemp(prefix=".draft-", dir=self.root)
         os.close(descriptor)
         try:
@@ -98,19 +89,42 @@ class Store:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
         draft.chmod(0o644)
-        os.link(draft, scratch := draft.with_suffix(".link"))
-        scratch.replace(self.root / sha256)
+        draft.rename(self.root / sha256)
         return sha256, (self.root / sha256).stat().st_size
 
-    def record(self, image: Image) -> None:
-        """Put `image` in the index, in place of what its recipe made before."""
-        kept = [old for old in self.images() if old.recipe != image.recipe]
+    def record(self, image: Image) -> Image:
+        """Put `image` in the index, in place of what its recipe made before; answers with it as it stands there.
+
+        What was made before may be in use under its name, so other content of the same name gets its digest added.
+        """
+        entries = self._entries()
+        before = next((old for old in entries if old.recipe == image.recipe), None)
+        if before and (before.name == image.name or before.name.startswith(f"{image.name}-")):
+            is_same = before.sha256 == image.sha256
+            image = image.model_copy(update={"name": before.name if is_same else f"{image.name}-{image.sha256[:8]}"})
+        kept = [old for old in entries if old.recipe != image.recipe]
         text = Index(images=tuple(sorted((*kept, image), key=lambda entry: entry.recipe))).model_dump_json(indent=2)
         with self.draft() as draft:
             draft.write_text(text + "\n")
             draft.chmod(0o644)
-            os.link(draft, scratch := draft.with_suffix(".link"))
-            scratch.replace(self.root / INDEX)
+            draft.rename(self.root / INDEX)
+        return image
+
+    def sweep(self) -> None:
+        """Remove what builds that were killed have left; only for who holds the lock."""
+        for draft in self.root.glob(".draft-*"):
+            draft.unlink()
+
+    def _entries(self) -> tuple[Image, ...]:
+        path = self.root / INDEX
+        if not path.exists():
+            return ()
+        try:
+            return Index.model_validate_json(path.read_bytes()).images
+        except ValidationError as broken:
+            raise ImageBuildError(
+                f"{path} is not an index of images: {broken}", advice="Remove that file and build again."
+            ) from broken
 
     def _is_there(self, image: Image) -> bool:
         path = self.path(image)
