@@ -9,7 +9,7 @@ from nexus.local import identity, leftovers, place
 from nexus.local.api import ManagerApi, running_machines
 from nexus.local.errors import CannotStart
 from nexus.local.place import Place
-from nexus.local.session import signed_in
+from nexus.local.session import contexts_file, signed_in
 
 PATIENCE_S = 90
 """For a supervisor to stop its children, each of which it gives up to half a minute."""
@@ -44,5 +44,5 @@ async def _down(where: Place, *, console: Console, stop_guests: bool) -> int:
 
 
 async def _stop_guests(url: str, *, console: Console) -> None:
-    names = await ManagerApi(url, signed_in(url)).stop_vms()
+    names = await ManagerApi(url, signed_in(url, path=contexts_file())).stop_vms()
     console.print(f"Stopped {', '.join(names)}." if names else "No guest was running.", highlight=False)

@@ -102,7 +102,7 @@ class Supervisor:
             self._say(f"Registered images: {', '.join(new)}.")
         await self._wait_for_host(api)
         await self._announce(minted)
-        await self._mind(manager)
+        await asyncio.gather(self._bound_logs(), self._stay_signed_in(manager, minted))
 
     async def stop(self) -> None:
         """Stop the children in order, the youngest first, and say what goes on without them."""
@@ -144,7 +144,7 @@ class Supervisor:
 
     async def _sign_in(self, manager: Program) -> session.Session:
         minted = await session.mint(manager.env, self._manager.arguments())
-        session.save(minted, url=self.url, path=session.contexts_file())
+        session.sign_in(minted, url=self.url, path=session.contexts_file())
         return minted
 
     async def _wait_for_host(self, api: ManagerApi) -> None:
@@ -174,12 +174,18 @@ Nexus is ready.
   Next    ./nexus vm create web-1
 """)
 
-    async def _mind(self, manager: Program) -> None:
-        """Keep the logs bounded and the CLI signed in, for ever."""
+    async def _bound_logs(self) -> None:
         while True:
             for child in self._children:
                 logs.rotate(child.program.log)
             await asyncio.sleep(_ROTATION_S)
+
+    async def _stay_signed_in(self, manager: Program, minted: session.Session) -> None:
+        while True:
+            await asyncio.sleep(minted.half_life_s)
+            fresh = await session.mint(manager.env, self._manager.arguments())
+            session.renew(fresh, old=minted, path=session.contexts_file())
+            minted = fresh
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)
