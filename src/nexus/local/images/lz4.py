@@ -43,7 +43,7 @@ def decompress_block(source: bytes) -> bytes:
             length, at = _length(source, at + 1, token >> 4)
             out += source[at : at + length]
             at += length
-            if at >= len(source):
+            if at == len(source):
                 return bytes(out)
             offset = source[at] | source[at + 1] << 8
             length, at = _length(source, at + 2, token & 15)

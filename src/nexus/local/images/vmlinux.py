@@ -30,7 +30,11 @@ def extract(image: bytes) -> bytes:
     kernel = image if image.startswith(_ELF) else _unpack(_payload(image))
     if not kernel.startswith(_ELF):
         raise BadKernel("what is packed in the boot image is no ELF file")
-    if not has_pvh_entry(kernel):
+    try:
+        is_bootable = _has_pvh_entry(kernel)
+    except struct.error as short:
+        raise BadKernel("the kernel breaks off") from short
+    if not is_bootable:
         raise BadKernel("the kernel has no PVH entry point (it needs CONFIG_PVH)")
     return kernel
 
@@ -63,10 +67,10 @@ def _unpack(payload: bytes) -> bytes:
     raise BadKernel(f"the kernel is packed in a way we do not read (it begins {payload[:6].hex()})")
 
 
-def has_pvh_entry(kernel: bytes) -> bool:
+def _has_pvh_entry(kernel: bytes) -> bool:
     """Whether the 64-bit ELF file `kernel` says where to enter it without a boot loader."""
-    table, entry_size, count = *struct.unpack_from("<Q", kernel, 0x20), *struct.unpack_from("<H", kernel, 0x36), 0
-    (count,) = struct.unpack_from("<H", kernel, 0x38)
+    (table,) = struct.unpack_from("<Q", kernel, 0x20)
+    entry_size, count = struct.unpack_from("<HH", kernel, 0x36)
     for index in range(count):
         at = table + index * entry_size
         kind, _flags, offset = struct.unpack_from("<IIQ", kernel, at)
