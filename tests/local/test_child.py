@@ -63,6 +63,15 @@ async def test_waiting_for_a_child_that_cannot_start_ends_with_its_last_words(tm
     await child.stop()
 
 
+async def test_a_child_that_finds_its_settings_wrong_is_not_tried_again(tmp_path: Path) -> None:
+    child = Child(program(tmp_path, f"echo run >> {tmp_path}/count; exit 78"), say=lambda _: None)
+    child.start()
+    with pytest.raises(CannotStart, match="it said nothing"):
+        await child.wait_ready()
+    await child.stop()
+    assert (tmp_path / "count").read_text() == "run\n"
+
+
 async def test_stopping_leaves_neither_process_nor_pid_file(tmp_path: Path) -> None:
     child = Child(program(tmp_path, "exec sleep 1000"), say=lambda _: None)
     child.start()

@@ -20,6 +20,9 @@ from nexus.local.leftovers import StopRule
 
 Say = Callable[[str], None]
 
+CONFIGURATION_ERROR = 78
+"""A child's exit status that says: starting again will not help (EX_CONFIG of sysexits.h)."""
+
 
 @dataclass(frozen=True)
 class Backoff:
@@ -98,7 +101,7 @@ class Child:
             status = await self._run_once()
             if time.monotonic() - began > self._backoff.calm_s:
                 self._deaths = 0
-            self._deaths += 1
+            self._deaths += 1 if status != CONFIGURATION_ERROR else self._tries
             self._last_words = logs.last_words(self.program.log, since=log_size) or "it said nothing"
             if not self._has_been_ready and self._deaths >= self._tries:
                 return

@@ -21,7 +21,7 @@ from nexus.local.place import Place
 
 HOST_PATIENCE_S = 120
 """For the agent to prove its hypervisor and register; a first proof boots a guest."""
-_ROTATION_S = 10
+_ROUND_S = 10
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Supervisor:
             self._say(f"Registered images: {', '.join(new)}.")
         await self._wait_for_host(api)
         await self._announce(minted)
-        await asyncio.gather(self._bound_logs(), self._stay_signed_in(manager, minted))
+        await self._mind(manager, minted)
 
     async def stop(self) -> None:
         """Stop the children in order, the youngest first, and say what goes on without them."""
@@ -174,18 +174,25 @@ Nexus is ready.
   Next    ./nexus vm create web-1
 """)
 
-    async def _bound_logs(self) -> None:
+    async def _mind(self, manager: Program, minted: session.Session) -> None:
+        """Keep logs bounded and the CLI signed in, for ever. What fails of that is no reason to stop a platform."""
+        clock = asyncio.get_running_loop().time
+        renewal = clock() + minted.half_life_s
         while True:
-            for child in self._children:
-                logs.rotate(child.program.log)
-            await asyncio.sleep(_ROTATION_S)
+            await asyncio.sleep(_ROUND_S)
+            try:
+                for child in self._children:
+                    logs.rotate(child.program.log)
+                if clock() >= renewal:
+                    minted = await self._renew(manager, minted)
+                    renewal = clock() + minted.half_life_s
+            except Exception as failed:
+                self._say(f"{type(failed).__name__}: {failed}")
 
-    async def _stay_signed_in(self, manager: Program, minted: session.Session) -> None:
-        while True:
-            await asyncio.sleep(minted.half_life_s)
-            fresh = await session.mint(manager.env, self._manager.arguments())
-            session.renew(fresh, old=minted, path=session.contexts_file())
-            minted = fresh
+    async def _renew(self, manager: Program, minted: session.Session) -> session.Session:
+        fresh = await session.mint(manager.env, self._manager.arguments())
+        session.renew(fresh, old=minted, path=session.contexts_file())
+        return fresh
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)
