@@ -36,14 +36,6 @@ class Kind(StrEnum):
     DATA = "data"
 
 
-class FileFormat(StrEnum):
-    ELF = "elf"
-    CPIO = "cpio"
-    SQUASHFS = "squashfs"
-    EXT4 = "ext4"
-    RAW = "raw"
-
-
 def _columns(now: datetime) -> "list[Column[Image]]":
     return [
         Column("NAME", lambda image: image.name),
@@ -151,7 +143,7 @@ def build_image(
     except CannotStart as failed:
         raise CliFailure(f"{failed}.") from failed
     for image in built.images:
-        spec = image.model_dump(include={"kind", "name", "description", "format", "sha256", "is_default"})
+        spec = image.model_dump(include={"kind", "name", "description", "sha256", "is_default"})
         _register(cli, spec | {"size": image.size_bytes, "host_path": str(here.images / image.sha256)})
 
 
@@ -169,9 +161,6 @@ def import_image(
     *,
     kind: Annotated[Kind, typer.Option(help="What it is.")],
     name: Annotated[str | None, typer.Option(help="Default: the file's name without its ending.")] = None,
-    format_: Annotated[
-        FileFormat | None, typer.Option("--format", help="Default: told from the kind and the file's ending.")
-    ] = None,
     description: Annotated[str, typer.Option(help="For people to read.")] = "",
 ) -> None:
     """Copy a file to the manager's images, and register it. On the manager's machine only."""
@@ -184,7 +173,6 @@ def import_image(
         "kind": kind,
         "name": name or file.stem,
         "description": description,
-        "format": format_ or _format_of(file, kind),
         "sha256": sha256,
         "size": size_bytes,
         "host_path": str(root / sha256),
@@ -218,14 +206,6 @@ def _take_in(file: Path, root: Path) -> tuple[str, int]:
     except OSError as failed:
         raise CliFailure(f"Cannot copy {file} to {root}: {failed.strerror}.") from failed
     return digest.hexdigest(), size_bytes
-
-
-def _format_of(file: Path, kind: Kind) -> FileFormat:
-    by_ending = {one.value: one for one in FileFormat} | {"img": FileFormat.RAW, "sqfs": FileFormat.SQUASHFS}
-    if (found := by_ending.get(file.suffix.removeprefix("."))) is not None:
-        return found
-    by_kind = {Kind.KERNEL: FileFormat.ELF, Kind.INITRAMFS: FileFormat.CPIO, Kind.DATA: FileFormat.RAW}
-    return by_kind.get(kind, FileFormat.EXT4)
 
 
 def _register(cli: Cli, spec: Mapping[str, object]) -> None:

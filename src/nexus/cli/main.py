@@ -14,7 +14,6 @@ from nexus.cli import about, context, events, host, image, local, operation, ses
 from nexus.cli.command import ContextOption, DebugOption, OutputOption, chosen, examples_of
 from nexus.cli.failures import INTERRUPTED, OWN_FAILURE
 
-
 # httpx loads its own command line where it can (click, rich, pygments): a third of our start-up, for nothing.
 sys.modules["httpx._main"] = None  # pyright: ignore[reportArgumentType] - how Python marks a module as absent
 

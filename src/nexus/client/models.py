@@ -49,25 +49,34 @@ class Action(Answer):
 
 
 class Vm(Answer):
-    """`state` is what the hypervisor does; `guest` is whether the in-guest agent answers (booting, ready, absent)."""
+    """`state` is what the hypervisor does; `guest` is whether the in-guest agent answers (booting, ready, absent).
+
+    `why` says how it came to that state where nobody asked for it, `fault` what keeps its wish from coming true.
+    """
 
     id: UUID
     name: str
     state: str
-    guest: str = "absent"
-    why: str | None = None
+    guest: str
+    why: str | None
+    fault: str | None
+    stage: str | None
+    description: str
+    tags: tuple[str, ...]
+    environment: str
+    owner: str
     vcpu: int
     mem_mib: int
-    host_id: UUID | None = None
-    host_name: str | None = None
-    address: Address | None = None
-    description: str = ""
-    tags: tuple[str, ...] = ()
-    environment: str = ""
-    owner: str = ""
-    username: str = "root"
-    actions: tuple[Action, ...] = ()
-    started_at: datetime | None = None
+    disk_size_bytes: int | None
+    kernel: str
+    image: str
+    username: str
+    host_id: UUID
+    host_name: str
+    guest_ip: Address | None
+    started_at: datetime | None
+    operation_id: UUID | None
+    actions: tuple[Action, ...]
     created_at: datetime
     updated_at: datetime
 
@@ -80,15 +89,17 @@ class Credentials(Answer):
 
 
 class Image(Answer):
+    """A file that VMs start from; `path` is where the manager has it."""
+
     id: UUID
     kind: str
     name: str
-    description: str = ""
-    format: str | None = None
+    description: str
+    format: str
     sha256: str
     size_bytes: int
-    path: str | None = None
-    is_default: bool = False
+    path: str
+    is_default: bool
     created_at: datetime
     updated_at: datetime
 
@@ -129,15 +140,15 @@ class Operation(Answer):
     id: UUID
     verb: str
     status: Literal["running", "done", "superseded", "failed"]
-    progress: int = 0
-    stage: str | None = None
+    progress: int
+    stage: str | None
     subject_kind: str
     subject_id: UUID
     subject_name: str
-    error: ProblemBody | None = None
+    error: ProblemBody | None
     created_at: datetime
     updated_at: datetime
-    finished_at: datetime | None = None
+    finished_at: datetime | None
 
 
 class Created(Answer):

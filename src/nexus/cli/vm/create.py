@@ -51,12 +51,18 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Root file system, by name or id.", autocompletion=image_names)
         ] = None,
         kernel: Annotated[str | None, typer.Option(help="Kernel, by name or id.")] = None,
-        vcpu: Annotated[int, typer.Option(min=1, help="Virtual CPUs.")] = 1,
+        vcpu: Annotated[int | None, typer.Option(min=1, metavar="N", help="Virtual CPUs (default: 1).")] = None,
         memory: Annotated[
-            int, typer.Option(parser=mib_option, metavar="SIZE", help="Memory: 512M, 1G, or a number of MiB.")
-        ] = "512M",  # pyright: ignore[reportArgumentType] - Typer parses defaults too
+            int | None,
+            typer.Option(parser=mib_option, metavar="SIZE", help="512M, 1G, or a number of MiB (default: 512M)."),
+        ] = None,
         disk: Annotated[
-            int | None, typer.Option(parser=bytes_option, metavar="SIZE", help="Size of the disk, e.g. 10G.")
+            int | None,
+            typer.Option(
+                parser=bytes_option,
+                metavar="SIZE",
+                help="Size of the disk, e.g. 10G (default: 4G, or the image's own).",
+            ),
         ] = None,
         username: Annotated[str | None, typer.Option(help="Who you are in the guest (default: root).")] = None,
         password_stdin: Annotated[
