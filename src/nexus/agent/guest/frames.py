@@ -1,6 +1,7 @@
 """The multiplexer's frames as bytes (docs/protocol/guest.md): pure, no I/O.
 
-Frame: 'N', type u8, stream u32, length u32 (big-endian), payload of at most 16,384 bytes.
+Frame: 'N', type u8, stream u32, length u32 (big-endian), payload of at most 16,384 bytes, 'E'. The trailer is for the
+guest: it gives away a frame that was cut short and then completed by the filler of the next connection.
 """
 
 import struct
@@ -12,6 +13,7 @@ from typing import Final
 HEADER: Final = struct.Struct(">cBII")
 U32: Final = struct.Struct(">I")
 MAGIC: Final = b"N"
+TRAILER: Final = b"E"
 MAX_PAYLOAD_BYTES: Final = 16384
 WINDOW_BYTES: Final = 256 * 1024
 NONCE_BYTES: Final = 16
@@ -44,7 +46,7 @@ class Desynchronized(Exception):
 
 
 def encode(kind: FrameType, stream: int, payload: bytes | memoryview = b"") -> bytes:
-    return HEADER.pack(MAGIC, kind, stream, len(payload)) + payload
+    return b"".join((HEADER.pack(MAGIC, kind, stream, len(payload)), payload, TRAILER))
 
 
 class FrameReader:
@@ -61,10 +63,12 @@ class FrameReader:
             while len(self._rest) - at >= HEADER.size:
                 kind, stream, length = self._header(at)
                 end = at + HEADER.size + length
-                if end > len(self._rest):
+                if end >= len(self._rest):
                     break
+                if self._rest[end : end + 1] != TRAILER:
+                    raise Desynchronized("a frame without its end")
                 payload = bytes(self._rest[at + HEADER.size : end])
-                at = end
+                at = end + len(TRAILER)
                 yield MuxFrame(kind, stream, payload)
         finally:
             del self._rest[:at]

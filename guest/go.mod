@@ -1,0 +1,3 @@
+module nexus/guest
+
+go 1.27

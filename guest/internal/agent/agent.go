@@ -1,0 +1,98 @@
+// Package agent answers the host: HTTP over the streams of the guest channel.
+package agent
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"nexus/guest/internal/children"
+	"nexus/guest/internal/kernel"
+	"nexus/guest/internal/metrics"
+	"nexus/guest/internal/mux"
+	"nexus/guest/internal/power"
+	"nexus/guest/internal/session"
+	"nexus/guest/internal/virtio"
+	"nexus/guest/internal/vsock"
+)
+
+const (
+	portName     = "nexus.mux"
+	vsockPort    = 1024
+	portPatience = 3 * time.Second
+)
+
+// Agent is the in-guest agent.
+type Agent struct {
+	version  string
+	sessions *session.Book
+	power    *power.Switch
+	meter    metrics.Meter
+	health   health
+}
+
+// New returns an agent. failed is what went wrong on the way here: health shows it. defaultUser runs sessions.
+func New(version, defaultUser string, family *children.Family, failed error) *Agent {
+	debug.SetGCPercent(40) // memory is the machine's, and there is little garbage
+	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
+	a := &Agent{version: version, sessions: session.NewBook(family, defaultUser)}
+	a.power = power.NewSwitch(a.sessions.HangUp)
+	a.health = health{Version: version, Protocol: Protocol, Warnings: []string{},
+		Capabilities: []string{"metrics", "time", "power", "exec", "pty"}}
+	if failed != nil {
+		kernel.Log(kernel.Error, "%v", failed)
+		a.health.Warnings = strings.Split(failed.Error(), "\n")
+	}
+	return a
+}
+
+// Carriers are what the host may come by, opened and not yet served.
+type Carriers struct {
+	mux   *mux.Mux
+	vsock *vsock.Listener
+}
+
+// Open opens the port and the vsock listener. A machine has one of them.
+func Open() Carriers {
+	var c Carriers
+	var err error
+	if c.vsock, err = vsock.Listen(vsockPort); err != nil {
+		kernel.Log(kernel.Info, "no vsock: %v", err)
+	}
+	if c.vsock != nil && !virtio.HasConsole() {
+		return c
+	}
+	port, err := virtio.Open(portName, portPatience)
+	if err == nil {
+		c.mux = mux.New(port)
+	} else {
+		kernel.Log(kernel.Error, "%v", err)
+	}
+	return c
+}
+
+// Serve answers the host for as long as the machine lives.
+func (a *Agent) Serve(c Carriers) {
+	a.health.BootMs = kernel.SinceBoot() / 1e6
+	server := &http.Server{Handler: a.handler(), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		ErrorLog: nil}
+	if c.vsock != nil {
+		go serve(server, c.vsock)
+	}
+	if c.mux != nil {
+		go serve(server, c.mux)
+		err := c.mux.Serve()
+		kernel.Log(kernel.Error, "the port %s failed: %v", portName, err)
+	}
+	select {}
+}
+
+func serve(s *http.Server, l net.Listener) {
+	if err := s.Serve(l); err != nil && err != io.EOF {
+		kernel.Log(kernel.Error, "%s: %v", l.Addr().Network(), err)
+	}
+}

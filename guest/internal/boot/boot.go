@@ -1,0 +1,169 @@
+// Package boot is PID 1 of the initramfs: from a bare kernel to the distribution's init, with the agent beside it.
+//
+// What must stay true (each of these was a failure once): the agent starts before the hand-over and survives it; it sits
+// in a control group of its own, or systemd ends it after an out-of-memory kill in init.scope; its argv[0] begins with
+// '@', or systemd-shutdown waits 90 s for it; /dev is below the new root before the agent opens its port.
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"nexus/guest/internal/config"
+	"nexus/guest/internal/kernel"
+	"nexus/guest/internal/netconf"
+)
+
+// NewRoot is where the machine's root file system is mounted before it becomes the root.
+const NewRoot = "/newroot"
+
+// ServeContainer runs the agent as PID 1; it returns only when it cannot.
+type ServeContainer func(c *config.Config, failed error) error
+
+// Run does everything up to the hand-over. It never returns: what cannot be mended ends in a message and a power-off.
+func Run(serve ServeContainer) {
+	if err := run(serve); err != nil {
+		kernel.Log(kernel.Critical, "cannot boot: %v; powering off", err)
+	}
+	PowerOff()
+}
+
+// PowerOff writes everything out and cuts the power.
+func PowerOff() {
+	syscall.Sync()
+	syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
+	select {} // PID 1 must not end while the power goes
+}
+
+func run(serve ServeContainer) error {
+	if err := mountKernelFilesystems(); err != nil {
+		return err
+	}
+	c, err := config.Load(config.Path)
+	if err != nil {
+		return err
+	}
+	if err := loadModules("/modules"); err != nil {
+		return err
+	}
+	if c.TimeUnixMs != nil {
+		err = kernel.SetClock(*c.TimeUnixMs)
+	}
+	// A machine without network or clock is better than none: these are said, and do not end the boot.
+	failed := errors.Join(err, netconf.Apply(c.NICs))
+	if err := mountRoot(c, NewRoot); err != nil {
+		return err
+	}
+	if err := moveMounts(NewRoot); err != nil {
+		return err
+	}
+	if c.Mode == config.ModeContainer {
+		if err := enter(NewRoot); err != nil {
+			return err
+		}
+		return serve(c, failed)
+	}
+	return handOver(c, failed)
+}
+
+func mountKernelFilesystems() error {
+	for _, m := range []struct{ dir, fs string }{{"/proc", "proc"}, {"/sys", "sysfs"}, {"/dev", "devtmpfs"}} {
+		if err := os.MkdirAll(m.dir, 0o755); err != nil {
+			return err
+		}
+		if err := syscall.Mount(m.fs, m.dir, m.fs, 0, ""); err != nil && err != syscall.EBUSY {
+			return fmt.Errorf("mount %s: %w", m.dir, err)
+		}
+	}
+	return nil
+}
+
+// loadModules inserts what dir/order names, in that order. No such file: everything is built in.
+func loadModules(dir string) error {
+	order, err := os.ReadFile(filepath.Join(dir, "order"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range strings.Fields(string(order)) {
+		if err := kernel.LoadModule(filepath.Join(dir, filepath.Base(name))); err != nil {
+			kernel.Log(kernel.Error, "%v", err) // what needs it says so itself
+		}
+	}
+	return nil
+}
+
+// moveMounts takes /dev, /proc and /sys along, and mounts devpts.
+func moveMounts(root string) error {
+	for _, dir := range []string{"/dev", "/proc", "/sys"} {
+		if err := mkdir(root + dir); err != nil {
+			return err
+		}
+		if err := syscall.Mount(dir, root+dir, "", syscall.MS_MOVE, ""); err != nil {
+			return fmt.Errorf("move %s: %w", dir, err)
+		}
+	}
+	for _, dir := range []string{"/dev/pts", "/dev/shm"} {
+		if err := mkdir(root + dir); err != nil {
+			return err
+		}
+	}
+	const ttyGroup = "mode=620,gid=5,ptmxmode=666"
+	if err := syscall.Mount("devpts", root+"/dev/pts", "devpts", syscall.MS_NOSUID|syscall.MS_NOEXEC, ttyGroup); err != nil {
+		return fmt.Errorf("mount /dev/pts: %w", err)
+	}
+	return nil
+}
+
+// mkdir makes a mount point; on a read-only root it has to be there already.
+func mkdir(dir string) error {
+	if at, err := os.Stat(dir); err == nil && at.IsDir() {
+		return nil
+	}
+	return os.MkdirAll(dir, 0o755)
+}
+
+// enter makes root the root of this process and of the mount namespace, and gives the initramfs's memory back.
+func enter(root string) error {
+	var here syscall.Stat_t
+	if err := syscall.Lstat("/", &here); err != nil {
+		return err
+	}
+	wipe("/", here.Dev)
+	if err := os.Chdir(root); err != nil {
+		return err
+	}
+	if err := syscall.Mount(".", "/", "", syscall.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("move the root: %w", err)
+	}
+	if err := syscall.Chroot("."); err != nil {
+		return err
+	}
+	return os.Chdir("/")
+}
+
+// wipe removes everything below dir that lies on device. What cannot be removed only costs memory.
+func wipe(dir string, device uint64) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		p := filepath.Join(dir, entry.Name())
+		var at syscall.Stat_t
+		if syscall.Lstat(p, &at) != nil || uint64(at.Dev) != device {
+			continue
+		}
+		if entry.IsDir() {
+			wipe(p, device)
+		}
+		os.Remove(p)
+	}
+}

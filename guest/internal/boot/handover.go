@@ -1,0 +1,133 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"nexus/guest/internal/config"
+	"nexus/guest/internal/kernel"
+)
+
+const (
+	// AgentName is the agent's argv[0]; for '@' see the package comment.
+	AgentName = "@nexus-agent"
+	// PreparedFD is where the agent writes a byte when the root file system is prepared and it is about to serve.
+	PreparedFD = 3
+	// HandedOverFD is where the agent reads the end of file that comes when the distribution's init has begun.
+	HandedOverFD = 4
+	// FailuresFD is where the agent reads what went wrong before it began, as text.
+	FailuresFD = 5
+)
+
+const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func handOver(c *config.Config, failed error) error {
+	if err := requireInit(c.Init); err != nil {
+		return err
+	}
+	if err := startAgent(failed); err != nil {
+		return fmt.Errorf("start the agent: %w", err)
+	}
+	if err := enter(NewRoot); err != nil {
+		return err
+	}
+	if err := openConsole(); err != nil {
+		kernel.Log(kernel.Error, "console: %v", err) // the init opens its own
+	}
+	err := syscall.Exec(c.Init, []string{c.Init}, []string{"HOME=/", "TERM=linux", path})
+	return fmt.Errorf("run %s: %w", c.Init, err)
+}
+
+// requireInit looks for the init inside the new root, by a child that has it as its root: links in there are its own.
+func requireInit(init string) error {
+	r, err := os.OpenRoot(NewRoot)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	at, err := r.Lstat(init[1:])
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the root file system has no %s", init)
+	}
+	if err == nil && at.IsDir() {
+		return fmt.Errorf("%s is a directory", init)
+	}
+	return nil // a link, or a directory on the way that is one: exec(2) will tell
+}
+
+// startAgent starts the agent and waits until it has prepared the root file system.
+func startAgent(failed error) error {
+	prepared, tell, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	wait, handedOver, err := os.Pipe() // our end closes by itself in exec(2)
+	if err != nil {
+		return err
+	}
+	failures, say, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	if failed != nil {
+		say.WriteString(failed.Error())
+	}
+	null, err := os.OpenFile(NewRoot+"/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	pid, err := syscall.ForkExec(NewRoot+"/proc/self/exe", []string{AgentName}, &syscall.ProcAttr{
+		Env:   []string{path},
+		Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), tell.Fd(), wait.Fd(), failures.Fd()},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return err
+	}
+	err = errors.Join(null.Close(), tell.Close(), wait.Close(), failures.Close(), say.Close(), ownCgroup(pid))
+	if err != nil {
+		return err
+	}
+	if _, err := prepared.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("it ended early: %w", err)
+	}
+	keepOpen = handedOver
+	return prepared.Close()
+}
+
+// keepOpen holds the pipe whose end tells the agent of the hand-over: collected as garbage, it would close too early.
+var keepOpen *os.File
+
+func ownCgroup(pid int) error {
+	const dir = "/cgroup"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := syscall.Mount("cgroup2", dir, "cgroup2", 0, ""); err != nil {
+		kernel.Log(kernel.Error, "no cgroup2: %v", err) // a kernel without it has no systemd that would mind
+		return nil
+	}
+	group := filepath.Join(dir, "nexus")
+	if err := os.MkdirAll(group, 0o755); err != nil {
+		return err
+	}
+	err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
+	return errors.Join(err, syscall.Unmount(dir, 0))
+}
+
+func openConsole() error {
+	console, err := os.OpenFile("/dev/console", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	for fd := range 3 {
+		if err := syscall.Dup3(int(console.Fd()), fd, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+// Package config reads the machine's configuration; the shape is GuestConfig in src/nexus/protocol/guest.py.
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// Path is where the host's second cpio archive puts the configuration.
+const Path = "/nexus/config.json"
+
+// Modes of a machine.
+const (
+	ModeVM        = "vm"        // the distribution's init becomes PID 1
+	ModeContainer = "container" // ours stays PID 1
+)
+
+// Mount is a block device and the file system on it.
+type Mount struct {
+	Device   string `json:"device"`
+	FS       string `json:"fs"`
+	ReadOnly bool   `json:"read_only"`
+}
+
+// NIC is an interface, found by its MAC. Without an address it is only brought up.
+type NIC struct {
+	MAC     string       `json:"mac"`
+	Address netip.Prefix `json:"address"`
+	Gateway netip.Addr   `json:"gateway"`
+}
+
+// Account is the machine's user. No password hash: login by password is locked.
+type Account struct {
+	Name              string   `json:"name"`
+	PasswordHash      string   `json:"password_hash"`
+	SSHAuthorizedKeys []string `json:"ssh_authorized_keys"`
+}
+
+// Config is version 1 of the guest's configuration.
+type Config struct {
+	Version    int          `json:"version"`
+	Mode       string       `json:"mode"`
+	Root       Mount        `json:"root"`
+	Overlay    *Mount       `json:"overlay"`
+	Init       string       `json:"init"`
+	Hostname   string       `json:"hostname"`
+	MachineID  string       `json:"machine_id"`
+	User       Account      `json:"user"`
+	NICs       []NIC        `json:"nics"`
+	DNS        []netip.Addr `json:"dns"`
+	TimeUnixMs *int64       `json:"time_unix_ms"`
+}
+
+var (
+	hostnameShape = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	machineShape  = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	userShape     = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+)
+
+// Load reads and checks the file at p.
+func Load(p string) (*Config, error) {
+	b, err := os.ReadFile(p)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p, err)
+	}
+	return c, nil
+}
+
+// Parse reads a configuration, fills in the defaults and refuses what cannot be used. Unknown fields are ignored.
+func Parse(b []byte) (*Config, error) {
+	c := &Config{Version: 1, Mode: ModeVM, Init: "/sbin/init", User: Account{Name: "root"}}
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, err
+	}
+	return c, c.check()
+}
+
+func (c *Config) check() error {
+	switch {
+	case c.Version != 1:
+		return fmt.Errorf("version %d is not known here", c.Version)
+	case c.Mode != ModeVM && c.Mode != ModeContainer:
+		return fmt.Errorf("mode %q is neither vm nor container", c.Mode)
+	case !path.IsAbs(c.Init):
+		return fmt.Errorf("init %q is not an absolute path", c.Init)
+	case !hostnameShape.MatchString(c.Hostname):
+		return fmt.Errorf("hostname %q is not a host label", c.Hostname)
+	case !machineShape.MatchString(c.MachineID):
+		return fmt.Errorf("machine_id %q is not 32 hexadecimal digits", c.MachineID)
+	case !userShape.MatchString(c.User.Name):
+		return fmt.Errorf("user name %q cannot be used", c.User.Name)
+	case strings.ContainsAny(c.User.PasswordHash, ":\n"):
+		return fmt.Errorf("the password hash contains a separator")
+	}
+	for _, key := range c.User.SSHAuthorizedKeys {
+		if strings.ContainsAny(key, "\r\n") {
+			return fmt.Errorf("an SSH key contains a line break")
+		}
+	}
+	if c.Overlay != nil && c.Overlay.FS != "ext4" {
+		return fmt.Errorf("overlay: file system %q cannot hold a writable layer", c.Overlay.FS)
+	}
+	for _, nic := range c.NICs {
+		if nic.Address.IsValid() && !nic.Address.Addr().Is4() || nic.Gateway.IsValid() && !nic.Gateway.Is4() {
+			return fmt.Errorf("nic %s: only IPv4 addresses are known here", nic.MAC)
+		}
+	}
+	for _, m := range []*Mount{&c.Root, c.Overlay} {
+		if err := m.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Mount) check() error {
+	switch {
+	case m == nil:
+		return nil
+	case m.FS != "ext4" && m.FS != "squashfs":
+		return fmt.Errorf("file system %q of %s is neither ext4 nor squashfs", m.FS, m.Device)
+	case !strings.HasPrefix(m.Device, "/dev/") || path.Clean(m.Device) != m.Device:
+		return fmt.Errorf("device %q is not below /dev", m.Device)
+	}
+	return nil
+}

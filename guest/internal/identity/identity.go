@@ -1,0 +1,159 @@
+// Package identity makes a root file system that of this machine: its name, its id, its user, its resolver.
+//
+// It runs with the root file system as its own root (chroot), so that no symbolic link in there leads anywhere else.
+// What lies in a user's home is the user's: nothing there is followed, see ssh.go.
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"nexus/guest/internal/accounts"
+	"nexus/guest/internal/config"
+)
+
+// Apply writes what c says below base ("/" in a machine). It does all it can and returns what failed.
+//
+// The password and the SSH keys are given to a disk once: when /etc/machine-id is this machine's already, the user may
+// have changed them since, and they stay.
+func Apply(base string, c *config.Config, now time.Time) error {
+	d := disk{base}
+	known := strings.TrimSpace(d.read("/etc/machine-id")) == c.MachineID
+	return errors.Join(
+		d.write("/etc/hostname", c.Hostname+"\n", 0o644),
+		d.write("/etc/hosts", Hosts(d.read("/etc/hosts"), c.Hostname), 0o644),
+		d.resolver(c.DNS),
+		d.user(c.User, known, now),
+		d.write("/etc/machine-id", c.MachineID+"\n", 0o444), // last: it says that the user has been set up
+	)
+}
+
+// Hosts returns the text of hosts(5) in which name leads to this machine.
+func Hosts(text, name string) string {
+	const own = "127.0.1.1"
+	var out strings.Builder
+	local := false
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) > 0 && f[0] == own {
+			continue
+		}
+		local = local || len(f) > 1 && f[0] == "127.0.0.1"
+		out.WriteString(strings.TrimRight(line, "\n") + "\n")
+	}
+	if !local {
+		out.WriteString("127.0.0.1\tlocalhost\n")
+	}
+	if name != "localhost" {
+		out.WriteString(own + "\t" + name + "\n")
+	}
+	return out.String()
+}
+
+type disk struct{ base string }
+
+func (d disk) path(p string) string { return filepath.Join(d.base, p) }
+
+// read returns a file's text, empty when there is none.
+func (d disk) read(p string) string {
+	b, err := os.ReadFile(d.path(p))
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// write replaces the file in one step, unless it says so already. A file that is there keeps its mode and owner.
+func (d disk) write(p, text string, mode fs.FileMode) error {
+	target := d.path(p)
+	if real, err := filepath.EvalSymlinks(target); err == nil {
+		target = real
+	}
+	old, err := os.Stat(target)
+	if err == nil && d.same(target, text) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(filepath.Dir(target), ".nexus-*")
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		mode = old.Mode().Perm()
+		err = copyOwner(draft, old)
+	}
+	_, err2 := draft.WriteString(text)
+	if err := errors.Join(err, err2, draft.Chmod(mode), draft.Close()); err != nil {
+		return errors.Join(err, os.Remove(draft.Name()))
+	}
+	return os.Rename(draft.Name(), target)
+}
+
+func (d disk) same(target, text string) bool {
+	b, err := os.ReadFile(target)
+	return err == nil && string(b) == text
+}
+
+// resolver writes /etc/resolv.conf as a plain file; the link that a resolver daemon's package leaves there would dangle.
+func (d disk) resolver(servers []netip.Addr) error {
+	if len(servers) == 0 {
+		return nil
+	}
+	var text strings.Builder
+	for _, s := range servers {
+		fmt.Fprintf(&text, "nameserver %s\n", s)
+	}
+	const file = "/etc/resolv.conf"
+	if at, err := os.Lstat(d.path(file)); err == nil && at.Mode()&fs.ModeSymlink != 0 {
+		if err := os.Remove(d.path(file)); err != nil {
+			return err
+		}
+	}
+	return d.write(file, text.String(), 0o644)
+}
+
+func (d disk) user(u config.Account, known bool, now time.Time) error {
+	before := accounts.Files{Passwd: d.read("/etc/passwd"), Group: d.read("/etc/group"), Shadow: d.read("/etc/shadow")}
+	_, there := accounts.Find(before.Passwd, u.Name)
+	after, account := accounts.Ensure(before, u.Name, d.shell())
+	fresh := !there || !known
+	if fresh {
+		after = accounts.SetPassword(after, u.Name, u.PasswordHash, int(now.Unix()/86400))
+	}
+	err := errors.Join(
+		d.write("/etc/group", after.Group, 0o644),
+		d.write("/etc/shadow", after.Shadow, 0o600),
+		d.write("/etc/passwd", after.Passwd, 0o644),
+		d.home(account),
+	)
+	if fresh && err == nil {
+		err = authorize(d.path(account.Home), account, u.SSHAuthorizedKeys)
+	}
+	return err
+}
+
+func (d disk) shell() string {
+	if _, err := os.Stat(d.path("/bin/bash")); err == nil {
+		return "/bin/bash"
+	}
+	return "/bin/sh"
+}
+
+func (d disk) home(a accounts.Account) error {
+	home := d.path(a.Home)
+	if _, err := os.Stat(home); err == nil || a.Home == "/" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
+		return err
+	}
+	return errors.Join(os.Mkdir(home, 0o700), os.Chown(home, int(a.UID), int(a.GID)))
+}

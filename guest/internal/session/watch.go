@@ -1,0 +1,192 @@
+package session
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// Session frames (docs/protocol/guest.md).
+const (
+	frameInput       = 0
+	frameOutput      = 1
+	frameErrorOutput = 2
+	frameResize      = 3
+	frameEndOfInput  = 4
+	frameExit        = 5
+
+	maxFramePayload = 64 * 1024
+	endOfTransmit   = 4 // what a terminal takes as the end of input
+)
+
+// watcher is the connection that gets a session's output.
+type watcher struct {
+	conn net.Conn
+	at   int64 // the next byte it gets; guarded by the session's mu
+	done chan struct{}
+}
+
+// attach makes w the watcher, in place of the one before, which is done by then; it returns the offset of w's first byte.
+func (s *Session) attach(w *watcher) (start int64) {
+	s.attaching.Lock()
+	defer s.attaching.Unlock()
+	s.mu.Lock()
+	old := s.watcher
+	s.watcher = w
+	w.at = max(w.at, s.output.base)
+	start = w.at
+	s.changed.Broadcast()
+	s.mu.Unlock()
+	if old == nil {
+		return start
+	}
+	old.conn.Close()
+	if s.input != nil {
+		s.input.SetWriteDeadline(time.Unix(1, 0)) // input that the process does not read must not hold up the new one
+	}
+	<-old.done
+	if s.input != nil {
+		s.input.SetWriteDeadline(time.Time{})
+	}
+	return start
+}
+
+func (s *Session) detach(w *watcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watcher == w {
+		s.watcher = nil
+	}
+	s.changed.Broadcast()
+}
+
+// serve runs the connection until it ends; it returns whether the exit frame was delivered.
+func (s *Session) serve(w *watcher, in io.Reader, greet func(start int64) error) (delivered bool) {
+	defer close(w.done)
+	defer w.conn.Close()
+	defer s.detach(w)
+	if greet(s.attach(w)) != nil {
+		return false
+	}
+	var input sync.WaitGroup
+	closedByHost := false
+	input.Go(func() {
+		closedByHost = s.readInput(in) == io.EOF
+		s.detach(w)
+	})
+	said := s.writeOutput(w)
+	if said {
+		if c, ok := w.conn.(interface{ CloseWrite() error }); ok {
+			c.CloseWrite()
+		}
+		w.conn.SetReadDeadline(time.Now().Add(deliveryPatience))
+	} else {
+		w.conn.Close()
+	}
+	s.detach(w)
+	input.Wait()
+	return said && closedByHost
+}
+
+// deliveryPatience is how long the host may take to close its side after the exit frame.
+const deliveryPatience = 30 * time.Second
+
+// writeOutput sends frames until the exit frame is out (true), or w is the watcher no longer, or its connection fails.
+func (s *Session) writeOutput(w *watcher) bool {
+	chunk := make([]byte, pumpBytes)
+	frame := make([]byte, 0, pumpBytes+8)
+	for {
+		kind, n, exit := s.next(w, chunk)
+		switch {
+		case n > 0:
+			if writeFrame(w.conn, frame, kind, chunk[:n]) != nil {
+				return false
+			}
+			s.advance(w, n)
+		case exit != nil:
+			body, err := json.Marshal(exit)
+			return err == nil && writeFrame(w.conn, frame, frameExit, body) == nil
+		default:
+			return false
+		}
+	}
+}
+
+// next waits for something to send: output, or the exit. Neither: w has been replaced or has gone.
+func (s *Session) next(w *watcher, chunk []byte) (kind byte, n int, exit *Exit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.watcher == w && w.at == s.output.end && s.exit == nil && !s.dropped {
+		s.changed.Wait()
+	}
+	switch {
+	case s.watcher != w:
+		return 0, 0, nil
+	case w.at < s.output.end:
+		kind, n = s.output.read(w.at, chunk)
+		return kind, n, nil
+	}
+	return 0, 0, s.exit
+}
+
+func (s *Session) advance(w *watcher, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.at += int64(n)
+	s.changed.Broadcast()
+}
+
+// readInput acts on the watcher's frames until it leaves (io.EOF) or is lost.
+func (s *Session) readInput(in io.Reader) error {
+	var header [5]byte
+	var payload []byte
+	for {
+		if _, err := io.ReadFull(in, header[:]); err != nil {
+			return err
+		}
+		size := binary.BigEndian.Uint32(header[1:])
+		if size > maxFramePayload {
+			return io.ErrUnexpectedEOF
+		}
+		if int(size) > cap(payload) {
+			payload = make([]byte, size)
+		}
+		payload = payload[:size]
+		if _, err := io.ReadFull(in, payload); err != nil {
+			return io.ErrUnexpectedEOF
+		}
+		if err := s.act(header[0], payload); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Session) act(kind byte, payload []byte) error {
+	if s.input == nil {
+		return nil
+	}
+	switch kind {
+	case frameInput:
+		// A process that no longer reads is none of the watcher's faults; being pushed aside in the middle is the end.
+		if _, err := s.input.Write(payload); os.IsTimeout(err) {
+			return err
+		}
+	case frameResize:
+		var size struct{ Cols, Rows uint16 }
+		if s.kind != PTY || json.Unmarshal(payload, &size) != nil {
+			return nil
+		}
+		s.resize(size.Cols, size.Rows) // the terminal of a process that has ended has no size
+	case frameEndOfInput:
+		if s.kind == PTY {
+			s.input.Write([]byte{endOfTransmit}) // as above
+		} else {
+			s.input.Close()
+		}
+	}
+	return nil
+}

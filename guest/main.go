@@ -1,0 +1,113 @@
+// Nexus's part of a guest, one static binary in two roles: /init of the initramfs (PID 1), and the in-guest agent,
+// which PID 1 starts beside the distribution's init and which stays until the machine's end.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"nexus/guest/internal/agent"
+	"nexus/guest/internal/boot"
+	"nexus/guest/internal/children"
+	"nexus/guest/internal/config"
+	"nexus/guest/internal/identity"
+	"nexus/guest/internal/kernel"
+)
+
+var version = "dev" // set by the build
+
+func main() {
+	switch {
+	case os.Args[0] == boot.AgentName:
+		if err := beside(); err != nil {
+			kernel.Log(kernel.Critical, "agent: %v", err)
+			os.Exit(1)
+		}
+	case os.Getpid() == 1:
+		boot.Run(container)
+	default:
+		fmt.Println("nexus guest", version)
+	}
+}
+
+// beside is the agent's life next to the distribution's init.
+func beside() error {
+	// Not ignored but caught: an ignored signal would stay ignored in every process that we start. systemd sends SIGTERM
+	// to whom it finds in its own groups.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	c, err := config.Load(config.Path)
+	if err != nil {
+		return err
+	}
+	failed, err := earlierFailures()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(syscall.Chroot(boot.NewRoot), os.Chdir("/")); err != nil {
+		return err
+	}
+	if err := os.WriteFile("/proc/self/comm", []byte(boot.AgentName[1:]), 0); err != nil {
+		kernel.Log(kernel.Info, "comm: %v", err)
+	}
+	a := newAgent(c, children.NewFamily(true), failed)
+	carriers := agent.Open()
+	if err := handedOver(); err != nil {
+		return err
+	}
+	a.Serve(carriers)
+	return nil
+}
+
+// container is our life as the only init: the same agent, and the orphans are ours.
+func container(c *config.Config, failed error) error {
+	for _, dir := range []string{"/dev/shm", "/run", "/tmp"} {
+		failed = errors.Join(failed, mountMemory(dir))
+	}
+	a := newAgent(c, children.NewFamily(false), failed)
+	a.Serve(agent.Open())
+	return nil
+}
+
+func mountMemory(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	mode := "mode=1777"
+	if dir == "/run" {
+		mode = "mode=755"
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, mode); err != nil {
+		return fmt.Errorf("mount %s: %w", dir, err)
+	}
+	return nil
+}
+
+func newAgent(c *config.Config, family *children.Family, failed error) *agent.Agent {
+	failed = errors.Join(failed, identity.Apply("/", c, time.Now()), syscall.Sethostname([]byte(c.Hostname)))
+	return agent.New(version, c.User.Name, family, failed)
+}
+
+func earlierFailures() (error, error) {
+	f := os.NewFile(boot.FailuresFD, "failures")
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil || len(b) == 0 {
+		return nil, err
+	}
+	return errors.New(string(b)), nil
+}
+
+// handedOver lets PID 1 go on, and waits until it has become the distribution's init.
+func handedOver() error {
+	tell, wait := os.NewFile(boot.PreparedFD, "prepared"), os.NewFile(boot.HandedOverFD, "handed over")
+	_, err := tell.Write([]byte{1})
+	if _, end := wait.Read(make([]byte, 1)); end != io.EOF {
+		err = errors.Join(err, end)
+	}
+	return errors.Join(err, tell.Close(), wait.Close())
+}
