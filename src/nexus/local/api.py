@@ -34,9 +34,9 @@ class ManagerApi:
                     "kind": image.kind,
                     "name": image.name,
                     "description": image.description,
-                    "format": image.format,
                     "host_path": str(root / image.sha256),
                     "sha256": image.sha256,
+                    "size": image.size_bytes,
                     "is_default": image.is_default,
                 }
                 _checked(await client.post("/v1/images", json=body))
