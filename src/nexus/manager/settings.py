@@ -52,7 +52,7 @@ class ManagerSettings(Settings):
         description="A file whose content is accepted as a join token: how this machine's own agent joins",
     )
     cpu_overcommit: float = Field(
-        default=4.0, ge=1, le=100, alias="MANAGER_CPU_OVERCOMMIT", description="Guest vCPUs admitted per CPU of a host"
+        default=16.0, ge=1, le=100, alias="MANAGER_CPU_OVERCOMMIT", description="Guest vCPUs admitted per CPU of a host"
     )
     memory_overcommit: float = Field(
         default=1.0,
@@ -60,6 +60,13 @@ class ManagerSettings(Settings):
         le=10,
         alias="MANAGER_MEMORY_OVERCOMMIT",
         description="Guest memory admitted per MiB of a host",
+    )
+    disk_overcommit: float = Field(
+        default=4.0,
+        gt=0,
+        le=100,
+        alias="MANAGER_DISK_OVERCOMMIT",
+        description="Guest disk admitted per byte of a host's disk; disks are sparse and take what is written",
     )
     log_level: Annotated[str, StringConstraints(pattern=r"^(debug|info|warning|error)$")] = Field(
         default="info", alias="MANAGER_LOG_LEVEL", description="debug, info, warning or error"

@@ -128,6 +128,7 @@ create table machines (
     seen_seq      bigint not null default 0,
     seen_at       timestamptz,
     seen_fault    text,
+    seen_fault_at timestamptz,                     -- since when it reports a fault
     stage         text,
     address       inet,
     exit          jsonb,                           -- protocol.machines.Exit
@@ -239,7 +240,7 @@ create table operations (
     finished_at   timestamptz
 );
 create index operations_by_subject on operations (subject_kind, subject_id, generation);
-create index operations_running on operations (deadline) where status = 'running';
+create index operations_running on operations (subject_kind, subject_id) where status = 'running';
 create index operations_by_creation on operations (project_id, created_at, id);
 
 -- Numbered in commit order: events/ assigns `seq` under a lock held to the end of the transaction.

@@ -14,7 +14,7 @@ from nexus.kit import log
 from nexus.kit.db import Db, Listener, Tx
 from nexus.kit.ids import new_id
 from nexus.kit.problems import Problem
-from nexus.manager import events
+from nexus.manager import events, idempotency
 from nexus.manager.access.models import Actor
 from nexus.manager.operations import repository
 from nexus.manager.operations.errors import OperationFailed, OperationNotFound, Superseded
@@ -44,7 +44,8 @@ class Operations:
         deadline: datetime | None = None,
     ) -> Operation:
         """Promise that `generation` of `subject` will come true. Supersedes the subject's operations that still run for
-        an older generation. No actor: the platform itself asked."""
+        an older generation. No actor: the platform itself asked. Under an Idempotency-Key the answer is kept: that of a
+        create for the verb `create`, that of an action for any other."""
         await self._tell(tx, await repository.supersede(tx, subject, before=generation))
         request_id = log.bound("request_id")
         operation = await repository.add(
@@ -58,6 +59,7 @@ class Operations:
             deadline=deadline,
         )
         await self._tell(tx, [operation])
+        await idempotency.keep(tx, first_answer(operation))
         return operation
 
     async def running(self, tx: Tx, subject: Subject, *, verb: str | None = None) -> Operation | None:
@@ -175,6 +177,13 @@ class Operations:
         for key in keys:
             for news in self._waiting.get(key, ()):
                 news.set()
+
+
+def first_answer(operation: Operation) -> Created | Done:
+    """What the request that opened it is answered without ?wait; kept for whoever sends that request again."""
+    if operation.verb == "create":
+        return Created(id=operation.subject_id, operation_id=operation.id)
+    return Done(operation_id=operation.id)
 
 
 def _not_found(operation_id: UUID) -> OperationNotFound:

@@ -51,7 +51,10 @@ def platform_sweeps(db: Db, flows: Flows) -> list[Sweep]:
 async def _wake_overdue(db: Db, flows: Flows) -> int:
     """Have the flows look again whose operations run past their deadline."""
     rows = await db.fetch(
-        "select distinct subject_kind, subject_id from operations where status = 'running' and deadline < now() limit 1000"
+        """
+        select distinct subject_kind, subject_id from operations where status = 'running' and deadline < now()
+        limit 1000
+        """
     )
     for row in rows:
         async with db.transaction() as tx:

@@ -61,8 +61,8 @@ class Sweeper:
     async def _lead_if_elected(self) -> None:
         connection = await asyncpg.connect(self._dsn, server_settings={"application_name": "nexus sweeper"})
         try:
-            while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
-                await asyncio.sleep(self.ELECTION_S)
+            if not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
+                return
             self.is_leader = True
             _log.info("sweeping")
             await self._sweep_forever(connection)
@@ -84,7 +84,8 @@ class Sweeper:
 async def _run(sweep: Sweep) -> None:
     try:
         touched = await sweep.run()
-    except _LOST:
+    except Exception:
+        # one sweep's mistake must not end the others
         _log.exception("sweep_failed", sweep=sweep.name)
     else:
         if touched:

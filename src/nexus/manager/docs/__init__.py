@@ -1,0 +1,1 @@
+"""The API's description: OpenAPI, and Swagger UI without a network."""

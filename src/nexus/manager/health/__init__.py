@@ -1,0 +1,1 @@
+"""Whether this manager lives and can serve."""

@@ -1,0 +1,145 @@
+"""`Idempotency-Key` on every POST of a signed-in user: the same request again gets the first one's answer."""
+
+import hashlib
+import re
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nexus.kit.asgi import problem_response
+from nexus.kit.db import Db
+from nexus.kit.http import service
+from nexus.kit.problems import Conflict, InvalidField, Problem
+from nexus.kit.seal import Seal
+from nexus.manager.access.rules import ForeignOrigin, identify
+from nexus.manager.idempotency import repository
+from nexus.manager.idempotency.claim import Claim, Replayed, current
+from nexus.manager.idempotency.repository import Request
+
+HEADER = "idempotency-key"
+REPLAYED = "idempotent-replayed"
+_VALID_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_HOW_LONG_TO_WAIT = "wait"
+"""A query parameter that asks for patience, not for another change."""
+
+
+class KeyReused(Conflict):
+    code = "idempotency_key_reused"
+
+
+class AnswerUnknown(Conflict):
+    code = "idempotency_answer_unknown"
+
+
+class IdempotencyMiddleware:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = Headers(scope=scope).get(HEADER) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        if not _VALID_KEY.fullmatch(key):
+            refusal = InvalidField("Idempotency-Key: 1 to 255 visible ASCII characters are needed.")
+            await problem_response(refusal)(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            actor = await identify(connection)
+        except ForeignOrigin as foreign:
+            await problem_response(foreign)(scope, receive, send)
+            return
+        if actor is None:
+            await self._app(scope, receive, send)
+            return
+        body = await _read_body(receive)
+        request = Request(actor.user_id, key, "POST", _path(scope), hashlib.sha256(body).digest())
+        claim = Claim(request, service(connection, Seal))
+        await self._once(service(connection, Db), claim, body, scope, receive, send)
+
+    async def _once(self, db: Db, claim: Claim, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        kept = await repository.find(db, claim.request)
+        if kept is None:
+            reset = current.set(claim)
+            try:
+                await self._app(scope, _replay_body(body, receive), _Keeper(db, claim, send))
+                return
+            except Replayed:
+                kept = await repository.find(db, claim.request)
+            finally:
+                current.reset(reset)
+        await _answer(claim, kept)(scope, receive, send)
+
+
+class _Keeper:
+    """Passes the answer on, and keeps it under the key before its last byte leaves, if anything was changed."""
+
+    def __init__(self, db: Db, claim: Claim, send: Send) -> None:
+        self._db, self._claim, self._send = db, claim, send
+        self._status = 0
+        self._body = bytearray()
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+            if self._claim.is_committed and not message.get("more_body", False):
+                await self._claim.keep(self._db, status=self._status, body=self._body.decode())
+        await self._send(message)
+
+
+def _answer(claim: Claim, kept: repository.Kept | None) -> Response:
+    if kept is not None and kept.is_same and kept.status is not None and kept.response is not None:
+        return Response(
+            claim.open(kept.response),
+            status_code=kept.status,
+            media_type="application/json",
+            headers={REPLAYED: "true"},
+        )
+    problem: Problem
+    if kept is not None and not kept.is_same:
+        problem = KeyReused(
+            "This Idempotency-Key belongs to another request: its path or body was different.",
+            suggestion="Use a new key for a new request.",
+        )
+    else:
+        problem = AnswerUnknown(
+            "The first request with this Idempotency-Key is still being answered, or its answer was lost.",
+            suggestion="Try again in a moment; if this stays so, look whether the change has been made.",
+        )
+    return problem_response(problem)
+
+
+def _path(scope: Scope) -> str:
+    query = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != _HOW_LONG_TO_WAIT]
+    return scope["path"] + ("?" + urlencode(sorted(query)) if query else "")
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body, has_more = bytearray(), True
+    while has_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        body += message.get("body", b"")
+        has_more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _replay_body(body: bytes, receive: Receive) -> Receive:
+    """The body that was read, once, and after it whatever comes from the client."""
+    is_told = False
+
+    async def replay() -> Message:
+        nonlocal is_told
+        if is_told:
+            return await receive()
+        is_told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,1 @@
+"""People who sign in: login, logout, me, and the first user."""

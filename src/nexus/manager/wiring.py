@@ -1,0 +1,154 @@
+"""Putting the manager together: what every slice gets (`Platform`), what a slice gives back (`Built`), and their life
+from start to stop.
+
+To add a slice: its routers to ROUTERS, its `build` to BUILDERS. Nothing here knows what slices do.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from nexus.kit import seal
+from nexus.kit.clock import Clock, SystemClock
+from nexus.kit.db import Db, Listener
+from nexus.kit.http import provide
+from nexus.kit.seal import Seal
+from nexus.manager.access import Access
+from nexus.manager.app import create_app
+from nexus.manager.audit.routes import router as audit_router
+from nexus.manager.docs.routes import router as docs_router
+from nexus.manager.events.routes import router as events_router
+from nexus.manager.events.tail import Tail
+from nexus.manager.flows import Engine, Flow, Flows
+from nexus.manager.health.routes import router as health_router
+from nexus.manager.idempotency.claim import take
+from nexus.manager.migrate import migrate
+from nexus.manager.operations import Operations
+from nexus.manager.operations.routes import router as operations_router
+from nexus.manager.settings import ManagerSettings
+from nexus.manager.sweeps import Sweep, Sweeper
+from nexus.manager.sweeps.expiry import platform_sweeps
+from nexus.manager.users.routes import router as users_router
+from nexus.manager.users.service import Users, ensure_first_user
+
+ROUTERS: list[APIRouter] = [
+    users_router,
+    operations_router,
+    events_router,
+    audit_router,
+    health_router,
+    docs_router,
+]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What slices are built on. The database is open; the listener is not started, so that they may subscribe."""
+
+    settings: ManagerSettings
+    clock: Clock
+    db: Db
+    listener: Listener
+    seal: Seal
+    access: Access
+    flows: Flows
+    operations: Operations
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a slice gives to the manager: services for its routes (found by class), flows to run, sweeps, and how to
+    close what it has opened."""
+
+    services: Sequence[object] = ()
+    flows: Sequence[Flow[Any]] = ()
+    sweeps: Sequence[Sweep] = ()
+    close: Callable[[], Awaitable[None]] | None = None
+
+
+Builder = Callable[[Platform], Built]
+
+BUILDERS: list[Builder] = []
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A manager that runs: its application, ready to serve, and what stands behind it."""
+
+    app: FastAPI
+    platform: Platform
+    engine: Engine
+
+
+def describe() -> FastAPI:
+    """The application without anything behind it, for its OpenAPI description and its routes' rules."""
+    return create_app(ROUTERS)
+
+
+@asynccontextmanager
+async def running(
+    settings: ManagerSettings, *, builders: Sequence[Builder] = BUILDERS, clock: Clock | None = None
+) -> AsyncGenerator[Manager]:
+    """A manager from its first connection to its orderly end. Raises MigrationError, DefaultPassword, SealError, or
+    OSError when the database cannot be reached."""
+    async with AsyncExitStack() as stack:
+        platform = await _platform(settings, clock or SystemClock(), stack)
+        built = [build(platform) for build in builders]
+        for slice_ in built:
+            if slice_.close is not None:
+                stack.push_async_callback(slice_.close)
+        app = create_app(ROUTERS)
+        tail = Tail(platform.db, platform.listener)
+        users = Users(platform.db, platform.access)
+        provide(app, platform.db, platform.access, platform.seal, platform.operations, tail, users, settings)
+        provide(app, *(service for slice_ in built for service in slice_.services))
+        flows = [flow for slice_ in built for flow in slice_.flows]
+        engine = Engine(platform.db, platform.listener, platform.flows, flows)
+        sweeps = [*platform_sweeps(platform.db, platform.flows), *(s for slice_ in built for s in slice_.sweeps)]
+        await _start(platform, tail, engine, Sweeper(platform.db.dsn, sweeps), stack)
+        yield Manager(app, platform, engine)
+
+
+async def _platform(settings: ManagerSettings, clock: Clock, stack: AsyncExitStack) -> Platform:
+    dsn = settings.database_url.get_secret_value()
+    await migrate(dsn)
+    db = Db(dsn)
+    await db.open()
+    stack.push_async_callback(db.close)
+    db.on_begin.append(take)
+    await ensure_first_user(db, is_loopback=settings.is_loopback)
+    listener = Listener(dsn)
+    return Platform(
+        settings=settings,
+        clock=clock,
+        db=db,
+        listener=listener,
+        seal=await asyncio.to_thread(_seal, settings),
+        access=Access(db, listener),
+        flows=Flows(),
+        operations=Operations(db, listener),
+    )
+
+
+async def _start(platform: Platform, tail: Tail, engine: Engine, sweeper: Sweeper, stack: AsyncExitStack) -> None:
+    """Start what runs behind the routes; the stack stops it in reverse."""
+    platform.listener.start()
+    stack.push_async_callback(platform.listener.stop)
+    await tail.start()
+    stack.push_async_callback(tail.stop)
+    if platform.settings.reconciler_disabled:
+        return
+    engine.start()
+    stack.push_async_callback(engine.stop)
+    sweeper.start()
+    stack.push_async_callback(sweeper.stop)
+
+
+def _seal(settings: ManagerSettings) -> Seal:
+    if settings.secret_key is not None:
+        return seal.from_text(settings.secret_key.get_secret_value())
+    return seal.from_file(settings.secret_key_file)
