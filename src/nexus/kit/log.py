@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from structlog._config import BoundLoggerLazyProxy
 
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "credential", "private_key")
 
@@ -43,7 +44,8 @@ def setup(*, process: str, level: str = "info", pretty: bool = False) -> None:
 
 def get(name: str) -> Any:
     """A logger: `log.info("machine_started", machine_id=…)`; the first word is a stable event name, in snake_case."""
-    return structlog.get_logger().bind(logger=name)
+    # Lazy: modules make theirs while they are imported, before setup() has said how to log.
+    return BoundLoggerLazyProxy(None, initial_values={"logger": name})
 
 
 def bind(**fields: object) -> None:

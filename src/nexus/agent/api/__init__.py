@@ -1,0 +1,1 @@
+"""The agent's HTTP interface (docs/protocol/agent.md)."""

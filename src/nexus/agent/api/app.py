@@ -1,0 +1,91 @@
+"""The agent's HTTP interface as an ASGI application.
+
+Plain Starlette: it speaks to the manager alone, whose client is typed by the same protocol models, and answers from
+memory. Errors are `TroubleBody`.
+"""
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from nexus.agent.api.guest_proxy import GuestProxy
+from nexus.agent.api.routes import Routes
+from nexus.agent.machines.registry import StaleGeneration
+from nexus.agent.vmm.port import VmmTrouble
+from nexus.kit import log
+from nexus.kit.asgi import RequestIdMiddleware
+from nexus.protocol.trouble import Gone, Refused, Trouble, TroubleBody
+
+_log = log.get("nexus.agent.api")
+
+_MACHINE = "/v1/machines/{machine:uuid}"
+
+
+def make_app(routes: Routes, guests: GuestProxy) -> Starlette:
+    return Starlette(
+        routes=[
+            Route("/v1/host", routes.host),
+            Route("/v1/machines", routes.machines),
+            Route(_MACHINE, routes.see, methods=["GET"]),
+            Route(_MACHINE, routes.define, methods=["PUT"]),
+            Route(_MACHINE, routes.discard, methods=["DELETE"]),
+            Route(f"{_MACHINE}/power", routes.power, methods=["PUT"]),
+            Route(f"{_MACHINE}/ctrl-alt-del", routes.ctrl_alt_del, methods=["POST"]),
+            Route(f"{_MACHINE}/metrics", routes.metrics),
+            Route(f"{_MACHINE}/console", routes.console),
+            WebSocketRoute(f"{_MACHINE}/guest/sessions/{{session}}/stream", guests.stream),
+            Route(f"{_MACHINE}/guest/{{path:path}}", guests.forward, methods=["GET", "PUT", "POST", "DELETE", "PATCH"]),
+        ],
+        middleware=[Middleware(RequestIdMiddleware)],
+        exception_handlers={
+            ValidationError: _on_invalid,
+            Trouble: _on_trouble,
+            VmmTrouble: _on_vmm_trouble,
+            OSError: _on_os_error,
+            HTTPException: _on_http,
+            Exception: _on_bug,
+        },
+    )
+
+
+def _answer(status: int, error: str, code: str) -> JSONResponse:
+    return JSONResponse(TroubleBody(error=error, code=code).model_dump(), status_code=status)
+
+
+async def _on_invalid(_request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, ValidationError)
+    first = refused.errors(include_url=False, include_input=False)[0]
+    return _answer(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", "invalid")
+
+
+async def _on_trouble(_request: Request, trouble: Exception) -> Response:
+    if isinstance(trouble, Gone):
+        return _answer(404, str(trouble), "gone")
+    if isinstance(trouble, StaleGeneration):
+        return _answer(409, str(trouble), "stale_generation")
+    if isinstance(trouble, Refused):
+        return _answer(409, str(trouble), "refused")
+    return _answer(503, str(trouble), "trouble")
+
+
+async def _on_vmm_trouble(_request: Request, trouble: Exception) -> Response:
+    return _answer(409, str(trouble), "refused")
+
+
+async def _on_os_error(_request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, OSError)
+    _log.error("request_failed", why=str(refused))
+    return _answer(503, f"the host cannot do it now: {refused.strerror or refused}", "trouble")
+
+
+async def _on_http(_request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, HTTPException)
+    return _answer(refused.status_code, refused.detail, "no_such_route")
+
+
+async def _on_bug(_request: Request, bug: Exception) -> Response:
+    return _answer(500, f"internal error: {type(bug).__name__}", "internal_error")

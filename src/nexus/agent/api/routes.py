@@ -1,0 +1,81 @@
+"""Everything but the guests: the host, its machines, their power, metrics and console."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from nexus.agent.api.metrics import MetricsReader
+from nexus.agent.machines.registry import Machines
+from nexus.agent.vmm import logs
+from nexus.agent.vmm.port import CtrlAltDel, Vmm
+from nexus.kit import log
+from nexus.protocol.base import Message
+from nexus.protocol.hosts import HostFacts
+from nexus.protocol.machines import MachineSpec, PowerWish
+from nexus.protocol.trouble import Refused
+
+CONSOLE_LIMIT_BYTES = 256 * 1024
+
+
+class Routes:
+    def __init__(self, *, facts: HostFacts, machines: Machines, vmm: Vmm, metrics: MetricsReader) -> None:
+        self._facts = facts
+        self._machines = machines
+        self._vmm = vmm
+        self._metrics = metrics
+
+    async def host(self, _request: Request) -> Response:
+        return _json(self._facts)
+
+    async def machines(self, _request: Request) -> Response:
+        return JSONResponse({"items": [seen.model_dump(mode="json") for seen in self._machines.list()]})
+
+    async def see(self, request: Request) -> Response:
+        return _json(self._machines.seen(machine_id(request)))
+
+    async def define(self, request: Request) -> Response:
+        spec = MachineSpec.model_validate_json(await request.body())
+        if spec.id != machine_id(request):
+            raise Refused("the definition is another machine's")
+        return _json(await self._machines.define(spec))
+
+    async def power(self, request: Request) -> Response:
+        wish = PowerWish.model_validate_json(await request.body())
+        return _json(await self._machines.wish(machine_id(request), wish))
+
+    async def discard(self, request: Request) -> Response:
+        return _json(await self._machines.discard(machine_id(request)))
+
+    async def ctrl_alt_del(self, request: Request) -> Response:
+        if not isinstance(self._vmm, CtrlAltDel):
+            raise Refused("this host's hypervisor has no keyboard")
+        machine = self._machines.get(machine_id(request))
+        await self._vmm.ctrl_alt_del(machine.id)
+        return JSONResponse({"ok": True})
+
+    async def metrics(self, request: Request) -> Response:
+        machine = self._machines.get(machine_id(request))
+        return _json(await self._metrics.read(machine, at=datetime.now(UTC)))
+
+    async def console(self, request: Request) -> Response:
+        """From byte `offset`, or from the oldest kept; at most 256 KiB, so ask again from where it ended."""
+        machine = self._machines.get(machine_id(request))
+        given = request.query_params.get("offset", "0")
+        if not given.isdecimal():
+            raise Refused("offset must be a number of bytes")
+        part = logs.read(self._vmm.console(machine.id), offset=int(given), limit=CONSOLE_LIMIT_BYTES)
+        headers = {"Nexus-Offset": str(part.start), "Nexus-Size": str(part.size)}
+        return Response(part.data, media_type="application/octet-stream", headers=headers)
+
+
+def machine_id(request: Request) -> UUID:
+    """The machine of the path, on every log line of this request too."""
+    machine: UUID = request.path_params["machine"]
+    log.bind(machine_id=str(machine))
+    return machine
+
+
+def _json(message: Message) -> Response:
+    return Response(message.model_dump_json(), media_type="application/json")

@@ -1,0 +1,49 @@
+"""What this host is and how busy it is, from /proc and the file system."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import psutil
+
+import nexus
+from nexus.agent.net.port import Network
+from nexus.agent.vmm.port import Vmm
+from nexus.protocol.hosts import HostFacts, HostUsage
+
+PROTOCOL_VERSION = 1
+MIB = 1 << 20
+
+
+def host_boot_id() -> str:
+    """The kernel's: changes when the host restarts."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def host_facts(vmm: Vmm, network: Network, *, name: str | None, disks: Path) -> HostFacts:
+    """`disks`: a directory on the file system that holds the machines' disks."""
+    return HostFacts(
+        name=name or socket.gethostname(),
+        vmm=vmm.name,
+        vmm_version=vmm.version,
+        acceleration=vmm.acceleration,
+        why_vmm=vmm.why,
+        offers=vmm.offers | network.offers,
+        vcpus=os.cpu_count() or 1,
+        memory_mib=psutil.virtual_memory().total // MIB,
+        disk_bytes=shutil.disk_usage(disks).total,
+        agent_version=nexus.__version__,
+        protocol_version=PROTOCOL_VERSION,
+        boot_id=host_boot_id(),
+    )
+
+
+def host_usage(disks: Path) -> HostUsage:
+    """CPU since the previous call (the first one answers 0)."""
+    memory = psutil.virtual_memory()
+    return HostUsage(
+        cpu_percent=psutil.cpu_percent(interval=None),
+        memory_used_mib=(memory.total - memory.available) // MIB,
+        disk_used_bytes=shutil.disk_usage(disks).used,
+    )

@@ -1,0 +1,66 @@
+"""The machine's end of its guest channel: open while the VMM runs, and what is known of the guest through it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from nexus.agent.guest.channel import GuestChannel
+from nexus.agent.guest.client import GuestClient
+from nexus.agent.guest.transport import Transport
+
+LOST_PATIENCE_S = 3.0
+"""A guest that is back within this time has never been reported as gone: its agent may just have started anew."""
+
+
+class GuestLink:
+    """`changed` is called when the guest's agent came, or has been away for too long."""
+
+    def __init__(self, socket: Path, *, changed: Callable[[], None]) -> None:
+        self._socket = socket
+        self._changed = changed
+        self._channel: GuestChannel | None = None
+        self._away: asyncio.TimerHandle | None = None
+        self.is_away = False
+
+    @property
+    def is_ready(self) -> bool:
+        return self._channel is not None and self._channel.is_ready
+
+    async def open(self, transport: Transport) -> None:
+        """Begin to look for the guest, unless that is going on already."""
+        if self._channel is not None:
+            return
+        self._channel = GuestChannel(
+            transport, socket=self._socket, on_ready=self._came, on_lost=lambda _why: self._went()
+        )
+        self._went()
+        self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self._channel.start()
+
+    async def close(self) -> None:
+        self._stop_timer()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    def client(self, *, timeout_s: float = 5) -> GuestClient:
+        return GuestClient(self._socket, timeout_s=timeout_s)
+
+    def _came(self) -> None:
+        self._stop_timer()
+        self.is_away = False
+        self._changed()
+
+    def _went(self) -> None:
+        self._stop_timer()
+        self.is_away = False
+        self._away = asyncio.get_running_loop().call_later(LOST_PATIENCE_S, self._gave_up)
+
+    def _gave_up(self) -> None:
+        self.is_away = True
+        self._changed()
+
+    def _stop_timer(self) -> None:
+        if self._away is not None:
+            self._away.cancel()
+            self._away = None

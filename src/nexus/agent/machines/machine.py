@@ -1,0 +1,395 @@
+"""One machine: its worker moves it to the last accepted definition and wish, whatever state it finds.
+
+Must stay true: what is wished and what is begun is on disk before anything is done about it; every move may be broken
+off at any await and taken up again, also by another process; and a boot number is begun at most once.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Callable
+from uuid import UUID
+
+from nexus.agent.machines import state as states
+from nexus.agent.machines.decide import Facts, Move, decide
+from nexus.agent.machines.guest_config import SpecTrouble
+from nexus.agent.machines.guest_link import GuestLink
+from nexus.agent.machines.host import BOOT_ATTEMPTS, Host
+from nexus.agent.machines.preparing import prepare
+from nexus.agent.machines.state import MachineState
+from nexus.agent.net.port import NetTrouble
+from nexus.agent.storage.trouble import StorageTrouble
+from nexus.agent.vmm.port import CtrlAltDel, VmmState, VmmTrouble
+from nexus.kit import log
+from nexus.protocol.guest import PowerAction
+from nexus.protocol.machines import Exit, ExitReason, GuestPhase, MachineSeen, Power, PowerWish
+from nexus.protocol.trouble import Trouble
+
+_log = log.get("nexus.agent.machines")
+
+ORDERLY = (ExitReason.ASKED, ExitReason.GUEST_SHUTDOWN, ExitReason.GUEST_REBOOT)
+CUT = "Its power was cut."
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+SET_TIME_DEADLINE_S = 2.0
+Change = Callable[[MachineState], MachineState]
+"""Makes the next state from the present one."""
+Publish = Callable[[MachineSeen], None]
+"""Given each new observation, with seq 0: the publisher numbers it."""
+
+
+class Machine:
+    """`state` is what is on disk; `seen` what was last published."""
+
+    def __init__(self, host: Host, state: MachineState, *, publish: Publish) -> None:
+        self.state = state
+        self.link = GuestLink(host.guest_socket(state.spec.id), changed=self._wake)
+        self.gone = asyncio.Event()
+        self._host = host
+        self._publish = publish
+        self._vmm = VmmState(Power.OFF)
+        self._changed = asyncio.Event()
+        self._observed = asyncio.Event()
+        self._recording = asyncio.Lock()
+        self._stage: str | None = None
+        self._fault: str | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> UUID:
+        return self.state.spec.id
+
+    # what the registry calls
+
+    async def look(self) -> None:
+        """See what is there, once, before the worker starts."""
+        try:
+            self._vmm = await self._host.vmm.adopt(self.id)
+        except VmmTrouble as trouble:
+            self._fault = str(trouble)
+        self.tell()
+
+    def run(self) -> None:
+        """Start the worker."""
+        self._task = asyncio.create_task(self._work())
+
+    async def change(self, change: Change) -> None:
+        """Take over a new definition or wish, recorded before this returns. Raises what `change` raises, or OSError
+        when it cannot be recorded."""
+        await self._record(change)
+        self._fault = None
+        self.tell()
+        self._wake()
+
+    def notice(self) -> None:
+        """Something about its VMM may have changed."""
+        self._wake()
+
+    async def close(self) -> None:
+        """Stop working; a running guest stays."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.link.close()
+
+    def seen(self) -> MachineSeen:
+        """The present observation, not numbered."""
+        state = self.state
+        if self.gone.is_set():
+            return MachineSeen(id=self.id, seq=0, generation=0, power=Power.ABSENT)
+        first = next((self._host.network.attachment(nic).address for nic in state.spec.nics), None)
+        return MachineSeen(
+            id=self.id,
+            seq=0,
+            generation=state.generation,
+            power=self._vmm.power,
+            boot=state.boot,
+            guest=self._phase(),
+            address=first.ip if first is not None else None,
+            stage=self._stage,
+            fault=self._fault,
+            exit=state.exit,
+            started_at=self._vmm.started_at,
+        )
+
+    def tell(self) -> None:
+        """Publish, if there is something new."""
+        self._publish(self.seen())
+
+    # the worker
+
+    async def _work(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while not self.gone.is_set():
+            try:
+                await self._step()
+                pause_s = FIRST_PAUSE_S
+                continue
+            except (StorageTrouble, NetTrouble, VmmTrouble, SpecTrouble, Trouble) as trouble:
+                self._fault = str(trouble)
+            except OSError as refused:
+                self._fault = f"{refused.strerror or refused}{f': {refused.filename}' if refused.filename else ''}"
+            except Exception as bug:  # the supervisor's loop: one machine's bug must not take its worker away
+                _log.exception("machine_step_failed", machine_id=str(self.id))
+                self._fault = f"internal error: {type(bug).__name__}"
+            self._say(None)
+            _log.warning("machine_fault", machine_id=str(self.id), fault=self._fault)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _step(self) -> None:
+        self._changed.clear()
+        self._vmm = await self._host.vmm.adopt(self.id)
+        await self._follow_guest()
+        move = self._next()
+        if move is Move.REST:
+            self._fault = None
+            self._say(None)
+            await self._changed.wait()
+            return
+        self.tell()
+        await self._perform(move)
+
+    def _next(self) -> Move:
+        state, vmm = self.state, self._vmm
+        wish = state.wish
+        return decide(
+            Facts(
+                goal=Power.ABSENT if state.discarding else wish.power if wish else Power.OFF,
+                wished_boot=wish.boot if wish else 0,
+                boot=state.boot,
+                has_ended=state.has_ended,
+                is_launched=vmm.launch == state.launch and state.launch > 0,
+                power=vmm.power,
+                exit=vmm.exit.reason if vmm.exit else None,
+                was_ready=state.ready_boot == state.boot and state.boot > 0,
+                host_restarted=state.host_boot_id not in ("", self._host.boot_id),
+            )
+        )
+
+    async def _perform(self, move: Move) -> None:
+        """Do it, unless the wish changes meanwhile so that something else should be done."""
+        doing = asyncio.create_task(self._MOVES[move](self))
+        aim = self._aim()
+        try:
+            while not doing.done():
+                changed = asyncio.create_task(self._changed.wait())
+                await asyncio.wait({doing, changed}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                self._changed.clear()
+                if not doing.done() and self._aim() != aim:
+                    self._vmm = await self._host.vmm.observe(self.id)
+                    if (self._next(), self._grace()) != (move, aim[2]):
+                        break
+                    aim = self._aim()
+                await self._refresh()
+        finally:
+            await _finish(doing)
+        if doing.done() and not doing.cancelled():
+            doing.result()
+
+    def _aim(self) -> tuple[PowerWish | None, bool, int]:
+        return self.state.wish, self.state.discarding, self._grace()
+
+    def _grace(self) -> int:
+        return self.state.wish.grace_s if self.state.wish else 0
+
+    async def _refresh(self) -> None:
+        """Look again while a move is under way, so that what it does is reported as it happens."""
+        self._vmm = await self._host.vmm.observe(self.id)
+        await self._follow_guest()
+        self.tell()
+        self._observed.set()
+
+    async def _follow_guest(self) -> None:
+        if self._vmm.power is Power.OFF:
+            await self.link.close()
+            return
+        await self.link.open(self._host.vmm.transport(self.id))
+        if self.link.is_ready and self.state.ready_boot != self.state.boot:
+            self.tell()
+            await self._record(lambda state: state.model_copy(update={"ready_boot": state.boot}))
+
+    # moves
+
+    async def _boot(self) -> None:
+        self._say("waiting for a free boot slot" if self._host.boot_slots.locked() else "preparing")
+        async with self._host.boot_slots:
+            if not await self._begin():
+                return
+            definition = await prepare(self._host, self.state, self._say)
+            self._say_booting()
+            try:
+                await self._host.vmm.start(definition, launch=self.state.launch)
+            except VmmTrouble as refused:
+                await self._end(ExitReason.VMM_FAILED, str(refused))
+                return
+            await self._attend()
+
+    async def _begin(self) -> bool:
+        """Number the boot, or another attempt, before anything of it happens; False when it had enough of them."""
+        state, wish = self.state, self.state.wish
+        assert wish is not None
+        update: dict[str, object] = {"nics": tuple({*state.nics, *(nic.id for nic in state.spec.nics)})}
+        if wish.boot > state.boot:
+            update |= {"boot": wish.boot, "attempt": 1, "host_boot_id": self._host.boot_id}
+            update |= {"launch": max(state.launch, self._vmm.launch) + 1}
+        elif self._vmm.launch >= state.launch:
+            if state.attempt >= BOOT_ATTEMPTS:
+                why = f"The guest did not come up within {self._host.boot_deadline_s:g} s, {BOOT_ATTEMPTS} times."
+                await self._end(ExitReason.BOOT_TIMEOUT, why)
+                return False
+            update |= {"launch": self._vmm.launch + 1, "attempt": state.attempt + 1}
+        await self._record(lambda state: state.model_copy(update=update))
+        return True
+
+    async def _attend(self) -> None:
+        """Wait until the guest answers or its VMM has ended; past the deadline cut the power for another attempt."""
+        self._say_booting()
+        self._wake()
+        try:
+            async with asyncio.timeout(self._host.boot_deadline_s):
+                while not self.link.is_ready:
+                    self._observed.clear()
+                    await self._observed.wait()
+                    if self._vmm.power is Power.OFF:
+                        return
+        except TimeoutError:
+            _log.warning("boot_timed_out", machine_id=str(self.id), boot=self.state.boot, attempt=self.state.attempt)
+            await self._host.vmm.stop(self.id)
+
+    async def _settle(self) -> None:
+        """Record how the boot ended."""
+        ended = self._vmm.exit if self._vmm.launch == self.state.launch else None
+        if ended is None:
+            if self.state.host_boot_id != self._host.boot_id:
+                await self._end(ExitReason.HOST_REBOOTED, "The host restarted.")
+            else:
+                await self._end(ExitReason.ASKED, "It was stopped before it had started.")
+        elif self._is_wanted() or ended.reason not in ORDERLY:
+            await self._end(ended.reason, ended.why)
+        else:
+            was_cut = ended.reason is ExitReason.ASKED
+            await self._end(ExitReason.ASKED, CUT if was_cut else "The guest shut down as asked.")
+
+    def _is_wanted(self) -> bool:
+        """Whether the boot that is on is what was wished for."""
+        wish = self.state.wish
+        return wish is not None and wish.power is not Power.OFF and wish.boot <= self.state.boot
+
+    async def _end(self, reason: ExitReason, why: str) -> None:
+        at = self._vmm.exit.at if self._vmm.exit else self._host.clock.now()
+        await self._record(
+            lambda state: state.model_copy(update={"exit": Exit(boot=state.boot, reason=reason, why=why, at=at)})
+        )
+        _log.info("boot_ended", machine_id=str(self.id), boot=self.state.boot, reason=reason, why=why)
+        self._say(None)
+
+    async def _shut_down(self) -> None:
+        """Orderly, through the guest's agent or the keyboard; power is cut when the guest takes too long."""
+        grace_s = self._grace()
+        self._say("shutting down")
+        if grace_s and self.state.ready_boot == self.state.boot:
+            if self._vmm.power is Power.PAUSED:
+                await self._host.vmm.resume(self.id)
+            try:
+                async with asyncio.timeout(grace_s):
+                    await self._ask_to_power_off()
+                    while self._vmm.power is not Power.OFF:
+                        self._observed.clear()
+                        await self._observed.wait()
+            except TimeoutError:
+                self._say("cutting power")
+        await self._host.vmm.stop(self.id)
+
+    async def _ask_to_power_off(self) -> None:
+        try:
+            async with self.link.client() as guest:
+                await guest.power(PowerAction.POWEROFF)
+        except Trouble as silent:
+            _log.warning("guest_not_asked", machine_id=str(self.id), why=str(silent))
+            if isinstance(self._host.vmm, CtrlAltDel):
+                await self._host.vmm.ctrl_alt_del(self.id)
+
+    async def _pause(self) -> None:
+        await self._host.vmm.pause(self.id)
+
+    async def _resume(self) -> None:
+        """A guest that stood still has the time of then: it is told the present one."""
+        await self._host.vmm.resume(self.id)
+        if self.state.ready_boot != self.state.boot:
+            return
+        try:
+            async with self.link.client(timeout_s=SET_TIME_DEADLINE_S) as guest:
+                await guest.set_time(int(self._host.clock.now().timestamp() * 1000))
+        except Trouble as silent:
+            _log.warning("guest_time_not_set", machine_id=str(self.id), why=str(silent))
+
+    async def _discard(self) -> None:
+        self._say("deleting")
+        await self.link.close()
+        await self._host.vmm.discard(self.id)
+        for nic in {*self.state.nics, *(nic.id for nic in self.state.spec.nics)}:
+            await self._host.network.discard(nic)
+        await asyncio.to_thread(remove_files, self._host, self.id)
+        self.gone.set()
+        self.tell()
+
+    # the rest
+
+    def _phase(self) -> GuestPhase:
+        if self._vmm.power is Power.OFF:
+            return GuestPhase.ABSENT
+        if self.link.is_ready:
+            return GuestPhase.READY
+        if self.state.ready_boot != self.state.boot:
+            return GuestPhase.BOOTING
+        is_missed = self.link.is_away and self._vmm.power is Power.ON
+        return GuestPhase.ABSENT if is_missed else GuestPhase.READY
+
+    async def _record(self, change: Change) -> None:
+        async with self._recording:
+            state = change(self.state)
+            await asyncio.to_thread(states.save, self._host.home(self.id), state)
+            self.state = state
+
+    def _say(self, stage: str | None) -> None:
+        self._stage = stage
+        self.tell()
+
+    def _say_booting(self) -> None:
+        self._say("booting" if self.state.attempt == 1 else f"booting (attempt {self.state.attempt})")
+
+    def _wake(self) -> None:
+        self._changed.set()
+
+    _MOVES = {
+        Move.DISCARD: _discard,
+        Move.BOOT: _boot,
+        Move.ATTEND: _attend,
+        Move.END: _settle,
+        Move.SHUT_DOWN: _shut_down,
+        Move.PAUSE: _pause,
+        Move.RESUME: _resume,
+    }
+
+
+def remove_files(host: Host, machine: UUID) -> None:
+    """Everything of a machine on disk; machine.json last, so that what breaks off is taken up again."""
+    shutil.rmtree(host.sockets / str(machine), ignore_errors=True)
+    home = host.home(machine)
+    for path in list(home.iterdir()) if home.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != states.FILE:
+            path.unlink()
+    (home / states.FILE).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        home.rmdir()
+
+
+async def _finish(doing: asyncio.Task[None]) -> None:
+    """Break off what is still going on, and wait until it has let go."""
+    if not doing.done():
+        doing.cancel()
+        await asyncio.wait({doing})

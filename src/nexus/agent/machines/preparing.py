@@ -1,0 +1,54 @@
+"""Everything a boot needs on this host, made or found: images, disks, network, the guest's configuration."""
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID
+
+from nexus.agent.machines.guest_config import guest_config, write_initramfs
+from nexus.agent.machines.host import Host
+from nexus.agent.machines.state import MachineState
+from nexus.agent.storage.disks import DiskStore
+from nexus.agent.vmm.port import Definition, Disk, Nic
+from nexus.protocol.machines import MachineSpec
+
+Say = Callable[[str], None]
+
+
+async def prepare(host: Host, state: MachineState, say: Say) -> Definition:
+    """Raises StorageTrouble, NetTrouble, SpecTrouble or OSError; may be repeated after any of them."""
+    spec = state.spec
+    uid = host.uid(state.slot)
+    kernel = await host.images.ensure(spec.kernel_sha256, say)
+    base = await host.images.ensure(spec.initramfs_sha256, say)
+    disks = await _disks(host, spec, uid, say)
+    attachments = {nic.id: host.network.attachment(nic) for nic in spec.nics}
+    for nic in spec.nics:
+        await host.network.ensure(nic, uid=uid)
+    config = guest_config(spec, attachments, time_unix_ms=int(host.clock.now().timestamp() * 1000))
+    initramfs = host.home(spec.id) / "initramfs"
+    await asyncio.to_thread(write_initramfs, base, config, initramfs, uid=uid)
+    return Definition(
+        id=spec.id,
+        vcpus=spec.vcpus,
+        memory_mib=spec.memory_mib,
+        kernel=kernel,
+        initramfs=initramfs,
+        boot_args=spec.boot_args,
+        disks=disks,
+        nics=tuple(Nic(nic.mac, attachments[nic.id].tap, attachments[nic.id].restrict) for nic in spec.nics),
+        uid=uid,
+    )
+
+
+def disk_store(host: Host, machine: UUID, uid: int | None) -> DiskStore:
+    return DiskStore(host.home(machine) / "disks", uid=uid)
+
+
+async def _disks(host: Host, spec: MachineSpec, uid: int | None, say: Say) -> tuple[Disk, ...]:
+    store = disk_store(host, spec.id, uid)
+    store.discard_others({disk.id for disk in spec.disks})
+    made: list[Disk] = []
+    for disk in spec.disks:
+        image = await host.images.ensure(disk.image_sha256, say) if disk.image_sha256 else None
+        made.append(await store.ensure(disk, image))
+    return tuple(made)

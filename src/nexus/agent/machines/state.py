@@ -1,0 +1,49 @@
+"""What the agent remembers of a machine, in machine.json: written before anything is done about it."""
+
+from pathlib import Path
+from uuid import UUID
+
+from nexus.agent.storage.files import write_atomically
+from nexus.protocol.base import Message
+from nexus.protocol.machines import Exit, MachineSpec, PowerWish
+
+FILE = "machine.json"
+
+
+class MachineState(Message):
+    """`boot`: boots begun, the last one's number. `launch`: the number of the VMM started for it, of which a boot may
+    need several; both only grow. `ready_boot`: the last boot whose guest answered."""
+
+    spec: MachineSpec
+    slot: int
+    """The machine runs under uid AGENT_UID_BASE + slot, when the agent is root."""
+    wish: PowerWish | None = None
+    discarding: bool = False
+    boot: int = 0
+    launch: int = 0
+    attempt: int = 0
+    ready_boot: int = 0
+    exit: Exit | None = None
+    host_boot_id: str = ""
+    """The host's when `boot` was begun."""
+    nics: tuple[UUID, ...] = ()
+    """Interfaces that may have something on the host."""
+
+    @property
+    def generation(self) -> int:
+        return max(self.spec.generation, self.wish.generation if self.wish else 0)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the boot last begun is over."""
+        return self.boot == 0 or (self.exit is not None and self.exit.boot >= self.boot)
+
+
+def load(directory: Path) -> MachineState:
+    """Raises FileNotFoundError, or ValidationError for a file that is not ours."""
+    return MachineState.model_validate_json((directory / FILE).read_bytes())
+
+
+def save(directory: Path, state: MachineState) -> None:
+    """On disk when this returns."""
+    write_atomically(directory / FILE, state.model_dump_json().encode())

@@ -1,0 +1,1 @@
+"""Images and disks of this host."""

@@ -1,0 +1,123 @@
+"""A machine's disks: raw files in its own directory, made once, or images used in place.
+
+A read-only disk with an image is that image's file, shared. A writable one is a clone of its image, or an empty file
+with a file system on it. A disk appears under its name only when it is complete.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+from uuid import UUID
+
+from nexus.agent.privilege import identity
+from nexus.agent.storage.files import clone
+from nexus.agent.storage.trouble import StorageTrouble
+from nexus.agent.vmm.port import Disk
+from nexus.protocol.machines import DiskFormat, DiskSpec
+
+DEFAULT_SIZE_BYTES = 8 << 30
+SMALL_DISK_BYTES = 16 << 30
+TOOL_DEADLINE_S = 120.0
+MKE2FS = (
+    *("mke2fs", "-q", "-F", "-t", "ext4", "-m", "0"),
+    *("-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0"),
+)
+SMALL_JOURNAL = ("-J", "size=16")
+
+
+class DiskStore:
+    """Disks of one machine, in `directory`; `uid` owns them (None: ourselves)."""
+
+    def __init__(self, directory: Path, *, uid: int | None) -> None:
+        self._directory = directory
+        self._uid = uid
+
+    async def ensure(self, spec: DiskSpec, image: Path | None) -> Disk:
+        """The disk's file, made or grown as needed. Raises StorageTrouble."""
+        if image is not None and (spec.read_only or spec.format is DiskFormat.SQUASHFS):
+            return Disk(image, read_only=True)
+        path = self._directory / f"{spec.id}.img"
+        try:
+            self._directory.mkdir(exist_ok=True, mode=0o700)
+            if not path.exists():
+                await self._make(spec, image, path)
+            elif spec.size_bytes is not None and spec.size_bytes > path.stat().st_size:
+                await self._grow(spec, path)
+        except OSError as refused:
+            raise StorageTrouble(f"disk {spec.drive_id} cannot be made: {refused.strerror or refused}") from refused
+        return Disk(path, read_only=spec.read_only)
+
+    def discard_others(self, wanted: set[UUID]) -> None:
+        """Remove the files of disks the machine has no more."""
+        keep = {f"{disk}.img" for disk in wanted}
+        for path in self._directory.iterdir() if self._directory.is_dir() else ():
+            if path.name not in keep:
+                path.unlink()
+
+    async def _make(self, spec: DiskSpec, image: Path | None, path: Path) -> None:
+        staged = path.with_name(f".{path.name}.new")
+        if image is not None:
+            await asyncio.to_thread(clone, image, staged)
+            if spec.size_bytes is not None and spec.size_bytes > staged.stat().st_size:
+                await self._grow(spec, staged)
+        else:
+            await _make_empty(spec, staged)
+        if self._uid is not None:
+            os.chown(staged, self._uid, self._uid)
+        staged.rename(path)
+
+    async def _grow(self, spec: DiskSpec, path: Path) -> None:
+        assert spec.size_bytes is not None
+        os.truncate(path, spec.size_bytes)
+        if spec.format is DiskFormat.EXT4:
+            await self._grow_ext4(path)
+
+    async def _grow_ext4(self, path: Path) -> None:
+        """What is on the disk is the guest's: the tools that read it run with no more rights than its VMM has."""
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if self._uid is not None:
+                os.fchown(fd, self._uid, self._uid)
+            file = f"/proc/self/fd/{fd}"
+            await run_tool(*identity(self._uid), "e2fsck", "-f", "-p", file, fds=(fd,), accepted=(0, 1))
+            await run_tool(*identity(self._uid), "resize2fs", file, fds=(fd,))
+        finally:
+            os.close(fd)
+
+
+async def _make_empty(spec: DiskSpec, path: Path) -> None:
+    size = spec.size_bytes or DEFAULT_SIZE_BYTES
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(fd, size)
+    finally:
+        os.close(fd)
+    if spec.format is DiskFormat.EXT4:
+        journal = SMALL_JOURNAL if size <= SMALL_DISK_BYTES else ()
+        await run_tool(*MKE2FS, *journal, str(path))
+
+
+async def run_tool(*argv: str, fds: tuple[int, ...] = (), accepted: tuple[int, ...] = (0,)) -> None:
+    """Run a file system tool to its end. Raises StorageTrouble with its last words."""
+    try:
+        tool = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=fds,
+        )
+    except FileNotFoundError as missing:
+        raise StorageTrouble(f"{argv[0]} is not installed") from missing
+    try:
+        async with asyncio.timeout(TOOL_DEADLINE_S):
+            words, _ = await tool.communicate()
+    except TimeoutError as late:
+        raise StorageTrouble(f"{argv[0]} did not end within {TOOL_DEADLINE_S:g} s") from late
+    finally:
+        if tool.returncode is None:
+            tool.kill()
+            await tool.wait()
+    if tool.returncode not in accepted:
+        last = words.decode(errors="replace").strip().rpartition("\n")[2]
+        raise StorageTrouble(f"{argv[0]} failed with status {tool.returncode}: {last}")

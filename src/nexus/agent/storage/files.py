@@ -1,0 +1,101 @@
+"""Files written so that a crash leaves the old content or the new, and copies that share blocks where they can."""
+
+import contextlib
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+FICLONE = 0x40049409
+"""_IOW(0x94, 9, int), linux/fs.h: share the source's blocks (btrfs, xfs, overlay on them)."""
+NO_REFLINK = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS)
+COPY_CHUNK_BYTES = 64 << 20
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+    """Replace `path`; `durable`: have it on disk when this returns."""
+    staged = path.with_name(f".{path.name}.new")
+    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        os.write(fd, data)
+        if durable:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    staged.rename(path)
+    if durable:
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory on disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def clone(source: Path, target: Path, *, mode: int = 0o600) -> None:
+    """Make `target` a copy of `source`: by reflink, else copying what is data and leaving holes holes."""
+    read = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        write = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        try:
+            if not _reflink(read, write):
+                _copy_sparsely(read, write)
+        finally:
+            os.close(write)
+    finally:
+        os.close(read)
+
+
+def append(source: Path, fd: int) -> None:
+    """Copy the whole of `source` to the end of `fd`, inside the kernel."""
+    with source.open("rb") as opened:
+        left = os.fstat(opened.fileno()).st_size
+        while left:
+            copied = os.sendfile(fd, opened.fileno(), None, min(left, COPY_CHUNK_BYTES))  # pyright: ignore[reportArgumentType]
+            if not copied:
+                raise OSError(errno.EIO, "source became shorter while it was copied", str(source))
+            left -= copied
+
+
+def _reflink(read: int, write: int) -> bool:
+    try:
+        fcntl.ioctl(write, FICLONE, read)
+    except OSError as refused:
+        if refused.errno in NO_REFLINK:
+            return False
+        raise
+    return True
+
+
+def _copy_sparsely(read: int, write: int) -> None:
+    size = os.fstat(read).st_size
+    os.ftruncate(write, size)
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(read, at, os.SEEK_DATA)
+        except OSError as no_more:
+            if no_more.errno == errno.ENXIO:
+                return
+            raise
+        at = os.lseek(read, start, os.SEEK_HOLE)
+        _copy_range(read, write, start, at)
+
+
+def _copy_range(read: int, write: int, start: int, end: int) -> None:
+    while start < end:
+        want = min(end - start, COPY_CHUNK_BYTES)
+        copied = _copy_some(read, write, start, want)
+        if not copied:
+            raise OSError(errno.EIO, "source became shorter while it was copied")
+        start += copied
+
+
+def _copy_some(read: int, write: int, start: int, want: int) -> int:
+    with contextlib.suppress(OSError):
+        return os.copy_file_range(read, write, want, start, start)
+    return os.pwrite(write, os.pread(read, min(want, 1 << 20), start), start)

@@ -1,0 +1,158 @@
+"""What the agent asks of a hypervisor.
+
+A driver runs one VMM process per machine, which outlives the agent. Every method may be called twice, and after a
+crash of the agent at any instruction. Drivers keep no wishes: they do what they are told and observe what is.
+Must stay true: nothing outside a driver's folder asks which hypervisor it is; what not all can do is declared in
+`offers` and called through a Protocol of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+from uuid import UUID
+
+from nexus.agent.guest.transport import Transport
+from nexus.protocol.hosts import Offer
+from nexus.protocol.machines import ExitReason, Power
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A raw disk of a machine; `path` is a file the agent owns or shares read-only."""
+
+    path: Path
+    read_only: bool
+
+
+@dataclass(frozen=True)
+class Nic:
+    """An interface: on `tap`, an existing device, or (None) on the hypervisor's own rootless stack."""
+
+    mac: str
+    tap: str | None
+    restrict: bool = False
+    """Rootless stack only: no packet leaves the machine."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a driver needs to launch a machine. Paths are absolute; the VMM runs under `uid` (None: our own)."""
+
+    id: UUID
+    vcpus: int
+    memory_mib: int
+    kernel: Path
+    initramfs: Path
+    boot_args: str | None
+    disks: tuple[Disk, ...]
+    nics: tuple[Nic, ...]
+    uid: int | None
+
+
+@dataclass(frozen=True)
+class VmmExit:
+    """How a launch ended, as far as the hypervisor can tell."""
+
+    reason: ExitReason
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class VmmState:
+    """An observation. `launch` is the number last started (0: none), `exit` how it ended when `power` is OFF."""
+
+    power: Power
+    launch: int = 0
+    pid: int | None = None
+    started_at: datetime | None = None
+    exit: VmmExit | None = None
+
+
+@dataclass(frozen=True)
+class VmmCounters:
+    """What a VMM process used since it started."""
+
+    cpu_seconds: float
+    memory_rss_kib: int
+    disk_read_bytes: int
+    disk_written_bytes: int
+
+
+class VmmTrouble(Exception):
+    """The hypervisor could not do it; the message is a sentence for a user."""
+
+
+Changed = Callable[[UUID], None]
+"""Called when a machine's state may have changed by itself; whoever listens observes it."""
+
+
+class Vmm(Protocol):
+    """A hypervisor driver."""
+
+    name: str
+    version: str
+    acceleration: str
+    why: str
+    offers: frozenset[Offer]
+
+    def listen(self, changed: Changed) -> None:
+        """Call `changed` from now on whenever a VMM ends or its guest stops."""
+        ...
+
+    async def define(self, definition: Definition) -> None:
+        """Make what lasts from launch to launch (directories, logs). Raises VmmTrouble."""
+        ...
+
+    async def start(self, definition: Definition, *, launch: int) -> None:
+        """Launch number `launch`, once: nothing if that was started before, whatever became of it.
+
+        Numbers grow. Returns when the VMM executes the guest; raises VmmTrouble when that cannot be."""
+        ...
+
+    async def stop(self, machine: UUID) -> None:
+        """Cut the power; nothing of the VMM runs when this returns."""
+        ...
+
+    async def pause(self, machine: UUID) -> None: ...
+
+    async def resume(self, machine: UUID) -> None: ...
+
+    async def observe(self, machine: UUID) -> VmmState:
+        """What is, now. A launch that has ended keeps its `exit` until the next start or discard."""
+        ...
+
+    async def adopt(self, machine: UUID) -> VmmState:
+        """Take up a machine after a restart of the agent, whatever happened in between."""
+        ...
+
+    async def discard(self, machine: UUID) -> None:
+        """Leave nothing of the machine: no process, socket, cgroup or log."""
+        ...
+
+    def transport(self, machine: UUID) -> Transport:
+        """The carrier of the guest channel, to be run while the machine is on."""
+        ...
+
+    def console(self, machine: UUID) -> Path:
+        """The serial console's log; may be missing before the first boot."""
+        ...
+
+    async def counters(self, machine: UUID) -> VmmCounters | None:
+        """What the VMM has used; None when it does not run."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything, leaving the guests running."""
+        ...
+
+
+@runtime_checkable
+class CtrlAltDel(Protocol):
+    """Drivers that offer `ctrl_alt_del`."""
+
+    async def ctrl_alt_del(self, machine: UUID) -> None:
+        """Press the keys. Raises VmmTrouble when the machine does not run."""
+        ...

@@ -1,0 +1,158 @@
+"""A machine's definition as a QEMU command line. Pure: the same input gives the same list, held by golden files.
+
+Files reach QEMU as `/proc/self/fd/N` of descriptors it inherits, so that the VMM's uid needs no way to the data
+directory and no path can be mistaken for an option. Why each option is there:
+
+* `tsc_early_khz … tsc=reliable` (software emulation only): an emulated guest must not calibrate its clock on a busy
+  host, or it can hang for ever; its TSC is the host's.
+* `reboot=t panic=-1` with `-action reboot=shutdown,shutdown=pause`: a guest that powers off, resets or panics leaves
+  a paused VMM behind, so that the reason is still there for an agent that was away; `-trace` puts into QEMU's log
+  which of the two it was.
+* `tb-size`: the translation cache's default takes a quarter of a gigabyte per machine.
+* `i8042`: the keyboard controller, for ctrl-alt-del.
+* one virtio-serial port carries the guest channel; each further one would cost the guest 4 MiB.
+"""
+
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+KERNEL_ARGS: tuple[str, ...] = (
+    "console=ttyS0",
+    "reboot=t",
+    "panic=-1",
+    "quiet",
+    "cryptomgr.notests",
+    "systemd.getty_auto=no",
+)
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+SHUTDOWN_TRACE = "qemu_system_shutdown_request"
+TB_SIZE_MIB = 128
+CHANNEL_PORT = "nexus.mux"
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """`tsc_khz`: the host's, for `tcg`; None for `kvm`, where kvm-clock serves."""
+
+    name: str
+    tsc_khz: int | None
+
+
+@dataclass(frozen=True)
+class DiskFd:
+    fd: int
+    read_only: bool
+
+
+@dataclass(frozen=True)
+class NicPlan:
+    mac: str
+    tap_fd: int | None
+    restrict: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One launch: the definition with its files opened. Numbers are descriptors the VMM inherits."""
+
+    machine: UUID
+    launch: int
+    vcpus: int
+    memory_mib: int
+    kernel_fd: int
+    initramfs_fd: int
+    boot_args: str | None
+    disks: tuple[DiskFd, ...]
+    nics: tuple[NicPlan, ...]
+    qmp_fd: int
+    channel_fd: int
+
+
+def command(binary: str, plan: Plan, accelerator: Accelerator) -> list[str]:
+    """The argument list; serial output goes to standard output, QEMU's own messages to standard error."""
+    return [
+        binary,
+        "-name",
+        process_name(plan.machine, plan.launch),
+        "-uuid",
+        str(plan.machine),
+        *_base(plan, accelerator),
+        *_kernel(plan, accelerator),
+        *[part for index, disk in enumerate(plan.disks) for part in _disk(index, disk)],
+        *[part for index, nic in enumerate(plan.nics) for part in _nic(index, nic)],
+        *_channels(plan),
+        *("-action", "reboot=shutdown,shutdown=pause,panic=pause"),
+        *("-trace", SHUTDOWN_TRACE),
+        *("-sandbox", SANDBOX),
+    ]
+
+
+def process_name(machine: UUID, launch: int) -> str:
+    """What `-name` says: by it a VMM is found again whose pid was never recorded."""
+    return f"nexus-{machine}-{launch}"
+
+
+def kernel_command_line(boot_args: str | None, accelerator: Accelerator) -> str:
+    words = list(KERNEL_ARGS)
+    if accelerator.tsc_khz is not None:
+        words += [f"tsc_early_khz={accelerator.tsc_khz}", "tsc=reliable"]
+    if boot_args:
+        words.append(boot_args)
+    return " ".join(words)
+
+
+def _base(plan: Plan, accelerator: Accelerator) -> list[str]:
+    accel = f"tcg,tb-size={TB_SIZE_MIB}" if accelerator.name == "tcg" else accelerator.name
+    return [
+        *("-M", "microvm,memory-backend=mem"),
+        *("-accel", accel),
+        *("-cpu", "max" if accelerator.name == "tcg" else "host"),
+        *("-smp", str(plan.vcpus)),
+        *("-m", f"{plan.memory_mib}M"),
+        *("-object", f"memory-backend-memfd,id=mem,size={plan.memory_mib}M,share=on"),
+        *("-nodefaults", "-no-user-config", "-nographic"),
+        *("-device", "virtio-rng-device"),
+        *("-device", "i8042"),
+    ]
+
+
+def _kernel(plan: Plan, accelerator: Accelerator) -> list[str]:
+    return [
+        *("-kernel", _inherited(plan.kernel_fd)),
+        *("-initrd", _inherited(plan.initramfs_fd)),
+        *("-append", kernel_command_line(plan.boot_args, accelerator)),
+    ]
+
+
+def _disk(index: int, disk: DiskFd) -> list[str]:
+    node = {
+        "driver": "raw",
+        "node-name": f"disk{index}",
+        "read-only": disk.read_only,
+        "discard": "unmap",
+        "file": {"driver": "file", "filename": _inherited(disk.fd), "read-only": disk.read_only, "discard": "unmap"},
+    }
+    return ["-blockdev", json.dumps(node), "-device", f"virtio-blk-device,drive=disk{index},id=vd{index}"]
+
+
+def _nic(index: int, nic: NicPlan) -> list[str]:
+    if nic.tap_fd is not None:
+        backend = f"tap,id=net{index},fd={nic.tap_fd}"
+    else:
+        backend = f"user,id=net{index},restrict={'on' if nic.restrict else 'off'}"
+    return ["-netdev", backend, "-device", f"virtio-net-device,netdev=net{index},id=nic{index},mac={nic.mac}"]
+
+
+def _channels(plan: Plan) -> list[str]:
+    return [
+        *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
+        *("-chardev", f"socket,id=qmp,fd={plan.qmp_fd},server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
+        *("-device", "virtio-serial-device,max_ports=2"),
+        *("-chardev", f"socket,id=channel,fd={plan.channel_fd},server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=channel,name={CHANNEL_PORT},nr=1"),
+    ]
+
+
+def _inherited(fd: int) -> str:
+    return f"/proc/self/fd/{fd}"

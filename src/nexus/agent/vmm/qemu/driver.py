@@ -1,0 +1,417 @@
+"""The `Vmm` port over QEMU processes.
+
+A VMM belongs to nobody: it is found again by its record and its command line. A guest that stops leaves the VMM
+paused (see `config`); the driver reads why, ends the process and records the exit, so that an agent that was away
+learns the same reason as one that watched.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from nexus.agent.guest.mux import MuxTransport
+from nexus.agent.guest.transport import Transport
+from nexus.agent.net.tap import open_tap
+from nexus.agent.privilege import identity
+from nexus.agent.vmm import logs
+from nexus.agent.vmm.cgroup import Cgroups
+from nexus.agent.vmm.port import Changed, Definition, Nic, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.qemu import exits, record
+from nexus.agent.vmm.qemu.accel import kvm_group
+from nexus.agent.vmm.qemu.config import Accelerator, DiskFd, NicPlan, Plan, command, process_name
+from nexus.agent.vmm.qemu.counters import read_counters
+from nexus.agent.vmm.qemu.process import ProcessId, Watch, find_by_argument, launch
+from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
+from nexus.agent.vmm.qemu.record import ExitRecord, VmmRecord
+from nexus.kit import log
+from nexus.kit.clock import Clock
+from nexus.protocol.hosts import Offer
+from nexus.protocol.machines import ExitReason, Power
+
+_log = log.get("nexus.agent.vmm.qemu")
+
+QUIT_PATIENCE_S = 3.0
+DYING_PATIENCE_S = 1.0
+TRIM_INTERVAL_S = 10.0
+ACTIVE = ("running", "prelaunch", "inmigrate")
+CTRL_ALT_DEL_KEYS = ("ctrl", "alt", "delete")
+
+
+@dataclass
+class Running:
+    """A VMM process that this agent watches."""
+
+    record: VmmRecord
+    watch: Watch
+    qmp: Qmp | None = None
+    paused: bool = False
+    ending: VmmExit | None = None
+    """Why it will be over, known before the process has gone."""
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its end has been recorded."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+
+class QemuVmm:
+    """Machines below `machines` (records, logs) and `sockets` (one short directory each)."""
+
+    name = "qemu"
+    offers = frozenset({Offer.PAUSE, Offer.CTRL_ALT_DEL})
+
+    def __init__(
+        self,
+        *,
+        binary: str,
+        version: str,
+        accelerator: Accelerator,
+        why: str,
+        machines: Path,
+        sockets: Path,
+        host_boot_id: str,
+        cgroups: Cgroups,
+        clock: Clock,
+    ) -> None:
+        self.version = version
+        self.acceleration = accelerator.name
+        self.why = why
+        self._binary = binary
+        self._accelerator = accelerator
+        self._machines = machines
+        self._sockets = sockets
+        self._host_boot_id = host_boot_id
+        self._cgroups = cgroups
+        self._clock = clock
+        self._running: dict[UUID, Running] = {}
+        self._changed: Changed = lambda _machine: None
+        self._trimming: asyncio.Task[None] | None = None
+
+    def listen(self, changed: Changed) -> None:
+        self._changed = changed
+
+    async def define(self, definition: Definition) -> None:
+        self._home(definition.id).mkdir(parents=True, exist_ok=True)
+        self._socket_dir(definition.id).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    async def start(self, definition: Definition, *, launch: int) -> None:
+        known = record.load(self._record_path(definition.id))
+        if known is not None and known.launch >= launch:
+            return
+        if definition.id in self._running:
+            raise VmmTrouble("the machine's previous VMM still runs")
+        await self.define(definition)
+        running = self._spawn(definition, launch)
+        try:
+            await self._open_monitor(definition.id, running)
+        except QmpTrouble as dead:
+            await self._end(running)
+            raise VmmTrouble(f"QEMU did not start: {exits.last_words(self._vmm_log(definition.id)) or dead}") from dead
+
+    async def stop(self, machine: UUID) -> None:
+        running = self._running.get(machine)
+        if running is None:
+            return
+        running.ending = running.ending or self._exit(ExitReason.ASKED, "Its power was cut.")
+        await self._end(running)
+        await running.settled.wait()
+
+    async def pause(self, machine: UUID) -> None:
+        running = await self._execute(machine, "stop")
+        running.paused = True
+
+    async def resume(self, machine: UUID) -> None:
+        running = await self._execute(machine, "cont")
+        running.paused = False
+
+    async def ctrl_alt_del(self, machine: UUID) -> None:
+        keys = [{"type": "qcode", "data": key} for key in CTRL_ALT_DEL_KEYS]
+        await self._execute(machine, "send-key", keys=keys)
+
+    async def observe(self, machine: UUID) -> VmmState:
+        running = self._running.get(machine)
+        known = running.record if running else record.load(self._record_path(machine))
+        if known is None:
+            return VmmState(Power.OFF)
+        if running is None:
+            ended = known.exit or self._exited(machine, known, None)
+            return VmmState(Power.OFF, known.launch, exit=VmmExit(ended.reason, ended.why, ended.at))
+        power = Power.PAUSED if running.paused else Power.ON
+        return VmmState(power, known.launch, known.pid, known.started_at)
+
+    async def adopt(self, machine: UUID) -> VmmState:
+        if (running := self._running.get(machine)) is not None:
+            if running.qmp is None and running.ending is None:
+                await self._reach(machine, running)
+            return await self.observe(machine)
+        known = record.load(self._record_path(machine))
+        if known is None or known.exit is not None:
+            return await self.observe(machine)
+        if known.host_boot_id != self._host_boot_id:
+            self._record_exit(machine, known, self._exit(ExitReason.HOST_REBOOTED, "The host restarted."))
+            return await self.observe(machine)
+        process = self._find(machine, known)
+        if process is None and known.pid is None:
+            self._record_path(machine).unlink()
+            return VmmState(Power.OFF)
+        if process is not None:
+            await self._attach(machine, known, process)
+        return await self.observe(machine)
+
+    async def discard(self, machine: UUID) -> None:
+        await self.adopt(machine)
+        await self.stop(machine)
+        self._cgroups.discard(machine)
+        shutil.rmtree(self._socket_dir(machine), ignore_errors=True)
+        for path in (self._record_path(machine), self.console(machine), self._vmm_log(machine)):
+            path.unlink(missing_ok=True)
+
+    def transport(self, machine: UUID) -> Transport:
+        return MuxTransport(self._socket_dir(machine) / "mux.sock")
+
+    def console(self, machine: UUID) -> Path:
+        return self._home(machine) / "console.log"
+
+    async def counters(self, machine: UUID) -> VmmCounters | None:
+        running = self._running.get(machine)
+        if running is None or running.qmp is None or running.record.pid is None:
+            return None
+        try:
+            return await read_counters(running.record.pid, running.qmp)
+        except (QmpTrouble, FileNotFoundError, ProcessLookupError):
+            return None
+
+    async def close(self) -> None:
+        if self._trimming is not None:
+            self._trimming.cancel()
+        for running in self._running.values():
+            running.watch.close()
+            for task in running.tasks:
+                task.cancel()
+            if running.qmp is not None:
+                await running.qmp.close()
+        self._running.clear()
+
+    # launching
+
+    def _spawn(self, definition: Definition, number: int) -> Running:
+        uid = definition.uid if definition.uid is not None else os.geteuid()
+        begun = VmmRecord(launch=number, host_boot_id=self._host_boot_id, uid=uid)
+        path = self._record_path(definition.id)
+        record.save(path, begun)
+        try:
+            process = self._launch(definition, number)
+        except OSError as refused:
+            path.unlink()
+            raise VmmTrouble(f"QEMU could not be started: {refused.strerror or refused}") from refused
+        begun = begun.model_copy(
+            update={"pid": process.pid, "start_ticks": process.start_ticks, "started_at": self._clock.now()}
+        )
+        record.save(path, begun)
+        self._cgroups.ensure(definition.id, pid=process.pid, memory_mib=definition.memory_mib, vcpus=definition.vcpus)
+        return self._keep(definition.id, begun, process)
+
+    def _launch(self, definition: Definition, number: int) -> ProcessId:
+        with ExitStack() as opened:
+            plan = self._plan(definition, number, opened)
+            out = opened.enter_context(_appending(self.console(definition.id)))
+            err = opened.enter_context(_appending(self._vmm_log(definition.id)))
+            fds = (
+                plan.kernel_fd,
+                plan.initramfs_fd,
+                plan.qmp_fd,
+                plan.channel_fd,
+                *(disk.fd for disk in plan.disks),
+                *(nic.tap_fd for nic in plan.nics if nic.tap_fd is not None),
+            )
+            group = kvm_group() if self.acceleration == "kvm" else None
+            argv = [*identity(definition.uid, group=group), *command(self._binary, plan, self._accelerator)]
+            return launch(argv, fds=fds, out=out, err=err)
+
+    def _plan(self, definition: Definition, number: int, opened: ExitStack) -> Plan:
+        directory = self._socket_dir(definition.id)
+        return Plan(
+            machine=definition.id,
+            launch=number,
+            vcpus=definition.vcpus,
+            memory_mib=definition.memory_mib,
+            kernel_fd=_open_path(definition.kernel, opened),
+            initramfs_fd=_open_path(definition.initramfs, opened),
+            boot_args=definition.boot_args,
+            disks=tuple(DiskFd(_open_path(disk.path, opened), disk.read_only) for disk in definition.disks),
+            nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict) for nic in definition.nics),
+            qmp_fd=_listen(directory / "qmp.sock", opened),
+            channel_fd=_listen(directory / "mux.sock", opened),
+        )
+
+    def _keep(self, machine: UUID, known: VmmRecord, process: ProcessId) -> Running:
+        running = Running(known, Watch(process, lambda: self._gone(machine)))
+        self._running[machine] = running
+        if self._trimming is None:
+            self._trimming = asyncio.create_task(self._trim())
+        return running
+
+    async def _open_monitor(self, machine: UUID, running: Running) -> None:
+        running.qmp = await Qmp.connect(
+            self._socket_dir(machine) / "qmp.sock",
+            on_event=lambda name, data: self._event(machine, running, name, data),
+            on_close=lambda: self._hung_up(machine, running),
+        )
+
+    # adoption
+
+    def _find(self, machine: UUID, known: VmmRecord) -> ProcessId | None:
+        if known.pid is None or known.start_ticks is None:
+            return find_by_argument(process_name(machine, known.launch), uid=known.uid)
+        process = ProcessId(known.pid, known.start_ticks)
+        return process if process.is_alive() else None
+
+    async def _attach(self, machine: UUID, known: VmmRecord, process: ProcessId) -> None:
+        known = known.model_copy(
+            update={
+                "pid": process.pid,
+                "start_ticks": process.start_ticks,
+                "started_at": known.started_at or self._clock.now(),
+            }
+        )
+        record.save(self._record_path(machine), known)
+        await self._reach(machine, self._keep(machine, known, process))
+
+    async def _reach(self, machine: UUID, running: Running) -> None:
+        """Have its monitor, and see what the guest did while nobody listened."""
+        try:
+            await self._open_monitor(machine, running)
+            assert running.qmp is not None
+            status = (await running.qmp.execute("query-status"))["status"]
+        except QmpTrouble as silent:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DYING_PATIENCE_S):
+                    await running.watch.ended.wait()
+                    return
+            raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
+        if status not in (*ACTIVE, "paused") and running.ending is None:
+            running.ending = self._guest_exit(machine, exits.reason_in_log(self._vmm_log(machine)))
+            await self._end(running)
+            await running.settled.wait()
+        running.paused = status == "paused"
+
+    # ending
+
+    def _event(self, machine: UUID, running: Running, name: str, data: dict[str, Any]) -> None:
+        if name in ("STOP", "RESUME"):
+            running.paused = name == "STOP" and running.ending is None
+        elif name == "SHUTDOWN" and data.get("guest") and running.ending is None:
+            running.ending = self._guest_exit(machine, exits.reason_of_event(str(data.get("reason"))))
+            task = asyncio.create_task(self._end(running))
+            running.tasks.add(task)
+            task.add_done_callback(running.tasks.discard)
+
+    def _hung_up(self, machine: UUID, running: Running) -> None:
+        running.qmp = None
+        self._changed(machine)
+
+    async def _end(self, running: Running) -> None:
+        """Have the process gone: asked by its monitor, then by signal."""
+        if running.qmp is not None:
+            with contextlib.suppress(QmpTrouble):
+                await running.qmp.execute("quit")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(QUIT_PATIENCE_S):
+                    await running.watch.ended.wait()
+        if not running.watch.ended.is_set():
+            await running.watch.kill()
+
+    def _gone(self, machine: UUID) -> None:
+        running = self._running.pop(machine, None)
+        if running is None:
+            return
+        ended = running.ending or self._unexpected(machine, running.watch.status)
+        self._record_exit(machine, running.record, ended)
+        running.settled.set()
+        _log.info("vmm_ended", machine_id=str(machine), reason=ended.reason, why=ended.why)
+        self._changed(machine)
+
+    def _unexpected(self, machine: UUID, status: int | None) -> VmmExit:
+        reason, why = exits.explain(status, exits.messages(self._vmm_log(machine)))
+        return self._exit(reason, why)
+
+    def _exited(self, machine: UUID, known: VmmRecord, status: int | None) -> ExitRecord:
+        return self._record_exit(machine, known, self._unexpected(machine, status))
+
+    def _record_exit(self, machine: UUID, known: VmmRecord, ended: VmmExit) -> ExitRecord:
+        exit_record = ExitRecord(reason=ended.reason, why=ended.why, at=ended.at)
+        record.save(self._record_path(machine), known.model_copy(update={"exit": exit_record}))
+        return exit_record
+
+    def _guest_exit(self, machine: UUID, reason: ExitReason) -> VmmExit:
+        return self._exit(*exits.guest_stopped(reason, logs.tail(self.console(machine))))
+
+    def _exit(self, reason: ExitReason, why: str) -> VmmExit:
+        return VmmExit(reason, why, self._clock.now())
+
+    # the rest
+
+    async def _execute(self, machine: UUID, order: str, **arguments: Any) -> Running:
+        running = self._running.get(machine)
+        if running is None or running.qmp is None:
+            raise VmmTrouble("the machine is off")
+        try:
+            await running.qmp.execute(order, **arguments)
+        except QmpTrouble as refused:
+            raise VmmTrouble(f"QEMU refused {order}: {refused}") from refused
+        return running
+
+    async def _trim(self) -> None:
+        while True:
+            await asyncio.sleep(TRIM_INTERVAL_S)
+            for machine in tuple(self._running):
+                for path in (self.console(machine), self._vmm_log(machine)):
+                    try:
+                        logs.trim(path)
+                    except OSError as refused:
+                        _log.warning("log_not_trimmed", machine_id=str(machine), why=str(refused))
+
+    def _home(self, machine: UUID) -> Path:
+        return self._machines / str(machine)
+
+    def _socket_dir(self, machine: UUID) -> Path:
+        return self._sockets / str(machine)
+
+    def _record_path(self, machine: UUID) -> Path:
+        return self._home(machine) / "vmm.json"
+
+    def _vmm_log(self, machine: UUID) -> Path:
+        return self._home(machine) / "vmm.log"
+
+
+def _open_path(path: Path, opened: ExitStack) -> int:
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+    opened.callback(os.close, fd)
+    return fd
+
+
+def _open_tap(nic: Nic, opened: ExitStack) -> int | None:
+    if nic.tap is None:
+        return None
+    fd = open_tap(nic.tap)
+    opened.callback(os.close, fd)
+    return fd
+
+
+def _listen(path: Path, opened: ExitStack) -> int:
+    """A socket that listens before the VMM runs, so that connecting never has to be tried twice."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    opened.callback(listener.close)
+    listener.bind(str(path))
+    listener.listen(4)
+    return listener.fileno()
+
+
+def _appending(path: Path) -> Any:
+    return path.open("ab", buffering=0)

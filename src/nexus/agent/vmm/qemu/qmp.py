@@ -1,0 +1,115 @@
+"""QEMU's monitor (QMP) as an asyncio client: commands in order, events to a callback.
+
+One client per VMM; QEMU serves a single connection and queues the next. The protocol is line-delimited JSON, see
+QEMU's docs/interop/qmp-spec.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ANSWER_DEADLINE_S = 10.0
+LINE_LIMIT_BYTES = 4 << 20
+
+
+class QmpTrouble(Exception):
+    """The monitor is not reachable, or refused a command."""
+
+
+class Qmp:
+    """A connected monitor. `on_event(name, data)` is called from the reading task; `on_close()` when QEMU is gone."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        on_event: Callable[[str, dict[str, Any]], None],
+        on_close: Callable[[], None],
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._on_event = on_event
+        self._on_close = on_close
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._last_id = 0
+        self._closed = False
+        self._task = asyncio.create_task(self._read())
+
+    @classmethod
+    async def connect(
+        cls, path: Path, *, on_event: Callable[[str, dict[str, Any]], None], on_close: Callable[[], None]
+    ) -> "Qmp":
+        """Connect and negotiate. Raises QmpTrouble within ten seconds if QEMU does not answer."""
+        try:
+            async with asyncio.timeout(ANSWER_DEADLINE_S):
+                reader, writer = await asyncio.open_unix_connection(str(path), limit=LINE_LIMIT_BYTES)
+                greeting = await reader.readline()
+        except (OSError, TimeoutError) as unreachable:
+            raise QmpTrouble(
+                f"the monitor of the VMM does not answer ({unreachable or 'no greeting'})"
+            ) from unreachable
+        if b'"QMP"' not in greeting:
+            writer.close()
+            raise QmpTrouble("the VMM ended before its monitor greeted")
+        qmp = cls(reader, writer, on_event=on_event, on_close=on_close)
+        await qmp.execute("qmp_capabilities")
+        return qmp
+
+    async def execute(self, command: str, **arguments: Any) -> Any:
+        """Run one command and return its answer. Raises QmpTrouble when it is refused or the VMM goes."""
+        if self._closed:
+            raise QmpTrouble("the VMM is gone")
+        self._last_id += 1
+        number = self._last_id
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        message: dict[str, Any] = {"execute": command, "id": number}
+        if arguments:
+            message["arguments"] = arguments
+        try:
+            self._writer.write(json.dumps(message).encode() + b"\n")
+            async with asyncio.timeout(ANSWER_DEADLINE_S):
+                return await answer
+        except TimeoutError as late:
+            raise QmpTrouble(f"the monitor did not answer {command} within {ANSWER_DEADLINE_S:g} s") from late
+        finally:
+            self._waiting.pop(number, None)
+
+    async def close(self) -> None:
+        """Hang up; the VMM runs on."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._hang_up()
+
+    async def _read(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                self._take(json.loads(line))
+        except (OSError, ValueError):
+            pass  # a broken line is the end of a dying VMM's last words: the connection is over either way
+        self._hang_up()
+        self._on_close()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "event" in message:
+            self._on_event(message["event"], message.get("data", {}))
+            return
+        answer = self._waiting.get(message.get("id", 0))
+        if answer is None or answer.done():
+            return
+        if "error" in message:
+            answer.set_exception(QmpTrouble(str(message["error"].get("desc", message["error"]))))
+        else:
+            answer.set_result(message.get("return"))
+
+    def _hang_up(self) -> None:
+        self._closed = True
+        self._writer.close()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(QmpTrouble("the VMM is gone"))

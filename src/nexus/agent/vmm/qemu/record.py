@@ -1,0 +1,43 @@
+"""What the driver remembers of a machine on disk: what it launched, as which process, and how that ended.
+
+Written before the VMM is spawned (without a pid), after (with it) and when it ended, each time atomically, so that a
+driver killed in between knows what to look for.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from nexus.agent.storage.files import write_atomically
+from nexus.protocol.base import Message
+from nexus.protocol.machines import ExitReason
+
+
+class ExitRecord(Message):
+    reason: ExitReason
+    why: str
+    at: datetime
+
+
+class VmmRecord(Message):
+    """`host_boot_id`: the host's when the VMM was launched; another one means that it cannot be running."""
+
+    launch: int
+    host_boot_id: str
+    uid: int
+    pid: int | None = None
+    start_ticks: int | None = None
+    started_at: datetime | None = None
+    exit: ExitRecord | None = None
+
+
+def load(path: Path) -> VmmRecord | None:
+    """None when nothing was ever launched."""
+    try:
+        return VmmRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def save(path: Path, record: VmmRecord) -> None:
+    """Not synced to disk: after a crash of the host nothing of it is true any more anyway."""
+    write_atomically(path, record.model_dump_json().encode(), durable=False)

@@ -1,0 +1,113 @@
+"""Puts the agent together from its settings, in the one place that knows all parts."""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+
+from nexus.agent import credential as credentials
+from nexus.agent.api.app import make_app
+from nexus.agent.api.guest_proxy import GuestProxy
+from nexus.agent.api.metrics import MetricsReader
+from nexus.agent.api.routes import Routes
+from nexus.agent.facts import host_boot_id, host_facts, host_usage
+from nexus.agent.machines.host import Host
+from nexus.agent.machines.registry import Machines, NumberLine
+from nexus.agent.manager_link import ManagerLink
+from nexus.agent.net.choose import choose_network
+from nexus.agent.reporter import Outbox
+from nexus.agent.settings import AgentSettings
+from nexus.agent.storage.images import ImageSource, ImageStore
+from nexus.agent.vmm.cgroup import Cgroups
+from nexus.agent.vmm.choose import choose_vmm
+from nexus.kit.clock import SystemClock
+from nexus.kit.paths import make_private
+
+TRAVERSABLE = 0o711
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A running agent: serve `app`, run `link` (None without a manager)."""
+
+    app: Starlette
+    machines: Machines
+    link: ManagerLink | None
+
+
+async def build(settings: AgentSettings, stack: AsyncExitStack) -> Agent:
+    """Everything is taken up and watched when this returns; `stack` closes it, leaving guests running.
+
+    Raises NoHypervisor, AcceleratorTrouble, NetTrouble, CredentialUnreadable, OSError."""
+    _make_directories(settings)
+    clock = SystemClock()
+    boot_id = host_boot_id()
+    machines_dir, sockets = settings.run_dir / "machines", settings.runtime_dir / "m"
+    vmm = await choose_vmm(
+        settings, machines=machines_dir, sockets=sockets, host_boot_id=boot_id, clock=clock, cgroups=Cgroups()
+    )
+    stack.push_async_callback(vmm.close)
+    network = await choose_network(settings)
+    http = httpx.AsyncClient(base_url=settings.manager) if settings.manager else None
+    if http is not None:
+        stack.push_async_callback(http.aclose)
+    images = ImageStore(
+        settings.run_dir / "images", seed=settings.image_seed, source=ImageSource(http) if http is not None else None
+    )
+    stack.push_async_callback(images.close)
+    host = Host(
+        vmm=vmm,
+        network=network,
+        images=images,
+        clock=clock,
+        machines=machines_dir,
+        sockets=sockets,
+        boot_id=boot_id,
+        boot_slots=asyncio.Semaphore(settings.max_boots or max(2, os.cpu_count() or 1)),
+        boot_deadline_s=settings.boot_deadline_s,
+        uid_base=settings.machine_uid_base,
+    )
+    outbox, numbers = Outbox(), NumberLine()
+    machines = Machines(host, numbers=numbers, reported=outbox.put)
+    facts = host_facts(vmm, network, name=settings.name, disks=settings.run_dir)
+    link = None
+    if http is not None:
+        link = ManagerLink(
+            http,
+            address=f"unix:{settings.socket}",
+            credential_file=settings.run_dir / "credential.json",
+            token=lambda: _join_token(settings),
+            facts=facts,
+            usage=lambda: host_usage(settings.run_dir),
+            outbox=outbox,
+            numbers=numbers,
+            everything=machines.list,
+            discard=machines.discard,
+        )
+        stack.push_async_callback(link.close)
+        if known := credentials.load(settings.run_dir / "credential.json"):
+            link.use(known)
+    await machines.restore()
+    stack.push_async_callback(machines.close)
+    metrics = MetricsReader(vmm, network)
+    routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics)
+    return Agent(app=make_app(routes, GuestProxy(machines)), machines=machines, link=link)
+
+
+def _make_directories(settings: AgentSettings) -> None:
+    make_private(settings.run_dir, mode=TRAVERSABLE)
+    make_private(settings.runtime_dir, mode=TRAVERSABLE)
+    (settings.runtime_dir / "m").mkdir(exist_ok=True, mode=0o700)
+
+
+def _join_token(settings: AgentSettings) -> str | None:
+    if settings.join_token:
+        return settings.join_token
+    path: Path | None = settings.join_token_file
+    if path is None or not path.is_file():
+        return None
+    return path.read_text().strip() or None
