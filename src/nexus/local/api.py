@@ -19,10 +19,10 @@ class ManagerApi:
     token: str
 
     async def has_host(self) -> bool:
-        """Whether a host is registered and the manager finds itself ready to place machines."""
+        """Whether the manager is ready and a host reports to it."""
         async with self._client() as client:
             ready = await client.get("/health/ready")
-            return ready.is_success and bool(_items(await client.get("/v1/hosts")))
+            return ready.is_success and int(ready.json()["hosts_online"]) > 0
 
     async def register(self, images: Sequence[Image], *, root: Path) -> list[str]:
         """Make known what is not known yet, by content; names of those that were new."""

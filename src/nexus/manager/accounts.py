@@ -23,8 +23,10 @@ class AccountError(Exception):
     """What was asked for cannot be done to this account; the message says why."""
 
 
-async def mint_session(dsn: str, username: str) -> dict[str, str]:
-    """Sign a user in without a password: `{"token", "username", "expires_at"}`. Raises AccountError."""
+async def mint_session(dsn: str, username: str) -> dict[str, str | bool]:
+    """Sign a user in without a password: `{"token", "username", "expires_at", "has_default_password"}`.
+
+    Raises AccountError."""
     async with _database(dsn) as db:
         user = await repository.find_by_name(db, username)
         if user is None:
@@ -32,7 +34,12 @@ async def mint_session(dsn: str, username: str) -> dict[str, str]:
         async with db.transaction() as tx:
             session = await open_session(tx, user, details={"from": "mint-session"})
     expires_at = session.expires_at.astimezone(UTC).isoformat()
-    return {"token": session.token, "username": user.username, "expires_at": expires_at}
+    return {
+        "token": session.token,
+        "username": user.username,
+        "expires_at": expires_at,
+        "has_default_password": user.has_default_password,
+    }
 
 
 async def set_password(dsn: str, username: str, password: str) -> None:
