@@ -10,6 +10,7 @@ from rich.console import Console
 from nexus.local import identity, logs, place
 from nexus.local.errors import CannotStart
 from nexus.local.place import Place
+from nexus.local.talk import say, tell
 from nexus.local.up import Options
 
 
@@ -19,7 +20,7 @@ def run(options: Options, *, console: Console) -> int:
     try:
         place.prepare(where)
     except CannotStart as refused:
-        console.print(f"[bold red]error:[/] {refused}", highlight=False)
+        tell(refused, console)
         return 1
     said = where.logs / "up.log"
     logs.rotate(said)
@@ -40,7 +41,7 @@ def run(options: Options, *, console: Console) -> int:
         status, is_ready = process.poll(), _is_ready(where, process.pid)  # before the last words are read
         text = said.read_bytes()[offset:]
         offset += len(text)
-        console.print(text.decode(errors="replace"), end="", highlight=False, markup=False)
+        say(console, text.decode(errors="replace"), end="")
         if status is not None or is_ready:
             return status or 0
         time.sleep(0.05)

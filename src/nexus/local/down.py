@@ -10,6 +10,7 @@ from nexus.local.api import ManagerApi, running_machines
 from nexus.local.errors import CannotStart
 from nexus.local.place import Place
 from nexus.local.session import contexts_file, signed_in
+from nexus.local.talk import say, tell
 
 PATIENCE_S = 90
 """For a supervisor to stop its children, each of which it gives up to half a minute."""
@@ -20,7 +21,7 @@ def run(*, console: Console, stop_guests: bool = False) -> int:
     try:
         return asyncio.run(_down(place.here(), console=console, stop_guests=stop_guests))
     except CannotStart as refused:
-        console.print(f"[bold red]error:[/] {refused}", highlight=False)
+        tell(refused, console)
         return 1
 
 
@@ -37,12 +38,12 @@ async def _down(where: Place, *, console: Console, stop_guests: bool) -> int:
         where.supervisor_pid.unlink(missing_ok=True)
     stopped = await leftovers.stop(where)
     if supervisor is None and not stopped:
-        console.print("Nexus was not running.")
+        say(console, "Nexus was not running.")
         return 0
-    console.print(f"Nexus is stopped. {leftovers.about_guests(running)}", highlight=False, markup=False)
+    say(console, f"Nexus is stopped. {leftovers.about_guests(running)}")
     return 0
 
 
 async def _stop_guests(url: str, *, console: Console) -> None:
     names = await ManagerApi(url, signed_in(url, path=contexts_file())).stop_vms()
-    console.print(f"Stopped {', '.join(names)}." if names else "No guest was running.", highlight=False)
+    say(console, f"Stopped {', '.join(names)}." if names else "No guest was running.")

@@ -18,6 +18,7 @@ from nexus.local.api import ManagerApi, running_machines
 from nexus.local.child import Child, Program
 from nexus.local.errors import CannotStart
 from nexus.local.place import Place
+from nexus.local.talk import say, tell
 
 HOST_PATIENCE_S = 120
 """For the agent to prove its hypervisor and register; a first proof boots a guest."""
@@ -40,10 +41,10 @@ def run(options: Options, *, console: Console) -> int:
         with lock.hold(where.runtime / "up.lock"):
             return asyncio.run(_supervise(where, options, console=console))
     except lock.AlreadyHeld:
-        console.print(f"Nexus is running already, at {_url_of(where)}. Stop it with: nexus down")
+        say(console, f"Nexus is running already, at {_url_of(where)}. Stop it with: nexus down")
         return 0
     except CannotStart as refused:
-        console.print(f"[bold red]error:[/] {refused}", highlight=False)
+        tell(refused, console)
         return 1
 
 
@@ -53,7 +54,7 @@ async def _supervise(where: Place, options: Options, *, console: Console) -> int
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     if names := await leftovers.stop(where):
-        console.print(f"Took over from a supervisor that was killed: stopped {', '.join(names)}.")
+        say(console, f"Took over from a supervisor that was killed: stopped {', '.join(names)}.")
     supervisor = Supervisor(where, options, console=console)
     me = identity.find(os.getpid())
     assert me is not None, "we run"
@@ -195,7 +196,7 @@ Nexus is ready.
         return fresh
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        say(self._console, text)
 
 
 def _url_of(where: Place) -> str:

@@ -1,0 +1,15 @@
+"""Words for the person at the terminal: as they are, never wrapped into a log, never read as markup."""
+
+from rich.console import Console
+from rich.text import Text
+
+from nexus.local.errors import CannotStart
+
+
+def say(console: Console, words: str, *, end: str = "\n") -> None:
+    console.print(Text(words), end=end, soft_wrap=True)
+
+
+def tell(refused: CannotStart, console: Console) -> None:
+    """Say why it cannot be started."""
+    console.print(Text.assemble(("error: ", "bold red"), str(refused)), soft_wrap=True)
