@@ -70,7 +70,9 @@ def spawn(environment: dict[str, str]) -> Iterator[Spawn]:
     def run(*words: str, rows: int = 24, cols: int = 80) -> "pexpect.spawn[bytes]":
         arguments = ["-m", "nexus.cli", *words]
         without_width = {name: value for name, value in environment.items() if name != "COLUMNS"}
-        child = pexpect.spawn(sys.executable, arguments, env=without_width, dimensions=(rows, cols), timeout=20)  # pyright: ignore[reportArgumentType]
+        child: pexpect.spawn[bytes] = pexpect.spawn(
+            sys.executable, arguments, env=without_width, dimensions=(rows, cols), timeout=20
+        )
         started.append(child)
         return child
 

@@ -5,7 +5,7 @@ For what the CLI does with an answer. Whether the real manager answers so is for
 
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -45,6 +45,11 @@ class StubManager:
     answers: dict[tuple[str, str], list[Answer]] = field(default_factory=lambda: dict[tuple[str, str], list[Answer]]())
     talks: dict[str, Talk] = field(default_factory=lambda: dict[str, Talk]())
 
+    drop_all: bool = False
+    """Answer every WebSocket as a proxy does whose manager is away."""
+
+    drops: int = 0
+
     def on(self, method: str, path: str, *answers: Answer) -> None:
         self.answers[method, path] = list(answers)
 
@@ -80,6 +85,10 @@ class StubManager:
         return JSONResponse(answer)
 
     async def _talk(self, socket: WebSocket) -> None:
+        if self.drop_all:
+            self.drops += 1
+            await socket.send_denial_response(Response(status_code=502))
+            return
         self.seen.append(Seen("WS", socket.url.path, dict(socket.query_params), dict(socket.headers), None))
         await socket.accept()
         await self.talks[socket.url.path](socket)
@@ -121,7 +130,7 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(stub: StubManager) -> Iterator[StubManager]:
+def serving(stub: StubManager) -> Generator[StubManager]:
     """Serve `stub` on a port of its own while the block runs."""
     config = uvicorn.Config(stub.app, port=0, log_level="error", lifespan="off", ws="websockets-sansio")
     server = _Server(config)

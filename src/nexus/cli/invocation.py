@@ -93,7 +93,7 @@ class Cli:
             output.write(output.serialised(value, self.format))
 
 
-_SECRET_FIELDS = ("password", "old_password", "new_password")
+_SECRET_FIELDS = ("password", "current_password", "new_password")
 
 
 def as_curl(call: "Call") -> str:

@@ -76,12 +76,12 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "passwd", examples="nexus passwd")
     def change_password(cli: Cli) -> None:
-        """Change your password. Asked for at a terminal; else read as two lines, old and new, from standard input."""
-        old = from_stdin(prompt="Old password")
+        """Change your password. Asked for at a terminal; else read as two lines, present and new, from standard input."""
+        current = from_stdin(prompt="Present password")
         new = from_stdin(prompt="New password")
         if cli.is_interactive and from_stdin(prompt="New password again") != new:
             raise CliFailure("The two new passwords differ. Nothing was changed.", exit_code=USAGE)
-        cli.client.auth.change_password(old_password=old, new_password=new)
+        cli.client.auth.change_password(current_password=current, new_password=new)
         cli.say("Your password is changed.")
 
 

@@ -72,9 +72,9 @@ class Auth:
     def me(self) -> User:
         return self._http.item(User, "/v1/auth/me")
 
-    def change_password(self, *, old_password: str, new_password: str) -> None:
-        body = {"old_password": old_password, "new_password": new_password}
-        self._http.send("POST", "/v1/auth/password", body=body)
+    def change_password(self, *, current_password: str, new_password: str) -> None:
+        body = {"current_password": current_password, "new_password": new_password}
+        self._http.send("PUT", "/v1/auth/password", body=body)
 
 
 class Images:

@@ -28,6 +28,8 @@ from nexus.kit.problems import ProblemBody
 
 _STANDARD_ERROR = 2
 PING_EVERY_S = 20
+_GOODBYE_S = 1
+"""How long a manager that still has much to say is given to hear that we are leaving."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ async def _open(
             open_timeout=CONNECT_TIMEOUT_S,
             ping_interval=PING_EVERY_S,
             ping_timeout=ping_timeout_s,
+            close_timeout=_GOODBYE_S,
             max_size=None,
             proxy=None if transport.is_local else True,
             compression=None,

@@ -161,6 +161,8 @@ def refusal(url: str, status: int, content: bytes) -> ClientError:
     try:
         return ApiError(ProblemBody.model_validate_json(content))
     except ValidationError:
+        if status in (502, 503, 504):
+            return Unreachable(url, f"something in between answered HTTP {status}")
         if status == 404:
             return UnexpectedAnswer(url, "it does not know this endpoint (HTTP 404)")
         return UnexpectedAnswer(url, f"HTTP {status} without an explanation")
