@@ -3,7 +3,7 @@
 It can be made without settings or database, which is how its OpenAPI description is printed.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
@@ -11,11 +11,14 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_rout
 
 from nexus.kit.asgi import (
     BodyLimitMiddleware,
+    BodyTooLarge,
     RequestIdMiddleware,
     SecurityHeadersMiddleware,
     UnexpectedErrorMiddleware,
 )
-from nexus.kit.http import handle_problems
+from nexus.kit.http import Unavailable, handle_problems, problems
+from nexus.kit.problems import InvalidField, Malformed
+from nexus.manager.access.rules import rules_of
 from nexus.manager.idempotency.middleware import IdempotencyMiddleware
 
 MOST_BODY_BYTES = 1024 * 1024
@@ -46,6 +49,7 @@ def create_app(routers: list[APIRouter]) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         generate_unique_id_function=operation_id,
+        responses=problems(Malformed, InvalidField, BodyTooLarge, Unavailable),
     )
     for router in routers:
         app.include_router(router)
@@ -67,10 +71,27 @@ def operation_id(route: APIRoute) -> str:
     return f"{tag}_{verb}"
 
 
-def routes_of(app: FastAPI) -> Iterator[RouteContext]:
-    """Every route and WebSocket of the application with its full path, flat. TypeError for anything else, which could
-    be called without a rule."""
-    for context in iter_route_contexts(app.routes):
-        if not isinstance(context.original_route, APIRoute | APIWebSocketRoute):
-            raise TypeError(f"{context.original_route!r} is no API route")
-        yield context
+@dataclass(frozen=True)
+class Endpoint:
+    """A way into the application; `method` is WEBSOCKET for those. `rules` is who may call it: exactly one is right."""
+
+    method: str
+    path: str
+    rules: frozenset[str]
+
+
+def endpoints_of(app: FastAPI) -> list[Endpoint]:
+    """Every way into the application. TypeError for one that is no API route and so could be called without a rule."""
+    return [endpoint for context in iter_route_contexts(app.routes) for endpoint in _endpoints(context)]
+
+
+def _endpoints(context: RouteContext) -> list[Endpoint]:
+    route = context.original_route
+    if isinstance(route, APIWebSocketRoute):
+        methods = {"WEBSOCKET"}
+    elif isinstance(route, APIRoute):
+        methods = route.methods or set[str]()
+    else:
+        raise TypeError(f"{route!r} is no API route")
+    rules = frozenset(rules_of(route.dependant))
+    return [Endpoint(method, context.path or "/", rules) for method in sorted(methods)]

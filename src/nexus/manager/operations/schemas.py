@@ -19,7 +19,7 @@ Wait = Annotated[
 class OperationBody(BaseModel):
     """What became of a wish. Follow it with `GET /v1/operations/{id}?wait=` until `status` is not `running`."""
 
-    id: UUID
+    id: UUID = Field(description="Id of the operation")
     verb: str = Field(description="What was asked for: create, start, stop, delete …")
     subject_kind: str = Field(description="What it is about: vm, image …")
     subject_id: UUID = Field(description="The id of what it is about")
