@@ -1,6 +1,7 @@
 """The few things the all-in-one asks of its own manager and agent."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ import httpx
 
 from nexus.local.errors import CannotStart
 from nexus.local.images.store import Image
+
+_PATIENCE_S = 90
+"""Longer than any wait that is asked for below."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,17 @@ class ManagerApi:
                 _checked(await client.post(f"/v1/vms/{vm['id']}/stop", params={"wait": 60}))
             return [str(vm["name"]) for vm in on]
 
-    def _client(self) -> httpx.AsyncClient:
+    @asynccontextmanager
+    async def _client(self) -> AsyncGenerator[httpx.AsyncClient]:
         headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=90, trust_env=False)
+        try:
+            async with httpx.AsyncClient(
+                base_url=self.url, headers=headers, timeout=_PATIENCE_S, trust_env=False
+            ) as client:
+                yield client
+        except httpx.TransportError as silent:
+            why = str(silent) or type(silent).__name__
+            raise CannotStart(f"the manager at {self.url} does not answer: {why}") from silent
 
 
 _OFF = ("stopped", "error", "deleting")

@@ -9,9 +9,8 @@ from rich.console import Console
 
 import nexus
 from nexus.local.errors import CannotStart
-from nexus.local.images import Built, ImageBuildError, build
+from nexus.local.images import Image, ImageBuildError, build
 from nexus.local.images.bar import Bar
-from nexus.local.place import Place
 
 
 def guest_init() -> Path:
@@ -23,34 +22,37 @@ def guest_init() -> Path:
     return path
 
 
-def start_build(place: Place, *, console: Console) -> "asyncio.Future[Built]":
-    """Begin to make what is missing; the future ends with it, or with CannotStart.
+def start_build(root: Path, *, cache: Path, console: Console) -> "asyncio.Future[tuple[Image, ...]]":
+    """Begin to make what is missing in `root`; the future ends with all images, or with ImageBuildError.
 
     A daemon thread does it, so that Ctrl-C need not wait for a download; a build may be cut off anywhere.
     """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Built] = loop.create_future()
+    future: asyncio.Future[tuple[Image, ...]] = loop.create_future()
     init = guest_init()
 
-    def finish(built: Built | None, failed: CannotStart | None) -> None:
+    def finish(result: tuple[Image, ...] | ImageBuildError) -> None:
         if future.done():
             return
-        if built is not None:
-            future.set_result(built)
-        elif failed is not None:
-            future.set_exception(failed)
+        if isinstance(result, ImageBuildError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
 
     def work() -> None:
-        built, failed = None, None
-        try:
-            with Bar(console) as bar:
-                built = build(out=place.images, cache=place.cache, guest_init=init, progress=bar)
-        except ImageBuildError as error:
-            failed = CannotStart(f"cannot make the images for a first VM: {error}. {error.advice}")
-        except OSError as error:
-            failed = CannotStart(f"cannot make the images for a first VM: {error}")
+        result = _make(root, init, cache=cache, console=console)
         if not loop.is_closed():
-            loop.call_soon_threadsafe(finish, built, failed)
+            loop.call_soon_threadsafe(finish, result)
 
     threading.Thread(target=work, name="images", daemon=True).start()
     return future
+
+
+def _make(root: Path, init: Path, *, cache: Path, console: Console) -> tuple[Image, ...] | ImageBuildError:
+    try:
+        with Bar(console) as bar:
+            return build(out=root, cache=cache, guest_init=init, progress=bar).images
+    except ImageBuildError as failed:
+        return failed
+    except OSError as failed:
+        return ImageBuildError(str(failed), advice=f"Look at the space and the rights in {root} and {cache}.")

@@ -133,13 +133,13 @@ def manager(place: Place, given: Given, *, database_url: str, bind: str) -> Prog
     )
 
 
-def agent(place: Place, given: Given, *, bind: str) -> Program:
+def agent(place: Place, given: Given, *, bind: str, image_root: Path) -> Program:
     defaults = {
         "MANAGER_BASE": base_url(bind),
         "AGENT_BIND": f"unix:{place.agent_socket}",
         "FC_RUN_DIR": str(place.agent_data),
         "AGENT_RUNTIME_DIR": str(place.runtime),
-        "AGENT_IMAGE_SEED": str(place.images),
+        "AGENT_IMAGE_SEED": str(image_root),
         "AGENT_JOIN_TOKEN_FILE": str(place.join_token),
     }
     socket = Path((given.find("AGENT_BIND") or defaults["AGENT_BIND"]).removeprefix("unix:"))

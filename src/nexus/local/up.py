@@ -17,6 +17,7 @@ from nexus.local import firstrun, identity, leftovers, lock, logs, place, port, 
 from nexus.local.api import ManagerApi, running_machines
 from nexus.local.child import Child, Program
 from nexus.local.errors import CannotStart
+from nexus.local.images import Image, ImageBuildError, Store
 from nexus.local.place import Place
 from nexus.local.talk import say, tell
 
@@ -84,23 +85,21 @@ class Supervisor:
         self._manager = programs.manager_settings(where, options.manager_config)
         self._agent = programs.agent_settings(where, options.agent_config)
         self._bind = self._manager.find("MANAGER_BIND") or programs.DEFAULT_BIND
+        self._image_root = Path(self._manager.find("MANAGER_IMAGE_ROOT") or where.images)
         self._children: list[Child] = []
         self.url = programs.base_url(self._bind)
 
     async def work(self) -> None:
         """Start, announce, and go on for ever. Raises CannotStart."""
         port.require_free(self._bind)
-        images = firstrun.start_build(self._place, console=self._console)
+        images = firstrun.start_build(self._image_root, cache=self._place.cache, console=self._console)
         try:
             manager = await self._start_processes()
             minted = await self._sign_in(manager)
             api = ManagerApi(self.url, minted.token)
-            built = await images
-            new = await api.register(built.images, root=self._place.images)
+            await self._register(api, await self._made(images))
         finally:
             images.cancel()
-        if new:
-            self._say(f"Registered images: {', '.join(new)}.")
         await self._wait_for_host(api)
         await self._announce(minted)
         await self._mind(manager, minted)
@@ -122,7 +121,7 @@ class Supervisor:
             await self._start(programs.database(self._place, embedded)).wait_ready()
             database_url = embedded.url()
         manager = programs.manager(self._place, self._manager, database_url=database_url, bind=self._bind)
-        agent = programs.agent(self._place, self._agent, bind=self._bind)
+        agent = programs.agent(self._place, self._agent, bind=self._bind, image_root=self._image_root)
         started = [self._start(manager), self._start(agent)]
         for child in started:
             await child.wait_ready()
@@ -148,6 +147,18 @@ class Supervisor:
         session.sign_in(minted, url=self.url, path=session.contexts_file())
         return minted
 
+    async def _made(self, images: "asyncio.Future[tuple[Image, ...]]") -> tuple[Image, ...]:
+        """The images; those made earlier where new ones cannot be. VMs that exist must not wait for a download."""
+        try:
+            return await images
+        except ImageBuildError as failed:
+            self._say(f"warning: images for VMs could not be made: {failed}. {failed.advice}")
+            return Store(self._image_root).images()
+
+    async def _register(self, api: ManagerApi, images: tuple[Image, ...]) -> None:
+        if new := await api.register(images, root=self._image_root):
+            self._say(f"Registered images: {', '.join(new)}.")
+
     async def _wait_for_host(self, api: ManagerApi) -> None:
         deadline = asyncio.get_running_loop().time() + HOST_PATIENCE_S
         while not await api.has_host():
@@ -161,9 +172,7 @@ class Supervisor:
         me = identity.find(os.getpid())
         assert me is not None, "we run"
         identity.write(self._place.supervisor_pid, me, url=self.url, ready=True)
-        login = (
-            "root / root (change it: nexus user passwd)" if minted.has_default_password else "root, with your password"
-        )
+        login = "root / root (change it: ./nexus passwd)" if minted.has_default_password else "root, with your password"
         self._say(f"""
 Nexus is ready.
 

@@ -1,7 +1,8 @@
 """A root file system by unpacking packages and running nothing of them.
 
 What their installation scripts would have done is little for a small image, and done here: merged /usr, accounts, the
-certificate bundle, links for busybox. So the build is quick, needs no privilege and gives the same bytes everywhere.
+certificate bundle, links for busybox. Every file is root's. So the build is quick, needs no privilege and gives the same
+bytes whoever runs it.
 """
 
 from pathlib import Path
@@ -12,7 +13,6 @@ from nexus.local.images.progress import Progress
 from nexus.local.images.recipes import LoadedRootfs
 from nexus.local.images.tree import Tree
 
-_SHADOW_GID = 42
 _CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
 
@@ -63,7 +63,7 @@ def _add_accounts(tree: Tree) -> None:
     tree.file("etc/passwd", "".join(f"{line}\n" for line in lines).encode())
     tree.file("etc/group", tree.read("usr/share/base-passwd/group.master").replace(b":*:", b":x:"))
     shadow = "".join(f"{name}:*:19000:0:99999:7:::\n" for name in names)
-    tree.file("etc/shadow", shadow.encode(), mode=0o640, gid=_SHADOW_GID)
+    tree.file("etc/shadow", shadow.encode(), mode=0o600)
 
 
 def _bundle_certificates(tree: Tree) -> None:

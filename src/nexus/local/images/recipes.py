@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 """Raise it when a change of the code changes what a recipe yields."""
 
 

@@ -32,7 +32,7 @@ def finish(tree: Tree, loaded: LoadedRootfs, out: Path, *, newest: int, progress
     for path, data in loaded.files.items():
         tree.file(path, data, mode=0o755 if path in recipe.executable else 0o644)
     progress.stage("packing the root file system")
-    squashfs.pack(tree.write, out, newest=newest)
+    squashfs.pack(tree.write, out, newest=newest, is_all_root=recipe.method == "extract")
     return identity(tree.read("usr/lib/os-release").decode())
 
 

@@ -14,10 +14,10 @@ from typing import IO
 from nexus.local.images.errors import ImageBuildError
 
 
-def pack(write_tar: Callable[[IO[bytes]], None], out: Path, *, newest: int) -> None:
+def pack(write_tar: Callable[[IO[bytes]], None], out: Path, *, newest: int, is_all_root: bool) -> None:
     """Make `out` from what `write_tar` writes to the stream it is given; `newest` (Unix seconds) dates the file system.
 
-    Raises ImageBuildError if sqfstar is missing or fails.
+    With `is_all_root` every file belongs to root, else to whom the stream says. Raises ImageBuildError if sqfstar is missing or fails.
     """
     program = shutil.which("sqfstar")
     if program is None:
@@ -26,9 +26,8 @@ def pack(write_tar: Callable[[IO[bytes]], None], out: Path, *, newest: int) -> N
             advice="Install the package squashfs-tools (version 4.5 or later).",
         )
     out.unlink(missing_ok=True)  # sqfstar would append to a file that exists
-    # Unless told, it gives the root directory to whoever runs it, open to all.
-    root = ["-root-mode", "755", "-root-uid", "0", "-root-gid", "0"]
-    command = [program, "-comp", "lz4", *root, "-quiet", "-no-progress", out]
+    command = [program, "-comp", "lz4", "-root-mode", "755", "-quiet", "-no-progress", out]
+    command = [program, "-all-root", *command[1:]] if is_all_root else [*_as_root(), *command]
     with tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(
             command,
@@ -48,3 +47,16 @@ def pack(write_tar: Callable[[IO[bytes]], None], out: Path, *, newest: int) -> N
             raise ImageBuildError(
                 f"sqfstar failed: {errors.read().strip()}", advice="Check the free space on this disk and try again."
             )
+
+
+def _as_root() -> list[str]:
+    """What makes a program believe that root runs it.
+
+    sqfstar 4.5 gives the image's root directory to whoever runs it, and its option -root-uid does nothing. What made the
+    stream for an ordinary user (see mmdebstrap.py) needed one of the two as well.
+    """
+    if os.geteuid() == 0:
+        return []
+    if fakeroot := shutil.which("fakeroot"):
+        return [fakeroot]
+    return ["unshare", "--map-root-user"]

@@ -59,8 +59,8 @@ class Tree:
             content = tar.extractfile(member) if member.isreg() else None
             self._put(path, info, content.read() if content else b"")
 
-    def file(self, path: str, data: bytes, *, mode: int = 0o644, gid: int = 0) -> None:
-        self._put(path, _info(mode=mode, size=len(data), gid=gid), data)
+    def file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        self._put(path, _info(mode=mode, size=len(data)), data)
 
     def directory(self, path: str, *, mode: int = 0o755) -> None:
         self._put(path, _info(tarfile.DIRTYPE, mode=mode))
@@ -100,9 +100,9 @@ class Tree:
                 self._nodes.setdefault(path, Node(_info(tarfile.DIRTYPE, mode=0o755)))
 
 
-def _info(kind: bytes = tarfile.REGTYPE, *, mode: int, size: int = 0, gid: int = 0) -> tarfile.TarInfo:
+def _info(kind: bytes = tarfile.REGTYPE, *, mode: int, size: int = 0) -> tarfile.TarInfo:
     info = tarfile.TarInfo()
-    info.type, info.mode, info.size, info.gid = kind, mode, size, gid
+    info.type, info.mode, info.size = kind, mode, size
     return info
 
 
