@@ -5,10 +5,9 @@ To add a slice: its routers to ROUTERS, its `build` to BUILDERS. Nothing here kn
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
@@ -20,23 +19,27 @@ from nexus.kit.seal import Seal
 from nexus.manager.access import Access
 from nexus.manager.app import create_app
 from nexus.manager.audit.routes import router as audit_router
+from nexus.manager.compute import build as build_compute
+from nexus.manager.compute import routers as compute_routers
 from nexus.manager.docs.routes import router as docs_router
 from nexus.manager.events.routes import router as events_router
 from nexus.manager.events.tail import Tail
-from nexus.manager.flows import Engine, Flow, Flows
+from nexus.manager.flows import Engine, Flows
 from nexus.manager.health.routes import router as health_router
 from nexus.manager.idempotency.claim import take
 from nexus.manager.migrate import migrate
 from nexus.manager.operations import Operations
 from nexus.manager.operations.routes import router as operations_router
+from nexus.manager.platform import Builder, Platform
 from nexus.manager.settings import ManagerSettings
-from nexus.manager.sweeps import Sweep, Sweeper
+from nexus.manager.sweeps import Sweeper
 from nexus.manager.sweeps.expiry import platform_sweeps
 from nexus.manager.users.routes import router as users_router
 from nexus.manager.users.service import Users, ensure_first_user
 
 ROUTERS: list[APIRouter] = [
     users_router,
+    *compute_routers,
     operations_router,
     events_router,
     audit_router,
@@ -45,34 +48,7 @@ ROUTERS: list[APIRouter] = [
 ]
 
 
-@dataclass(frozen=True)
-class Platform:
-    """What slices are built on. The database is open; the listener is not started, so that they may subscribe."""
-
-    settings: ManagerSettings
-    clock: Clock
-    db: Db
-    listener: Listener
-    seal: Seal
-    access: Access
-    flows: Flows
-    operations: Operations
-
-
-@dataclass(frozen=True)
-class Built:
-    """What a slice gives to the manager: services for its routes (found by class), flows to run, sweeps, and how to
-    close what it has opened."""
-
-    services: Sequence[object] = ()
-    flows: Sequence[Flow[Any]] = ()
-    sweeps: Sequence[Sweep] = ()
-    close: Callable[[], Awaitable[None]] | None = None
-
-
-Builder = Callable[[Platform], Built]
-
-BUILDERS: list[Builder] = []
+BUILDERS: list[Builder] = [build_compute]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,12 @@ from nexus.protocol.trouble import Gone, Retryable
 M = TypeVar("M", bound=Message)
 
 
+class SignalRequest(Message):
+    """What docs/protocol/guest.md wants of POST /v1/sessions/{id}/signal."""
+
+    signal: int
+
+
 @dataclass(frozen=True)
 class ConsoleLog:
     """A part of a machine's serial console: where it starts, how long the log is, and its bytes."""
@@ -88,6 +94,11 @@ class Agent:
             await self._request("DELETE", f"/v1/machines/{machine_id}/guest/sessions/{session_id}")
         except Gone:
             return
+
+    async def signal_session(self, machine_id: UUID, session_id: str, signal: int) -> None:
+        """Send a signal to a session's processes. Refused once they have ended."""
+        path = f"/v1/machines/{machine_id}/guest/sessions/{session_id}/signal"
+        await self._request("POST", path, body=SignalRequest(signal=signal))
 
     async def _send(self, kind: type[M], method: str, path: str, *, body: Message | None = None) -> M:
         answer = await self._request(method, path, body=body)

@@ -58,12 +58,11 @@ async def lock_rooms(tx: Tx) -> None:
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('rooms', 0))")
 
 
-async def add_join_token(tx: Tx, digest: bytes, *, created_by: UUID | None, life: timedelta) -> UUID:
+async def add_join_token(tx: Tx, digest: bytes, *, created_by: UUID, life: timedelta) -> UUID:
     token_id = new_id()
     await tx.execute(
         """
         insert into join_tokens (id, token_sha256, created_by_user_id, expires_at) values ($1, $2, $3, now() + $4)
-        on conflict (token_sha256) do nothing
         """,
         token_id,
         digest,
@@ -154,6 +153,11 @@ async def note_heartbeat(
         None if facts is None else facts.model_dump(mode="json"),
         None if usage is None else usage.model_dump(mode="json"),
     )
+
+
+async def silent(reader: Reader) -> list[UUID]:
+    """Hosts that are silent now."""
+    return [row["id"] for row in await reader.fetch(f"select h.id from hosts h where {IS_SILENT}")]
 
 
 ITEM = f"""

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from nexus.protocol.machines import Exit, ExitReason, GuestPhase, Power
 
+FAULT_PATIENCE_S = 15
+"""How long a host may report a fault, and try again, before the wish counts as failed."""
+
 
 class Goal(StrEnum):
     """What a user wants of a machine."""
@@ -32,7 +35,7 @@ class Move(StrEnum):
     POWER = "power"
     """Send what the hypervisor should do."""
     WAIT = "wait"
-    """Nothing to send: the guest is on its way up."""
+    """Nothing to send: the guest is on its way up, or the host is trying to get over a fault."""
     SETTLE = "settle"
     """The wish has come true."""
     CONCLUDE = "conclude"
@@ -56,6 +59,8 @@ class Facts:
     seen_generation: int = 0
     seen_boot: int = 0
     seen_fault: str | None = None
+    fault_persists: bool = False
+    """Whether `seen_fault` has been there for `FAULT_PATIENCE_S`: until then its host may get over it by itself."""
     exit: Exit | None = None
 
     @property
@@ -80,11 +85,16 @@ class Facts:
         return wanted and self.boot > 0 and self.is_defined and self.seen is Power.OFF and self.is_current
 
     @property
+    def has_fresh_fault(self) -> bool:
+        """Whether its host has trouble with the present wish, and not one before."""
+        return self.seen_fault is not None and self.seen_generation >= self.generation
+
+    @property
     def obstacle(self) -> str | None:
-        """Why the wish cannot come true, if that is known. A fault the host saw belongs to the wish it knew then."""
+        """Why the wish cannot come true, if that is known."""
         if self.fault:
             return self.fault
-        if self.seen_fault and self.seen_generation >= self.generation:
+        if self.has_fresh_fault and self.fault_persists:
             return self.seen_fault
         return "Its host no longer has it; its disks are gone." if self.is_lost else None
 
@@ -109,7 +119,7 @@ def decide(facts: Facts) -> Move:
     if facts.seen_generation < facts.generation or not facts.is_defined:
         return Move.DEFINE
     if not is_reached(facts):
-        return Move.POWER
+        return Move.WAIT if facts.has_fresh_fault else Move.POWER
     if facts.goal is Goal.ON and facts.seen_guest is GuestPhase.BOOTING:
         return Move.WAIT
     return Move.SETTLE

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from uuid import UUID
 
 from nexus.kit.db import Record
-from nexus.manager.machines.lifecycle import Facts, Goal
+from nexus.manager.machines.lifecycle import FAULT_PATIENCE_S, Facts, Goal
 from nexus.protocol.machines import Exit, GuestPhase, Power
 
 
@@ -23,9 +23,34 @@ class Machine:
     facts: Facts
 
 
-COLUMNS = """
+@dataclass(frozen=True, kw_only=True)
+class NewMachine:
+    id: UUID
+    project_id: UUID
+    created_by_user_id: UUID | None
+    kind: str
+    host_id: UUID
+    vcpus: int
+    memory_mib: int
+    kernel_image_id: UUID
+    initramfs_image_id: UUID
+    boot_args: str | None
+    goal: Goal
+
+
+@dataclass(frozen=True)
+class Change:
+    """A machine about which a report had something new; `shows` when users see it in more than the machine's stage."""
+
+    machine_id: UUID
+    shows: bool
+
+
+COLUMNS = f"""
 m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.generation, m.boot, m.fault, m.seen,
-m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.exit, m.stage, m.address, m.started_at
+m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,
+coalesce(m.seen_fault_at < now() - interval '{FAULT_PATIENCE_S} seconds', false) as fault_persists,
+m.exit, m.stage, m.address, m.started_at
 """
 """What `machine_of` reads, from `machines m`."""
 
@@ -55,5 +80,6 @@ def _facts_of(row: Record) -> Facts:
         seen_generation=row["seen_generation"],
         seen_boot=row["seen_boot"],
         seen_fault=row["seen_fault"],
+        fault_persists=row["fault_persists"],
         exit=Exit.model_validate(row["exit"]) if row["exit"] else None,
     )

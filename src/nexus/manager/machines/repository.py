@@ -5,27 +5,12 @@ the last report. Rows are locked in the order of their ids, so that two transact
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from nexus.kit.db import Reader, Tx
 from nexus.manager.machines.lifecycle import Goal
+from nexus.manager.machines.models import Change, NewMachine
 from nexus.protocol.machines import MachineSeen
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewMachine:
-    id: UUID
-    project_id: UUID
-    created_by_user_id: UUID | None
-    kind: str
-    host_id: UUID
-    vcpus: int
-    memory_mib: int
-    kernel_image_id: UUID
-    initramfs_image_id: UUID
-    boot_args: str | None
-    goal: Goal
 
 
 async def add(tx: Tx, new: NewMachine) -> None:
@@ -76,6 +61,13 @@ async def aim(
     )
 
 
+async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:
+    """Wish for one more boot within the present generation: nobody asked for anything new."""
+    await tx.execute(
+        "update machines set goal = $2, boot = boot + 1, updated_at = now() where id = $1", machine_id, goal
+    )
+
+
 async def note_fault(tx: Tx, machine_id: UUID, fault: str) -> None:
     """Record why the present wish cannot come true."""
     await tx.execute("update machines set fault = $2, updated_at = now() where id = $1", machine_id, fault)
@@ -96,14 +88,6 @@ async def lock_on(tx: Tx, host_ids: Sequence[UUID]) -> list[UUID]:
     """Lock the machines of these hosts; their ids."""
     rows = await tx.fetch("select id from machines where host_id = any($1) order by id for update", list(host_ids))
     return [row["id"] for row in rows]
-
-
-@dataclass(frozen=True)
-class Change:
-    """A machine about which a report had something new; `shows` when users see it in more than the machine's stage."""
-
-    machine_id: UUID
-    shows: bool
 
 
 async def apply(
@@ -139,6 +123,7 @@ jsonb_to_recordset({}) as s(
 _APPLY = f"""
 update machines m set
     seen = s.power, seen_guest = s.guest, seen_boot = s.boot, seen_fault = s.fault, stage = s.stage,
+    seen_fault_at = case when s.fault is null then null else coalesce(m.seen_fault_at, now()) end,
     seen_generation = case when s.power = 'absent' then m.seen_generation else s.generation end,
     address = s.address, exit = s.exit, started_at = s.started_at,
     seen_boot_id = $2, seen_seq = s.seq, seen_at = now(), updated_at = now()

@@ -11,9 +11,43 @@ from uuid import UUID
 from nexus.kit.db import Tx
 from nexus.manager.hosts.models import HostRef
 from nexus.manager.machines import repository
-from nexus.manager.machines.repository import Change
+from nexus.manager.machines.lifecycle import Goal
+from nexus.manager.machines.models import Change, NewMachine
 from nexus.protocol.hosts import Heartbeat
 from nexus.protocol.machines import MachineSeen
+
+
+async def add(tx: Tx, new: NewMachine) -> None:
+    """Add a machine; with goal ON it wishes for its first boot. Its host's room must be reserved (`Hosts.reserve`)."""
+    await repository.add(tx, new)
+
+
+async def aim(
+    tx: Tx,
+    machine_id: UUID,
+    goal: Goal,
+    *,
+    boots_again: bool = False,
+    grace_s: int | None = None,
+    fault: str | None = None,
+) -> int:
+    """Wish for `goal` (and one more boot) on a machine that is locked; the answer is the new generation."""
+    return await repository.aim(tx, machine_id, goal, boots_again=boots_again, grace_s=grace_s, fault=fault)
+
+
+async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:
+    """Wish for one more boot within the present generation: nobody asked for anything new."""
+    await repository.boot_again(tx, machine_id, goal)
+
+
+async def note_fault(tx: Tx, machine_id: UUID, fault: str) -> None:
+    """Record why the present wish cannot come true."""
+    await repository.note_fault(tx, machine_id, fault)
+
+
+async def erase(tx: Tx, machine_id: UUID) -> None:
+    """Remove a machine of which its host has nothing left."""
+    await repository.erase(tx, machine_id)
 
 
 class Watcher(Protocol):

@@ -22,14 +22,14 @@ _SORTS = Sorts(
 Database = Annotated[Db, provided(Db)]
 
 
-@router.get("", operation_id="networks_list", response_model=NetworkList)
+@router.get("", response_model=NetworkList)
 async def list_networks(actor: Viewer, db: Database, page: Annotated[Page, page(_SORTS)]) -> Response:
     """List the networks."""
     body = await repository.list_json(db, page, project_id=actor.project_id)
     return Response(body, media_type="application/json")
 
 
-@router.get("/{network_id}", operation_id="networks_get", responses=problems(NetworkNotFound))
+@router.get("/{network_id}", responses=problems(NetworkNotFound))
 async def get_network(network_id: UUID, actor: Viewer, db: Database) -> NetworkItem:
     """One network."""
     item = await repository.find_json(db, network_id, project_id=actor.project_id)

@@ -110,6 +110,11 @@ _OBSTACLES: dict[State, tuple[str, str]] = {
 }
 
 
+def wording(verb: Verb, name: str) -> str:
+    """What completes "Cannot …": "open a shell on web-1"."""
+    return f"{_PHRASES[verb]} {name}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
     """What besides the state decides on a verb. Only a running VM's verbs depend on them."""
@@ -136,7 +141,7 @@ class Refusal:
     way_out: str
 
     def error(self, name: str) -> str:
-        return f"Cannot {_PHRASES[self.verb]} {name}: {self.obstacle}."
+        return f"Cannot {wording(self.verb, name)}: {self.obstacle}."
 
     def sentence(self, name: str) -> str:
         return f"{self.error(name)} {self.way_out}"

@@ -12,6 +12,7 @@ from nexus.manager.vms.lifecycle import Circumstances, State
 from nexus.protocol.hosts import Offer
 
 KIND = "vm"
+FLOW = "vm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +63,8 @@ def vm_of(row: Record) -> Vm:
             is_silent=row["host_is_silent"],
         ),
     )
+
+
+def password_purpose(vm_id: UUID) -> str:
+    """What a VM's sealed password is bound to (kit.seal)."""
+    return f"vm-password:{vm_id}"

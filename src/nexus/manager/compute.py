@@ -1,0 +1,61 @@
+"""The slices that run virtual machines, put together: hosts, images, networks, machines, VMs."""
+
+from fastapi import APIRouter
+
+from nexus.manager.agents.pool import Agents
+from nexus.manager.hosts.placement import Overcommit
+from nexus.manager.hosts.routes import router as hosts_router
+from nexus.manager.hosts.service import Hosts
+from nexus.manager.hosts.sweep import SilenceSweep
+from nexus.manager.images.routes import router as images_router
+from nexus.manager.images.service import Images
+from nexus.manager.machines.service import Machines
+from nexus.manager.networks.routes import router as networks_router
+from nexus.manager.platform import Built, Platform
+from nexus.manager.vms.creation import VmCreation
+from nexus.manager.vms.flow import VmFlow
+from nexus.manager.vms.guest import Guests
+from nexus.manager.vms.routes import router as vms_router
+from nexus.manager.vms.sampling import Sampler
+from nexus.manager.vms.service import Vms
+from nexus.manager.vms.streams import router as streams_router
+from nexus.manager.vms.watcher import VmWatcher
+
+routers: list[APIRouter] = [vms_router, streams_router, images_router, networks_router, hosts_router]
+
+
+def build(platform: Platform) -> Built:
+    """These slices over the platform."""
+    db, flows, operations, settings = platform.db, platform.flows, platform.operations, platform.settings
+    agents, machines = Agents(), Machines()
+    machines.watch(VmWatcher(flows, operations))
+    overcommit = Overcommit(
+        vcpus=settings.cpu_overcommit, memory=settings.memory_overcommit, disk=settings.disk_overcommit
+    )
+    hosts = Hosts(
+        db,
+        platform.access,
+        machines,
+        clock=platform.clock,
+        overcommit=overcommit,
+        local_token_file=settings.local_join_token_file,
+    )
+    sampler = Sampler(is_disabled=settings.metrics_disabled)
+
+    async def close() -> None:
+        await sampler.close()
+        await agents.close()
+
+    return Built(
+        services=(
+            hosts,
+            sampler,
+            Images(db, root=settings.image_root),
+            VmCreation(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock),
+            Vms(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock),
+            Guests(db, agents),
+        ),
+        flows=(VmFlow(agents, machines, operations),),
+        sweeps=(SilenceSweep(db, machines).as_sweep(),),
+        close=close,
+    )

@@ -1,0 +1,131 @@
+"""The SQL of images."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from nexus.kit.db import Reader, Tx
+from nexus.kit.paging import Page
+from nexus.manager.images.errors import ImageNameTaken
+from nexus.manager.images.files import FoundFile
+from nexus.manager.images.models import COLUMNS, Image, ImageKind, image_of
+
+ITEM = """
+json_build_object(
+    'id', i.id, 'kind', i.kind, 'name', i.name, 'description', i.description, 'format', i.format, 'sha256', i.sha256,
+    'size', i.size_bytes, 'size_bytes', i.size_bytes, 'host_path', i.path, 'path', i.path, 'is_default', i.is_default,
+    'created_at', i.created_at, 'updated_at', i.updated_at
+)
+"""
+"""An image as `schemas.ImageBody` describes it."""
+
+
+async def list_json(
+    reader: Reader, page: Page, *, project_id: UUID, kind: ImageKind | None, name: str | None, q: str | None
+) -> bytes:
+    args: list[object] = [project_id, kind, name, q]
+    where = """
+        i.project_id = $1 and ($2::text is null or i.kind = $2) and ($3::text is null or i.name = $3)
+        and ($4::text is null or strpos(lower(i.name), lower($4)) > 0)
+    """
+    sql = page.json_query(item=ITEM, source="images i", where=where, args=args)
+    return page.json_answer(await reader.fetchrow(sql, *args))
+
+
+async def find_json(reader: Reader, image_id: UUID, *, project_id: UUID) -> dict[str, Any] | None:
+    return await reader.fetchval(
+        f"select {ITEM} from images i where i.id = $1 and i.project_id = $2", image_id, project_id
+    )
+
+
+async def find(reader: Reader, *, project_id: UUID, kind: ImageKind, named: str | UUID | None) -> Image | None:
+    """The image of this kind with this id or name; without one, the default."""
+    row = await reader.fetchrow(
+        f"""
+        select {COLUMNS} from images i
+        where i.project_id = $1 and i.kind = $2
+          and case when $3::uuid is not null then i.id = $3 when $4::text is not null then i.name = $4
+                   else i.is_default end
+        for key share
+        """,
+        project_id,
+        kind,
+        named if isinstance(named, UUID) else None,
+        named if isinstance(named, str) else None,
+    )
+    return None if row is None else image_of(row)
+
+
+async def find_by_digest(reader: Reader, sha256: str) -> Image | None:
+    row = await reader.fetchrow(f"select {COLUMNS} from images i where i.sha256 = $1 order by i.id limit 1", sha256)
+    return None if row is None else image_of(row)
+
+
+async def lock(tx: Tx, image_id: UUID, *, project_id: UUID) -> Image | None:
+    row = await tx.fetchrow(
+        f"select {COLUMNS} from images i where i.id = $1 and i.project_id = $2 for update", image_id, project_id
+    )
+    return None if row is None else image_of(row)
+
+
+async def add(
+    tx: Tx,
+    image_id: UUID,
+    found: FoundFile,
+    *,
+    project_id: UUID,
+    created_by: UUID,
+    kind: ImageKind,
+    name: str,
+    description: str,
+    is_default: bool,
+) -> None:
+    """Add an image. As the default it takes another's place. Raises ImageNameTaken."""
+    if is_default:
+        await tx.execute(
+            """
+            update images set is_default = false, updated_at = now() where project_id = $1 and kind = $2 and is_default
+            """,
+            project_id,
+            kind,
+        )
+    try:
+        await tx.execute(
+            """
+            insert into images (id, project_id, created_by_user_id, kind, name, description, format, sha256, size_bytes,
+                                path, is_default)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            """,
+            image_id,
+            project_id,
+            created_by,
+            kind,
+            name,
+            description,
+            found.format,
+            found.sha256,
+            found.size_bytes,
+            str(found.path),
+            is_default,
+        )
+    except asyncpg.UniqueViolationError as taken:
+        raise ImageNameTaken(kind, name) from taken
+
+
+async def users(tx: Tx, image_id: UUID) -> list[str]:
+    """The names of VMs that were made from this image; at most five."""
+    rows = await tx.fetch(
+        """
+        select v.name from vms v join machines m on m.id = v.machine_id
+        where m.kernel_image_id = $1 or m.initramfs_image_id = $1
+           or exists (select from drives d where d.machine_id = m.id and d.image_id = $1)
+        order by v.name limit 5
+        """,
+        image_id,
+    )
+    return [row["name"] for row in rows]
+
+
+async def remove(tx: Tx, image_id: UUID) -> None:
+    await tx.execute("delete from images where id = $1", image_id)

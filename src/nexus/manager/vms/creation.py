@@ -1,0 +1,144 @@
+"""Creating a VM: admission answers at once, everything slow is the flow's.
+
+Name, images and room are settled in one transaction with the rows themselves: of two requests for the last room or the
+same name one is refused, and what was admitted has its place.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from nexus.kit.clock import Clock
+from nexus.kit.db import Db, Tx
+from nexus.kit.ids import new_id
+from nexus.kit.seal import Seal
+from nexus.manager import audit, events
+from nexus.manager.access import Actor
+from nexus.manager.drives import service as drives
+from nexus.manager.drives.models import NewDrive, root_drives
+from nexus.manager.flows import Flows
+from nexus.manager.hosts.placement import Amounts
+from nexus.manager.hosts.service import Hosts
+from nexus.manager.images import service as images
+from nexus.manager.images.models import Image, ImageKind
+from nexus.manager.machines import service as machines
+from nexus.manager.machines.lifecycle import Goal
+from nexus.manager.machines.models import NewMachine
+from nexus.manager.networks import service as networks
+from nexus.manager.nics import service as nics
+from nexus.manager.operations import Operation, Operations
+from nexus.manager.subjects import Subject
+from nexus.manager.vms import passwords, repository
+from nexus.manager.vms.errors import DiskTooSmall, VmNameTaken
+from nexus.manager.vms.models import FLOW, KIND, password_purpose
+from nexus.manager.vms.repository import NewVm
+from nexus.manager.vms.schemas import CreateVm
+from nexus.protocol.machines import DiskFormat
+
+CREATE_WITHIN = timedelta(minutes=10)
+"""An image may have to be fetched first."""
+
+
+class VmCreation:
+    def __init__(self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal, clock: Clock) -> None:
+        self._db = db
+        self._hosts = hosts
+        self._flows = flows
+        self._operations = operations
+        self._seal = seal
+        self._clock = clock
+
+    async def create(self, actor: Actor, wanted: CreateVm) -> tuple[UUID, Operation]:
+        """Admit a VM and promise that it will be there.
+
+        Raises VmNameTaken, ImageNotFound, NoDefaultImage, DiskTooSmall, NoRoom or NoAddressLeft.
+        """
+        password = wanted.password or passwords.generate()
+        async with self._db.transaction() as tx:
+            if await repository.is_taken(tx, actor.project_id, wanted.name):
+                raise VmNameTaken(wanted.name)
+            subject = Subject(KIND, new_id(), wanted.name, actor.project_id)
+            machine_id = await self._add_machine(tx, actor, wanted)
+            new = self._row(actor, wanted, subject.id, machine_id, password)
+            await repository.add(tx, new)
+            operation = await self._promise(tx, actor, subject, wanted)
+        return subject.id, operation
+
+    async def _add_machine(self, tx: Tx, actor: Actor, wanted: CreateVm) -> UUID:
+        kernel = await _choose(tx, actor, ImageKind.KERNEL, wanted.kernel_image_id or wanted.kernel)
+        initramfs = await _choose(tx, actor, ImageKind.INITRAMFS, None)
+        rootfs = await _choose(tx, actor, ImageKind.ROOTFS, wanted.rootfs_image_id or wanted.image)
+        disks = _disks(rootfs, wanted.disk_size_bytes)
+        stored = sum(disk.size_bytes or 0 for disk in disks if not disk.is_read_only)
+        need = Amounts(
+            vcpus=wanted.vcpu if wanted.start else 0,
+            memory_mib=wanted.mem_mib if wanted.start else 0,
+            disk_bytes=stored,
+        )
+        machine = NewMachine(
+            id=new_id(),
+            project_id=actor.project_id,
+            created_by_user_id=actor.user_id,
+            kind=KIND,
+            host_id=await self._hosts.reserve(tx, need, wish=f"create {wanted.name}"),
+            vcpus=wanted.vcpu,
+            memory_mib=wanted.mem_mib,
+            kernel_image_id=kernel.id,
+            initramfs_image_id=initramfs.id,
+            boot_args=wanted.boot_args,
+            goal=Goal.ON if wanted.start else Goal.OFF,
+        )
+        await machines.add(tx, machine)
+        await drives.add(tx, machine.id, disks)
+        await nics.add(tx, machine.id, iface_id="eth0", network=await networks.default(tx, actor.project_id))
+        return machine.id
+
+    def _row(self, actor: Actor, wanted: CreateVm, vm_id: UUID, machine_id: UUID, password: str) -> NewVm:
+        return NewVm(
+            id=vm_id,
+            machine_id=machine_id,
+            project_id=actor.project_id,
+            created_by_user_id=actor.user_id,
+            name=wanted.name,
+            description=wanted.description,
+            tags=wanted.tags,
+            environment=wanted.environment,
+            owner=wanted.owner,
+            username=wanted.username,
+            password_sealed=self._seal.seal(password, purpose=password_purpose(vm_id)),
+            password_hash=passwords.crypt(password),
+            ssh_authorized_keys=wanted.ssh_authorized_keys,
+        )
+
+    async def _promise(self, tx: Tx, actor: Actor, subject: Subject, wanted: CreateVm) -> Operation:
+        deadline = self._clock.now() + CREATE_WITHIN
+        details = {"vcpu": wanted.vcpu, "mem_mib": wanted.mem_mib, "start": wanted.start}
+        await audit.write(tx, actor, verb="create", subject=subject, details=details)
+        await events.emit(tx, type="vm.created", subject=subject, owner_user_id=actor.user_id)
+        await self._flows.open(tx, flow=FLOW, subject=subject, deadline=deadline)
+        return await self._operations.open(tx, subject, verb="create", generation=1, actor=actor, deadline=deadline)
+
+
+async def _choose(tx: Tx, actor: Actor, kind: ImageKind, named: str | UUID | None) -> Image:
+    return await images.choose(tx, project_id=actor.project_id, kind=kind, named=_as_id(named))
+
+
+def _as_id(named: str | UUID | None) -> str | UUID | None:
+    """A name that is a UUID is an id."""
+    if not isinstance(named, str):
+        return named
+    try:
+        return UUID(named)
+    except ValueError:
+        return named
+
+
+def _disks(rootfs: Image, wanted_bytes: int | None) -> list[NewDrive]:
+    image_format = DiskFormat(rootfs.format)
+    if wanted_bytes and image_format is not DiskFormat.SQUASHFS and wanted_bytes < rootfs.size_bytes:
+        raise DiskTooSmall(
+            f"disk_size_bytes: image {rootfs.name} alone has {rootfs.size_bytes} bytes.",
+            suggestion=f"Ask for at least {rootfs.size_bytes}, or leave it out.",
+        )
+    return root_drives(
+        image_id=rootfs.id, image_format=image_format, image_bytes=rootfs.size_bytes, wanted_bytes=wanted_bytes
+    )

@@ -1,0 +1,196 @@
+"""How a VM gets to where it is wished to be: define, power, wait for its host's reports, settle.
+
+`machines.lifecycle.decide` names the next step from wherever the machine is; this module only carries it out. Deleting
+ignores faults and needs nothing but the host's word that nothing is left.
+"""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from nexus.kit.db import Tx
+from nexus.manager import events
+from nexus.manager.agents.client import Agent
+from nexus.manager.agents.pool import Agents
+from nexus.manager.drives import service as drives
+from nexus.manager.flows import Flow, Next, finish, hop, in_tx, nap, on_agent
+from nexus.manager.machines import service as machines
+from nexus.manager.machines.lifecycle import FAULT_PATIENCE_S, Facts, Goal, Move, conclude, decide
+from nexus.manager.machines.service import Machines
+from nexus.manager.networks import service as networks
+from nexus.manager.nics import service as nics
+from nexus.manager.operations import Operations
+from nexus.manager.vms import repository, states
+from nexus.manager.vms.errors import VmFaulted, VmNotFound, VmOverdue
+from nexus.manager.vms.models import FLOW, Vm
+from nexus.protocol.machines import MachineSeen, MachineSpec, Power, PowerWish
+from nexus.protocol.trouble import Gone, Refused
+
+LOOK_AGAIN_S = FAULT_PATIENCE_S + 1.0
+"""Hosts report on their own; a report that got lost is made up for after this long, and a fault that stays is seen."""
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A VM with what its next step takes: the definition, when that is to be sent."""
+
+    vm: Vm
+    spec: MachineSpec | None = None
+
+    @property
+    def facts(self) -> Facts:
+        return self.vm.machine.facts
+
+
+class VmFlow(Flow[Moving]):
+    name = FLOW
+
+    def __init__(self, agents: Agents, machines: Machines, operations: Operations) -> None:
+        self._agents = agents
+        self._machines = machines
+        self._operations = operations
+
+    async def load(self, tx: Tx, subject_id: UUID) -> Moving | None:
+        try:
+            vm = await repository.lock(tx, subject_id, sees_only=None)
+        except VmNotFound:
+            return None
+        needs_spec = decide(vm.machine.facts) is Move.DEFINE
+        return Moving(vm, await _spec_of(tx, vm) if needs_spec else None)
+
+    def decide(self, facts: Moving) -> str | Next:
+        move = decide(facts.facts)
+        if move is Move.WAIT:
+            return nap(LOOK_AGAIN_S, facts.facts.seen_fault or "the guest is booting")
+        return move.value
+
+    async def absorb(self, tx: Tx, facts: Moving, found: object) -> None:
+        if not isinstance(found, MachineSeen):
+            raise TypeError(f"a VM's step found {found!r}")
+        try:
+            vm = await repository.lock(tx, facts.vm.id, sees_only=None)
+        except VmNotFound:
+            return
+        await self._machines.absorb(tx, vm.host, found)
+        await states.reread(tx, vm.id)
+
+    @on_agent
+    async def define(self, facts: Moving) -> Next:
+        """Have the host know the machine's definition."""
+        if facts.spec is None:
+            return hop()
+        return hop(found=await self._agent(facts).ensure_machine(facts.spec))
+
+    @on_agent
+    async def power(self, facts: Moving) -> Next:
+        """Have the hypervisor do what is wished, then wait for reports."""
+        wanted, machine = facts.facts, facts.vm.machine
+        wish = PowerWish(
+            generation=wanted.generation, power=wanted.goal.power, boot=wanted.boot, grace_s=machine.grace_s
+        )
+        try:
+            seen = await self._agent(facts).ensure_power(machine.id, wish)
+        except Gone:
+            return hop(found=await self._agent(facts).observe_machine(machine.id))
+        if decide(_with(wanted, seen)) is Move.POWER:
+            return nap(LOOK_AGAIN_S, seen.stage or "waiting for the host", seen)
+        return hop(found=seen)
+
+    @in_tx
+    async def settle(self, tx: Tx, facts: Moving) -> Next:
+        """The wish has come true: keep the promise."""
+        await states.refresh(tx, facts.vm)
+        await self._operations.settle(tx, facts.vm.subject, generation=facts.facts.generation)
+        return finish()
+
+    @in_tx
+    async def conclude(self, tx: Tx, facts: Moving) -> Next:
+        """A boot ended by itself: wish for what that means."""
+        vm, verdict = facts.vm, conclude(facts.facts.goal, facts.facts.exit)
+        if verdict.boots_again:
+            await machines.boot_again(tx, vm.machine.id, verdict.goal)
+            return hop()
+        await repository.note_why(tx, vm.id, verdict.why)
+        if verdict.goal is facts.facts.goal:
+            await machines.note_fault(tx, vm.machine.id, verdict.fault or "")
+            return hop()
+        problem = VmFaulted(f"{vm.name} went off: {verdict.why}")
+        await self._operations.settle(tx, vm.subject, generation=facts.facts.generation, problem=problem)
+        await machines.aim(tx, vm.machine.id, verdict.goal, fault=verdict.fault)
+        await states.reread(tx, vm.id)
+        return hop()
+
+    @in_tx
+    async def give_up(self, tx: Tx, facts: Moving) -> Next:
+        """Something stands in the way that only a user can move: say so, and leave it."""
+        return await self._fail(tx, facts.vm, facts.facts.obstacle or "it is not known why")
+
+    @on_agent
+    async def discard(self, facts: Moving) -> Next:
+        """Have nothing left of it on its host."""
+        seen = await self._agent(facts).discard_machine(facts.vm.machine.id)
+        if seen.power is Power.ABSENT:
+            return hop("erase")
+        return nap(LOOK_AGAIN_S, seen.stage or "its host is removing it", seen)
+
+    @in_tx
+    async def erase(self, tx: Tx, facts: Moving) -> Next:
+        """Its host has nothing left of it: remove the rows, keep the promise."""
+        if facts.facts.goal is not Goal.GONE:
+            return hop()
+        vm = facts.vm
+        await networks.give_back(tx, vm.machine.id)
+        await machines.erase(tx, vm.machine.id)
+        await self._operations.settle(tx, vm.subject, generation=facts.facts.generation)
+        await events.emit(tx, type="vm.deleted", subject=vm.subject, owner_user_id=vm.created_by_user_id)
+        return finish()
+
+    async def refused(self, tx: Tx, facts: Moving, step: str, error: Refused) -> Next:
+        if facts.facts.goal is Goal.GONE:
+            return nap(LOOK_AGAIN_S, f"its host will not remove it yet: {error}")
+        return await self._fail(tx, facts.vm, str(error))
+
+    async def overdue(self, tx: Tx, facts: Moving) -> Next:
+        vm = facts.vm
+        problem = VmOverdue(f"{vm.name} is not there in time; it is {vm.state} now.")
+        await self._operations.settle(tx, vm.subject, generation=facts.facts.generation, problem=problem)
+        return hop()
+
+    async def _fail(self, tx: Tx, vm: Vm, obstacle: str) -> Next:
+        await machines.note_fault(tx, vm.machine.id, obstacle)
+        await states.reread(tx, vm.id)
+        problem = VmFaulted(f"{vm.name} has failed: {obstacle}", suggestion="Start it again, or delete it.")
+        generation = vm.machine.facts.generation
+        await self._operations.settle(tx, vm.subject, generation=generation, problem=problem)
+        return finish()
+
+    def _agent(self, facts: Moving) -> Agent:
+        return self._agents.at(facts.vm.host.address)
+
+
+def _with(facts: Facts, seen: MachineSeen) -> Facts:
+    """The facts as they will be once `seen` is recorded."""
+    return replace(
+        facts,
+        seen=seen.power,
+        seen_guest=seen.guest,
+        seen_generation=seen.generation or facts.seen_generation,
+        seen_boot=seen.boot,
+        seen_fault=seen.fault,
+        exit=seen.exit,
+    )
+
+
+async def _spec_of(tx: Tx, vm: Vm) -> MachineSpec:
+    definition = await repository.definition(tx, vm.id)
+    return MachineSpec(
+        id=vm.machine.id,
+        generation=vm.machine.facts.generation,
+        vcpus=vm.machine.vcpus,
+        memory_mib=vm.machine.memory_mib,
+        kernel_sha256=definition.kernel_sha256,
+        initramfs_sha256=definition.initramfs_sha256,
+        boot_args=definition.boot_args,
+        disks=await drives.specs(tx, vm.machine.id),
+        nics=await nics.specs(tx, vm.machine.id),
+        guest=definition.guest,
+    )

@@ -1,0 +1,166 @@
+"""A guest session between a client's WebSocket and the stream to its host's agent.
+
+To the client, in order: `{"type":"session","id","offset"}`; output; `{"type":"exit","code"}` and close 1000. Output is
+`{"type":"output","data"}` (UTF-8 text; `error_output` for standard error), or with binary framing one binary message
+each. From the client: binary messages are input; text messages are `Said`.
+
+A connection that is lost, on either side, leaves the session alive in the guest: whoever comes back with its id and the
+number of output bytes received goes on there. A client that reads slowly slows the process, not the manager.
+"""
+
+import asyncio
+import codecs
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from fastapi import WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from nexus.kit import log
+from nexus.kit.problems import InvalidField, Problem
+from nexus.manager.agents.sessions import SessionStream
+from nexus.manager.agents.troubles import as_problem
+from nexus.manager.vms.guest import Reached
+from nexus.protocol.guest import FRAME_TYPES, Frame, SessionExit, TerminalSize
+from nexus.protocol.trouble import Refused, Retryable, Trouble
+
+POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
+"""RFC 6455's registry."""
+
+_OUTPUTS = (Frame.OUTPUT, Frame.ERROR_OUTPUT)
+
+
+class Framing(StrEnum):
+    """How output travels to the client."""
+
+    JSON = "json"
+    BINARY = "binary"
+    """Each message is raw output (shell), or the frame's type byte and then output (exec): 1 standard output,
+    2 standard error, as in docs/protocol/guest.md."""
+
+
+class InputSaid(BaseModel):
+    type: Literal["input"]
+    data: str
+
+
+class ResizeSaid(TerminalSize):
+    type: Literal["resize"]
+
+
+class SignalSaid(BaseModel):
+    type: Literal["signal"]
+    signal: int = Field(ge=1, le=64)
+
+
+class EofSaid(BaseModel):
+    type: Literal["eof"]
+
+
+Said = InputSaid | ResizeSaid | SignalSaid | EofSaid
+_SAID = TypeAdapter[Said](Annotated[Said, Field(discriminator="type")])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relay:
+    """One client at one session. `tells_streams`: binary messages begin with the frame's type byte."""
+
+    socket: WebSocket
+    reached: Reached
+    session_id: str
+    framing: Framing
+    tells_streams: bool
+    wish: str
+
+    async def run(self, *, offset: int) -> None:
+        """Relay until the process ends or the client leaves. Raises a Problem for a session that cannot be joined."""
+        try:
+            async with self.reached.agent.session(self.reached.vm.machine.id, self.session_id, offset=offset) as stream:
+                await self.socket.send_json({"type": "session", "id": self.session_id, "offset": stream.offset})
+                await self._relay(stream)
+        except WebSocketDisconnect:
+            return
+        except Retryable as lost:
+            await self.socket.close(TRY_AGAIN_LATER, str(lost)[:100])
+        except Trouble as trouble:
+            raise as_problem(trouble, wish=self.wish) from trouble
+
+    async def _relay(self, stream: SessionStream) -> None:
+        telling = asyncio.create_task(self._tell(stream))
+        hearing = asyncio.create_task(self._hear(stream))
+        try:
+            done, _ = await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (telling, hearing):
+                task.cancel()
+            await asyncio.gather(telling, hearing, return_exceptions=True)
+
+    async def _tell(self, stream: SessionStream) -> None:
+        decoders = {frame: codecs.getincrementaldecoder("utf-8")("replace") for frame in _OUTPUTS}
+        async for frame, payload in stream.frames():
+            if frame is Frame.EXIT:
+                for each, decoder in decoders.items():
+                    await self._tell_text(each, decoder.decode(b"", final=True))
+                await self.socket.send_json({"type": "exit", "code": SessionExit.model_validate_json(payload).code})
+                await self.socket.close()
+            elif frame in decoders and self.framing is Framing.JSON:
+                await self._tell_text(frame, decoders[frame].decode(payload))
+            elif frame in decoders:
+                head = bytes((FRAME_TYPES[frame],)) if self.tells_streams else b""
+                await self.socket.send_bytes(head + payload)
+
+    async def _tell_text(self, frame: Frame, text: str) -> None:
+        if text:
+            await self.socket.send_json({"type": frame.value, "data": text})
+
+    async def _hear(self, stream: SessionStream) -> None:
+        while True:
+            message = await self.socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if (content := message.get("bytes")) is not None:
+                if content:
+                    await stream.send(Frame.INPUT, content)
+            else:
+                await self._obey(stream, message["text"])
+
+    async def _obey(self, stream: SessionStream, text: str) -> None:
+        said: Said = read(_SAID, text)
+        match said:
+            case InputSaid(data=data):
+                if data:
+                    await stream.send(Frame.INPUT, data.encode(errors="replace"))
+            case ResizeSaid(cols=cols, rows=rows):
+                await stream.send(Frame.RESIZE, TerminalSize(cols=cols, rows=rows).model_dump_json().encode())
+            case SignalSaid(signal=number):
+                await self._signal(number)
+            case EofSaid():
+                await stream.send(Frame.END_OF_INPUT)
+
+    async def _signal(self, number: int) -> None:
+        try:
+            await self.reached.agent.signal_session(self.reached.vm.machine.id, self.session_id, number)
+        except Refused:
+            return  # it has ended; the exit is on its way
+
+
+def read(kind: TypeAdapter[Any], text: str) -> Any:
+    """A client's JSON message. Raises InvalidField."""
+    try:
+        return kind.validate_json(text)
+    except ValidationError as unfit:
+        first = unfit.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "message"
+        raise InvalidField(f"{where}: {first['msg']}.") from unfit
+
+
+async def refuse(socket: WebSocket, problem: Problem) -> None:
+    """Tell a client that is connected already why it cannot have what it wants, and hang up."""
+    request_id = log.bound("request_id")
+    body = problem.body(str(request_id) if request_id else None)
+    await socket.send_json({"type": "error", **body.model_dump()})
+    await socket.close(POLICY_VIOLATION, problem.code)

@@ -1,0 +1,183 @@
+"""HTTP for VMs."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from nexus.kit.http import problems, provided
+from nexus.kit.paging import Page, SortField, Sorts, page
+from nexus.kit.problems import AgentTrouble
+from nexus.manager.access import Operator, Viewer
+from nexus.manager.hosts.errors import NoRoom
+from nexus.manager.images.errors import ImageNotFound, NoDefaultImage
+from nexus.manager.operations import Created, Done, Operations, Wait
+from nexus.manager.vms import commands
+from nexus.manager.vms.commands import ExecBody, ExecResult
+from nexus.manager.vms.creation import VmCreation
+from nexus.manager.vms.errors import DiskTooSmall, VmFaulted, VmNameTaken, VmNotFound, VmOverdue, VmStateConflict
+from nexus.manager.vms.guest import Guests
+from nexus.manager.vms.lifecycle import State
+from nexus.manager.vms.listing import Wanted
+from nexus.manager.vms.schemas import CreateVm, PatchVm, ShellItem, StopVm, VmItem, VmList
+from nexus.manager.vms.service import Vms
+from nexus.protocol.base import Message
+from nexus.protocol.metrics import MachineMetrics
+
+router = APIRouter(prefix="/v1/vms", tags=["vms"])
+
+_SORTS = Sorts(
+    {
+        "name": SortField("v.name"),
+        "state": SortField("v.state"),
+        "vcpu": SortField("m.vcpus", int),
+        "mem_mib": SortField("m.memory_mib", int),
+        "created_at": SortField("v.created_at", datetime),
+        "updated_at": SortField("v.updated_at", datetime),
+    },
+    tie="v.id",
+    default="-created_at",
+)
+Service = Annotated[Vms, provided(Vms)]
+Creation = Annotated[VmCreation, provided(VmCreation)]
+GuestService = Annotated[Guests, provided(Guests)]
+Promises = Annotated[Operations, provided(Operations)]
+_VERB_PROBLEMS = problems(VmNotFound, VmStateConflict, VmFaulted, VmOverdue)
+
+
+class MetricsItem(Message):
+    item: MachineMetrics
+
+
+@router.get("", response_model=VmList)
+async def list_vms(
+    actor: Viewer,
+    vms: Service,
+    page: Annotated[Page, page(_SORTS)],
+    q: Annotated[str | None, Query(max_length=100, description="Only with this in name or description")] = None,
+    name: Annotated[str | None, Query(max_length=63, description="Only the VM of this name")] = None,
+    state: Annotated[list[State] | None, Query(max_length=10, description="Only in this state; repeatable")] = None,
+    tag: Annotated[
+        list[str] | None, Query(max_length=32, description="Only with this tag; repeated, with all of them")
+    ] = None,
+) -> Response:
+    """List the VMs that you may see."""
+    wanted = Wanted(q=q, name=name, states=state or (), tags=tag or ())
+    return Response(await vms.list(actor, page, wanted), media_type="application/json")
+
+
+@router.post("", responses=problems(VmNameTaken, ImageNotFound, NoDefaultImage, DiskTooSmall, NoRoom, VmFaulted))
+async def create_vm(
+    wanted: CreateVm, actor: Operator, creation: Creation, operations: Promises, wait: Wait = None
+) -> Created:
+    """Create a VM and start it, unless `start` is false.
+
+    It is admitted or refused at once; then follow the operation, which is done when the agent in its guest answers."""
+    vm_id, operation = await creation.create(actor, wanted)
+    return await operations.created(vm_id, operation, wait=wait)
+
+
+@router.get("/{vm_id}", response_model=VmItem, responses=problems(VmNotFound))
+async def get_vm(vm_id: UUID, actor: Viewer, vms: Service) -> Response:
+    """One VM."""
+    return Response(await vms.get(actor, vm_id), media_type="application/json")
+
+
+@router.patch("/{vm_id}", responses=problems(VmNotFound, VmNameTaken))
+async def edit_vm(vm_id: UUID, changes: PatchVm, actor: Operator, vms: Service) -> Done:
+    """Change name, description, tags, environment or owner. A new name is the guest's host name after its next boot."""
+    await vms.edit(actor, vm_id, changes)
+    return Done()
+
+
+@router.delete("/{vm_id}", responses=problems(VmNotFound, VmOverdue))
+async def delete_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+    """Remove a VM and its disks, in whatever state it is. Again while that is under way: the same operation."""
+    return await operations.done(await vms.delete(actor, vm_id), wait=wait)
+
+
+@router.post("/{vm_id}/start", responses={**_VERB_PROBLEMS, **problems(NoRoom)})
+async def start_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+    """Start a VM that is off or has failed. Done when the agent in its guest answers."""
+    return await operations.done(await vms.start(actor, vm_id), wait=wait)
+
+
+@router.post("/{vm_id}/stop", responses=_VERB_PROBLEMS)
+async def stop_vm(
+    vm_id: UUID,
+    actor: Operator,
+    vms: Service,
+    operations: Promises,
+    how: StopVm | None = None,
+    wait: Wait = None,
+) -> Done:
+    """Shut a VM down; its power is cut if the guest has not gone after `grace_s` seconds."""
+    operation = await vms.stop(actor, vm_id, grace_s=(how or StopVm()).grace_s)
+    return await operations.done(operation, wait=wait)
+
+
+@router.post("/{vm_id}/pause", responses=_VERB_PROBLEMS)
+async def pause_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+    """Freeze a running VM; it keeps its memory."""
+    return await operations.done(await vms.pause(actor, vm_id), wait=wait)
+
+
+@router.post("/{vm_id}/resume", responses=_VERB_PROBLEMS)
+async def resume_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+    """Let a paused VM go on. Its clock is set."""
+    return await operations.done(await vms.resume(actor, vm_id), wait=wait)
+
+
+@router.post("/{vm_id}/reboot", responses={**_VERB_PROBLEMS, **problems(NoRoom)})
+async def reboot_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+    """Shut a VM down and start it again. Done when the agent in its guest answers."""
+    return await operations.done(await vms.reboot(actor, vm_id), wait=wait)
+
+
+@router.post("/{vm_id}/ctrl-alt-del", responses={**_VERB_PROBLEMS, **problems(AgentTrouble)})
+async def ctrl_alt_del_vm(vm_id: UUID, actor: Operator, guests: GuestService) -> Done:
+    """Press Ctrl+Alt+Del; what comes of it is the guest's decision."""
+    await guests.send_ctrl_alt_del(actor, vm_id)
+    return Done()
+
+
+@router.get("/{vm_id}/shell", responses=problems(VmNotFound))
+async def get_shell(vm_id: UUID, actor: Operator, vms: Service) -> ShellItem:
+    """Who may log in to the guest, with the password. That you asked is on record."""
+    return ShellItem(item=await vms.credentials(actor, vm_id))
+
+
+@router.post("/{vm_id}/exec", responses=problems(VmNotFound, VmStateConflict, AgentTrouble))
+async def exec_vm(vm_id: UUID, body: ExecBody, actor: Operator, guests: GuestService) -> ExecResult:
+    """Run a command in the guest and answer when it has ended. For longer ones, and to talk to it, use exec/ws."""
+    return await commands.run(guests, actor, vm_id, body)
+
+
+@router.get("/{vm_id}/metrics", responses=problems(VmNotFound, VmStateConflict, AgentTrouble))
+async def get_metrics(vm_id: UUID, actor: Viewer, guests: GuestService) -> MetricsItem:
+    """One sample, taken now; metrics/ws has one a second."""
+    return MetricsItem(item=await guests.metrics(actor, vm_id))
+
+
+@router.get(
+    "/{vm_id}/console",
+    response_class=Response,
+    responses={
+        **problems(VmNotFound, AgentTrouble),
+        200: {
+            "description": "`Nexus-Offset`: where this begins; `Nexus-Size`: how long the whole log is",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        },
+    },
+)
+async def get_console(
+    vm_id: UUID,
+    actor: Viewer,
+    guests: GuestService,
+    offset: Annotated[int, Query(ge=0, le=2**62, description="The first byte wanted")] = 0,
+) -> Response:
+    """The serial console's log from byte `offset` on, as much as the host gives at once; ask again from its end."""
+    log = await guests.console(actor, vm_id, offset=offset)
+    headers = {"Nexus-Offset": str(log.offset), "Nexus-Size": str(log.size), "Cache-Control": "no-store"}
+    return Response(log.content, media_type="application/octet-stream", headers=headers)

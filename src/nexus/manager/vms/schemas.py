@@ -1,0 +1,175 @@
+"""VMs on the wire."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from nexus.manager.vms.lifecycle import State, Verb
+from nexus.protocol.machines import GuestPhase
+
+
+def _printable(text: str) -> str:
+    if any(ord(char) < 32 and char not in "\n\t" for char in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+VmName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{1,61}[A-Za-z0-9])$"),
+    Field(description="3 to 63 letters, digits and hyphens, a valid host name; unique", examples=["web-1"]),
+]
+Text = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_printable)]
+Label = Annotated[str, StringConstraints(max_length=63), AfterValidator(_one_line)]
+Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:=/-]{0,62}$")]
+Tags = Annotated[list[Tag], Field(max_length=32, description="To find it by; at most 32 words")]
+ImageRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line)]
+SshKey = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) "
+        r"[A-Za-z0-9+/=]{16,2000}( [^\x00-\x1f]{0,200})?$"
+    ),
+]
+
+
+class CreateVm(BaseModel):
+    """What a new VM should be. Only `name` is needed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: VmName
+    vcpu: int = Field(default=1, ge=1, le=32, description="Virtual CPUs")
+    mem_mib: int = Field(default=512, ge=128, le=1 << 20, description="Memory in MiB")
+    kernel_image_id: UUID | None = Field(default=None, description="Kernel image; without it the default")
+    kernel: ImageRef | None = Field(default=None, description="The kernel image's name or id, instead of its id")
+    rootfs_image_id: UUID | None = Field(default=None, description="Root file system image; without it the default")
+    image: ImageRef | None = Field(default=None, description="The root image's name or id, instead of its id")
+    username: str = Field(
+        default="root", pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="The guest's user; made if it is missing"
+    )
+    password: Password | None = Field(default=None, description="That user's password; without it one is generated")
+    ssh_authorized_keys: list[SshKey] = Field(default=[], max_length=32, description="Public keys that may log in")
+    disk_size_bytes: int | None = Field(
+        default=None,
+        ge=64 << 20,
+        le=1 << 44,
+        description="Size of the writable root; without it the image's own, or 4 GiB over a read-only image",
+    )
+    description: Text = ""
+    tags: Tags = []
+    environment: Label = Field(default="", description="Such as production or staging; free text")
+    owner: Label = Field(default="", description="Whom to ask about it; free text")
+    boot_args: Annotated[str, AfterValidator(_one_line)] | None = Field(
+        default=None, max_length=1024, description="Appended to the kernel's command line"
+    )
+    start: bool = Field(default=True, description="Start it; false leaves it stopped")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> "CreateVm":
+        if self.kernel is not None and self.kernel_image_id is not None:
+            raise ValueError("name the kernel by kernel or by kernel_image_id, not both")
+        if self.image is not None and self.rootfs_image_id is not None:
+            raise ValueError("name the root image by image or by rootfs_image_id, not both")
+        return self
+
+
+class PatchVm(BaseModel):
+    """What to change; a field that is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: VmName | None = None
+    description: Text | None = None
+    tags: Tags | None = None
+    environment: Label | None = None
+    owner: Label | None = None
+
+    @model_validator(mode="after")
+    def _nothing_is_cleared(self) -> "PatchVm":
+        if cleared := sorted(field for field in self.model_fields_set if getattr(self, field) is None):
+            raise ValueError(f"{cleared[0]} cannot be null")
+        return self
+
+
+class StopVm(BaseModel):
+    """How to stop."""
+
+    grace_s: int = Field(
+        default=30, ge=0, le=600, description="Seconds the guest has to shut down before its power is cut; 0: at once"
+    )
+
+
+class ActionBody(BaseModel):
+    """A verb, and whether it may be used now."""
+
+    verb: Verb
+    refusal: str | None = Field(description="Why not, and what to do instead; null: it may")
+
+
+class VmBody(BaseModel):
+    """A virtual machine."""
+
+    id: UUID
+    name: str
+    state: State = Field(description="What it does; `running` says that the hypervisor runs it")
+    guest: GuestPhase = Field(description="Whether the agent in its guest answers")
+    why: str | None = Field(description="How it came to that state, where nobody asked for it")
+    fault: str | None = Field(description="Why its wish cannot come true, or what killed it")
+    stage: str | None = Field(description="What its host is doing about it right now")
+    description: str
+    tags: list[str]
+    environment: str
+    owner: str
+    vcpu: int = Field(description="Virtual CPUs")
+    mem_mib: int = Field(description="Memory in MiB")
+    disk_size_bytes: int | None = Field(description="Size of the writable root")
+    kernel_image_id: UUID
+    kernel: str = Field(description="The kernel image's name")
+    kernel_path: str = Field(description="Where the manager has that image")
+    rootfs_image_id: UUID
+    image: str = Field(description="The root image's name")
+    rootfs_path: str = Field(description="Where the manager has that image")
+    boot_args: str | None
+    username: str = Field(description="The guest's user")
+    ssh_authorized_keys: list[str]
+    host_id: UUID
+    host_name: str
+    host_addr: str = Field(description="Where the manager reaches that host's agent")
+    guest_ip: str | None = Field(description="The guest's first address")
+    guest_mac: str | None = Field(description="The first interface's MAC")
+    started_at: datetime | None = Field(description="When the present boot began")
+    operation_id: UUID | None = Field(description="The operation that is running on it")
+    actions: list[ActionBody] = Field(description="What may be done with it now")
+    created_by_user_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class VmList(BaseModel):
+    items: list[VmBody]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
+
+
+class VmItem(BaseModel):
+    item: VmBody
+
+
+class ShellCredentials(BaseModel):
+    """Who may log in to the guest."""
+
+    username: str
+    password: str | None = Field(description="That user's password")
+
+
+class ShellItem(BaseModel):
+    item: ShellCredentials

@@ -1,0 +1,141 @@
+"""What users do with VMs that exist: look, edit, and wish for another state.
+
+A verb is checked, written down as a wish with a new generation, and promised by an operation, all in one transaction;
+the flow makes it true.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from nexus.kit.clock import Clock
+from nexus.kit.db import Db, Tx
+from nexus.kit.paging import Page
+from nexus.kit.seal import Seal
+from nexus.manager import audit, events
+from nexus.manager.access import Actor
+from nexus.manager.flows import Flows
+from nexus.manager.hosts.placement import Amounts
+from nexus.manager.hosts.service import Hosts
+from nexus.manager.machines import service as machines
+from nexus.manager.machines.lifecycle import Goal
+from nexus.manager.operations import Operation, Operations
+from nexus.manager.vms import listing, repository, states
+from nexus.manager.vms.errors import VmNotFound, VmStateConflict
+from nexus.manager.vms.lifecycle import Verb, refusal
+from nexus.manager.vms.listing import Wanted
+from nexus.manager.vms.models import FLOW, Vm, password_purpose
+from nexus.manager.vms.schemas import PatchVm, ShellCredentials
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wish:
+    """What a verb wishes for, and how long that may take."""
+
+    goal: Goal
+    boots_again: bool = False
+    within: timedelta
+
+
+_WISHES = {
+    Verb.START: _Wish(goal=Goal.ON, boots_again=True, within=timedelta(minutes=10)),
+    Verb.REBOOT: _Wish(goal=Goal.ON, boots_again=True, within=timedelta(minutes=10)),
+    Verb.STOP: _Wish(goal=Goal.OFF, within=timedelta(minutes=12)),
+    Verb.PAUSE: _Wish(goal=Goal.PAUSED, within=timedelta(minutes=1)),
+    Verb.RESUME: _Wish(goal=Goal.ON, within=timedelta(minutes=2)),
+    Verb.DELETE: _Wish(goal=Goal.GONE, within=timedelta(minutes=10)),
+}
+
+
+class Vms:
+    def __init__(self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal, clock: Clock) -> None:
+        self._db = db
+        self._hosts = hosts
+        self._flows = flows
+        self._operations = operations
+        self._seal = seal
+        self._clock = clock
+
+    async def list(self, actor: Actor, page: Page, wanted: Wanted) -> bytes:
+        return await listing.list_json(self._db, page, wanted, project_id=actor.project_id, sees_only=actor.sees_only)
+
+    async def get(self, actor: Actor, vm_id: UUID) -> bytes:
+        """The answer `{"item": …}`. Raises VmNotFound."""
+        item = await listing.find_json(self._db, vm_id, sees_only=actor.sees_only)
+        if item is None:
+            raise VmNotFound
+        return f'{{"item":{item}}}'.encode()
+
+    async def edit(self, actor: Actor, vm_id: UUID, changes: PatchVm) -> None:
+        """Change what a VM is called and labelled. A new name is the guest's hostname from its next boot on."""
+        given = changes.model_dump(exclude_unset=True)
+        async with self._db.transaction() as tx:
+            vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+            await repository.edit(tx, vm_id, given)
+            await audit.write(tx, actor, verb="edit", subject=vm.subject, details=given)
+            await events.emit(tx, type="vm.updated", subject=vm.subject, owner_user_id=vm.created_by_user_id)
+
+    async def credentials(self, actor: Actor, vm_id: UUID) -> ShellCredentials:
+        """Who may log in to the guest; that somebody looked is on record."""
+        async with self._db.transaction() as tx:
+            vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+            sealed = await repository.sealed_password(tx, vm_id)
+            await audit.write(tx, actor, verb="read-password", subject=vm.subject)
+        password = self._seal.unseal(sealed, purpose=password_purpose(vm_id)) if sealed else None
+        return ShellCredentials(username=vm.username, password=password)
+
+    async def start(self, actor: Actor, vm_id: UUID) -> Operation:
+        return await self._wish(actor, vm_id, Verb.START)
+
+    async def stop(self, actor: Actor, vm_id: UUID, *, grace_s: int) -> Operation:
+        """Shut it down; its power is cut when the guest has not gone after `grace_s`."""
+        return await self._wish(actor, vm_id, Verb.STOP, grace_s=grace_s)
+
+    async def pause(self, actor: Actor, vm_id: UUID) -> Operation:
+        return await self._wish(actor, vm_id, Verb.PAUSE)
+
+    async def resume(self, actor: Actor, vm_id: UUID) -> Operation:
+        return await self._wish(actor, vm_id, Verb.RESUME)
+
+    async def reboot(self, actor: Actor, vm_id: UUID) -> Operation:
+        """One more boot; a guest that runs is shut down for it first."""
+        return await self._wish(actor, vm_id, Verb.REBOOT)
+
+    async def delete(self, actor: Actor, vm_id: UUID) -> Operation | None:
+        """Remove it and all that belongs to it, from whatever state. While that is under way, the operation that does
+        it is the answer again."""
+        async with self._db.transaction() as tx:
+            vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+            if vm.machine.facts.goal is Goal.GONE:
+                return await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
+            return await self._record(tx, actor, vm, Verb.DELETE)
+
+    async def _wish(self, actor: Actor, vm_id: UUID, verb: Verb, *, grace_s: int | None = None) -> Operation:
+        async with self._db.transaction() as tx:
+            vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+            require(vm, verb)
+            if _WISHES[verb].boots_again and vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
+                await self._reserve(tx, vm, verb)
+            return await self._record(tx, actor, vm, verb, grace_s=grace_s)
+
+    async def _reserve(self, tx: Tx, vm: Vm, verb: Verb) -> None:
+        need = Amounts(vcpus=vm.machine.vcpus, memory_mib=vm.machine.memory_mib)
+        await self._hosts.reserve(tx, need, wish=f"{verb} {vm.name}", on=[vm.host.id], besides=vm.machine.id)
+
+    async def _record(self, tx: Tx, actor: Actor, vm: Vm, verb: Verb, *, grace_s: int | None = None) -> Operation:
+        wish = _WISHES[verb]
+        deadline = self._clock.now() + wish.within
+        generation = await machines.aim(tx, vm.machine.id, wish.goal, boots_again=wish.boots_again, grace_s=grace_s)
+        await repository.note_why(tx, vm.id, None)
+        await states.reread(tx, vm.id)
+        await audit.write(tx, actor, verb=verb, subject=vm.subject)
+        await self._flows.open(tx, flow=FLOW, subject=vm.subject, deadline=deadline)
+        return await self._operations.open(
+            tx, vm.subject, verb=verb, generation=generation, actor=actor, deadline=deadline
+        )
+
+
+def require(vm: Vm, verb: Verb) -> None:
+    """Raise VmStateConflict unless the VM's state allows `verb`."""
+    if refused := refusal(verb, vm.state, vm.circumstances):
+        raise VmStateConflict(refused, name=vm.name, fault=vm.machine.facts.obstacle)

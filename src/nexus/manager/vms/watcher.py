@@ -1,0 +1,41 @@
+"""What news about machines mean for VMs: a state to store, progress to tell, a flow to wake."""
+
+from collections.abc import Sequence
+
+from nexus.kit.db import Tx
+from nexus.manager import events
+from nexus.manager.flows import Flows
+from nexus.manager.machines.lifecycle import Move, decide
+from nexus.manager.machines.models import Change
+from nexus.manager.operations import Operations
+from nexus.manager.vms import repository, states
+from nexus.manager.vms.models import FLOW, Vm
+
+_FOR_WHO_WAITS = (Move.WAIT, Move.SETTLE, Move.GIVE_UP)
+"""Moves that only concern a flow that is under way; the others start one."""
+
+
+class VmWatcher:
+    """Watches machines for VMs (`machines.service.Watcher`)."""
+
+    def __init__(self, flows: Flows, operations: Operations) -> None:
+        self._flows = flows
+        self._operations = operations
+
+    async def noticed(self, tx: Tx, changes: Sequence[Change]) -> None:
+        shows = {change.machine_id: change.shows for change in changes}
+        for vm in await repository.of_machines(tx, list(shows)):
+            await states.refresh(tx, vm)
+            if shows[vm.machine.id]:
+                await events.emit(tx, type="vm.updated", subject=vm.subject, owner_user_id=vm.created_by_user_id)
+            await self._operations.progress(
+                tx, vm.subject, generation=vm.machine.facts.generation, stage=vm.machine.stage
+            )
+            await self._wake(tx, vm)
+
+    async def _wake(self, tx: Tx, vm: Vm) -> None:
+        move = decide(vm.machine.facts)
+        if move in _FOR_WHO_WAITS:
+            await self._flows.wake(tx, vm.subject)
+        else:
+            await self._flows.open(tx, flow=FLOW, subject=vm.subject)
