@@ -71,3 +71,12 @@ def test_a_stamp_holds_until_a_source_changes(tmp_path: Path, monkeypatch: pytes
     assert steps.is_stamped("x", steps.digest([source]))
     source.write_text("two")
     assert not steps.is_stamped("x", steps.digest([source]))
+
+
+def test_the_cli_of_a_checkout_that_is_not_built_says_what_to_do(tmp_path: Path) -> None:
+    script = tmp_path / "nexus"
+    script.write_bytes((steps.ROOT / "nexus").read_bytes())
+    script.chmod(0o755)
+    done = subprocess.run([str(script), "vm", "list"], capture_output=True, text=True, check=False)
+    assert done.returncode == 125
+    assert "run `make up`" in done.stderr
