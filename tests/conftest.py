@@ -18,6 +18,9 @@ from bootstrap import guest
 from nexus.local import images
 from nexus.local import postgres as embedded
 
+# No guest of a test may send a packet beyond this machine, whatever the agent may do here.
+os.environ.update(AGENT_NETWORK="user", AGENT_USER_NET_RESTRICT="1")
+
 
 @pytest.fixture
 def short_tmp() -> Iterator[Path]:

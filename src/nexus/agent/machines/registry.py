@@ -21,7 +21,7 @@ from nexus.protocol.trouble import Gone, Refused
 
 _log = log.get("nexus.agent.machines")
 
-DISCARD_PATIENCE_S = 20.0
+DISCARD_PATIENCE_S = 5.0
 Reported = Callable[[MachineSeen], None]
 
 

@@ -1,9 +1,29 @@
-"""Which network mode this host can serve, found out by trying."""
+"""Which network mode this host can serve, found out by trying: being root is neither needed nor enough."""
 
-from nexus.agent.net.port import Network
+import asyncio
+import os
+
+from nexus.agent.net import links
+from nexus.agent.net.bridge import BridgeNetwork
+from nexus.agent.net.port import NetTrouble, Network
+from nexus.agent.net.rules import Rules
 from nexus.agent.net.user import UserNetwork
-from nexus.agent.settings import AgentSettings
 
 
-async def choose_network(settings: AgentSettings) -> Network:
-    return UserNetwork(restrict=settings.user_net_restrict, why="x")
+async def choose_network(*, wanted: str, restrict: bool) -> Network:
+    """`wanted`: auto, bridge or user. Raises NetTrouble when bridge is demanded and cannot be had."""
+    if wanted == "user":
+        return UserNetwork(restrict=restrict, why="The hypervisor's own network stack, as AGENT_NETWORK demands.")
+    rules = Rules()
+    try:
+        await _prove(rules)
+    except NetTrouble as refused:
+        if wanted == "bridge":
+            raise NetTrouble(f"AGENT_NETWORK demands bridge, but {refused}") from refused
+        return UserNetwork(restrict=restrict, why=f"The hypervisor's own network stack, because {refused}.")
+    return BridgeNetwork(rules, why="Guests on a bridge of this host: we may make devices and rules.")
+
+
+async def _prove(rules: Rules) -> None:
+    await asyncio.to_thread(links.try_tap, f"nxtry{os.getpid() % 10_000_000}")
+    await rules.check()

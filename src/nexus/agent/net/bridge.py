@@ -1,0 +1,66 @@
+"""`bridge` mode: guests have addresses of their own on a bridge of the host, and reach the world by NAT.
+
+One change at a time: the last guest of a bridge takes the bridge and its rules with it, and must not meet a newcomer.
+"""
+
+import asyncio
+from pathlib import Path
+from uuid import UUID
+
+from nexus.agent.net import links
+from nexus.agent.net.port import Attachment, NetCounters, NetTrouble
+from nexus.agent.net.rules import Rules
+from nexus.agent.net.tap import tap_name
+from nexus.protocol.hosts import Offer
+from nexus.protocol.machines import NicSpec
+
+IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+class BridgeNetwork:
+    """`attachment` gives what the manager chose: addresses are its business in this mode."""
+
+    mode = "bridge"
+    offers = frozenset({Offer.BRIDGE})
+
+    def __init__(self, rules: Rules, *, why: str) -> None:
+        self.why = why
+        self._changing = asyncio.Lock()
+        self._rules = rules
+
+    def attachment(self, nic: NicSpec) -> Attachment:
+        return Attachment(tap_name(nic.id), False, nic.address, nic.network.gateway.ip, nic.dns)
+
+    async def ensure(self, nic: NicSpec, *, uid: int | None) -> None:
+        network, tap = nic.network, tap_name(nic.id)
+        async with self._changing:
+            await self._rules.allow(
+                bridge=network.bridge,
+                masquerade=network.gateway.network if network.nat else None,
+                tap=tap,
+                guest=(nic.mac, str(nic.address.ip) if nic.address else None),
+            )
+            await asyncio.to_thread(links.ensure_tap, tap, bridge=network.bridge, gateway=network.gateway, uid=uid)
+            if network.nat:
+                await asyncio.to_thread(_forward_packets)
+
+    async def discard(self, nic: UUID) -> None:
+        tap = tap_name(nic)
+        async with self._changing:
+            bridge = await asyncio.to_thread(links.discard_tap, tap)
+            await self._rules.forget_tap(tap)
+            if bridge is not None and bridge.is_ours and not bridge.has_ports:
+                await self._rules.forget_bridge(bridge.name, {address.network for address in bridge.addresses})
+                await asyncio.to_thread(links.discard_bridge, bridge.name)
+
+    async def counters(self, nic: UUID) -> NetCounters | None:
+        found = await asyncio.to_thread(links.counters, tap_name(nic))
+        return NetCounters(*found) if found is not None else None
+
+
+def _forward_packets() -> None:
+    try:
+        if IP_FORWARD.read_text().strip() != "1":
+            IP_FORWARD.write_text("1")
+    except OSError as refused:
+        raise NetTrouble(f"packets cannot be forwarded (net.ipv4.ip_forward): {refused.strerror}") from refused
