@@ -103,6 +103,16 @@ def built_images(guest_init: Path) -> images.Store:
     return images.Store(home / "images")
 
 
+@pytest.fixture(scope="session")
+def systemd_image(built_images: images.Store) -> images.Image:
+    """A whole distribution with systemd; `built_images.path(systemd_image)` is its file. Made once, like the others."""
+    if shutil.which("mmdebstrap") is None:
+        pytest.skip("mmdebstrap is not installed; it makes the systemd image")
+    cache = built_images.root.parent / "cache"
+    built = images.build(out=built_images.root, cache=cache, guest_init=guest.OUTPUT, recipe_names=("systemd",))
+    return built.images[0]
+
+
 def _wait_for_socket(path: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 20
     while not path.exists():

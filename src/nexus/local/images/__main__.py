@@ -28,6 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     except ImageBuildError as failed:
         print(f"error: {failed}\n{failed.advice}", file=sys.stderr)  # noqa: T201
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted. What was downloaded is kept; the next build goes on from there.", file=sys.stderr)  # noqa: T201
+        return 130
     made = ", ".join(built.made) or "nothing"
     print(f"Made {made}; downloaded {built.downloaded_bytes / 1e6:.0f} MB.", file=sys.stderr)  # noqa: T201
     print(json.dumps([image.model_dump() for image in built.images], indent=2))  # noqa: T201

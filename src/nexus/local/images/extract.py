@@ -1,8 +1,8 @@
 """A root file system by unpacking packages and running nothing of them.
 
 What their installation scripts would have done is little for a small image, and done here: merged /usr, accounts, the
-certificate bundle, links for busybox. Every file is root's. So the build is quick, needs no privilege and gives the same
-bytes whoever runs it.
+certificate bundle, links for busybox. Every file is root's. So the build is quick, needs no privilege and gives
+the same bytes whoever runs it.
 """
 
 from pathlib import Path

@@ -50,7 +50,10 @@ def install(
                 f"mmdebstrap failed{f' ({broken})' if broken else ''}:\n{last}",
                 advice="As an ordinary user it needs the package uidmap or fakechroot; otherwise run it as root.",
             )
-    return tree, _versions(tree.read("var/lib/dpkg/status").decode())
+    versions = _versions(tree.read("var/lib/dpkg/status").decode())
+    installed = apt.describe(f"{name}={version}" for name, version in versions.items())
+    apt.downloaded_bytes += sum(package.size_bytes for package in installed)
+    return tree, versions
 
 
 def _read(stream: IO[bytes], tree: Tree, loaded: LoadedRootfs) -> tarfile.TarError | None:

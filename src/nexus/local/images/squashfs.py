@@ -17,7 +17,8 @@ from nexus.local.images.errors import ImageBuildError
 def pack(write_tar: Callable[[IO[bytes]], None], out: Path, *, newest: int, is_all_root: bool) -> None:
     """Make `out` from what `write_tar` writes to the stream it is given; `newest` (Unix seconds) dates the file system.
 
-    With `is_all_root` every file belongs to root, else to whom the stream says. Raises ImageBuildError if sqfstar is missing or fails.
+    With `is_all_root` every file belongs to root, else to whom the stream says. Raises ImageBuildError if sqfstar is
+    missing or fails.
     """
     program = shutil.which("sqfstar")
     if program is None:
@@ -52,8 +53,8 @@ def pack(write_tar: Callable[[IO[bytes]], None], out: Path, *, newest: int, is_a
 def _as_root() -> list[str]:
     """What makes a program believe that root runs it.
 
-    sqfstar 4.5 gives the image's root directory to whoever runs it, and its option -root-uid does nothing. What made the
-    stream for an ordinary user (see mmdebstrap.py) needed one of the two as well.
+    sqfstar 4.5 gives the image's root directory to whoever runs it, and its option -root-uid does nothing. What made
+    the stream for an ordinary user (see mmdebstrap.py) needed one of the two as well.
     """
     if os.geteuid() == 0:
         return []
