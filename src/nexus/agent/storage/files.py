@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import tempfile
 from pathlib import Path
 
 FICLONE = 0x40049409
@@ -99,3 +100,14 @@ def _copy_some(read: int, write: int, start: int, want: int) -> int:
     with contextlib.suppress(OSError):
         return os.copy_file_range(read, write, want, start, start)
     return os.pwrite(write, os.pread(read, min(want, 1 << 20), start), start)
+
+
+def can_reflink(directory: Path) -> bool:
+    """Whether files in `directory` can share blocks; found out with two scratch files."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as one, tempfile.TemporaryFile(dir=directory) as other:
+            one.write(bytes(4096))
+            one.flush()
+            return _reflink(one.fileno(), other.fileno())
+    except OSError:
+        return False
