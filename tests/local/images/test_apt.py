@@ -1,12 +1,10 @@
 """The private apt state, against an archive made here and read from disk: real apt, no network."""
 
-import gzip
-import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
-from tests.local.images.packages import deb
+from tests.local.images.archives import Offered, apt_for, make_archive
 
 from nexus.local.images.apt import Apt
 from nexus.local.images.errors import ImageBuildError
@@ -30,26 +28,10 @@ class Recorder:
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     """Three packages: python depends on libc, which has an epoch in its version; other stands alone."""
-    root = tmp_path / "archive"
-    root.mkdir()
-    index = ""
-    for name, version, depends in (
-        ("python", "3.11", "Depends: libc (>= 1:2)\n"),
-        ("libc", "1:2.36", ""),
-        ("other", "1", ""),
-    ):
-        control = f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: x\nDescription: x\n{depends}"
-        body = deb({f"./usr/lib/{name}": name.encode() * 1000}, control=control)
-        (root / f"{name}.deb").write_bytes(body)
-        sums = f"Size: {len(body)}\nSHA256: {hashlib.sha256(body).hexdigest()}\n"
-        index += f"{control}Filename: {name}.deb\n{sums}\n"
-    (root / "Packages.gz").write_bytes(gzip.compress(index.encode()))
-    return root
-
-
-def apt_for(archive: Path, directory: Path) -> Apt:
-    sources = f"Types: deb\nURIs: copy:{archive}\nSuites: ./\nTrusted: yes\nTargets: Packages\n"
-    return Apt(directory, sources=sources, architecture="amd64")
+    return make_archive(
+        tmp_path / "archive",
+        [Offered("python", "3.11", "libc (>= 1:2)"), Offered("libc", "1:2.36"), Offered("other")],
+    )
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.local.images.packages import ar
 
-from nexus.local.images.deb import BadPackage, open_data
+from nexus.local.images.deb import BadPackage, open_data, open_data_at_random
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -23,6 +23,13 @@ def contents(path: Path) -> dict[str, bytes]:
 def test_the_files_of_a_package_are_read(make_deb: Callable[..., Path], suffix: str) -> None:
     files = {"./usr/bin/env": b"#!" * 5000, "./odd": b"x"}
     assert contents(make_deb(files, suffix=suffix)) == files
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".zst"])
+def test_the_files_of_a_package_are_read_in_any_order(make_deb: Callable[..., Path], suffix: str) -> None:
+    with open_data_at_random(make_deb({"./a": b"1" * 9999, "./b": b"2"}, suffix=suffix)) as tar:
+        contents = [file.read() for name in ("./b", "./a") if (file := tar.extractfile(name))]
+    assert contents == [b"2", b"1" * 9999]
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ A package is an `ar` archive holding a tar archive `data.tar`, compressed or not
 import gzip
 import io
 import lzma
+import shutil
 import tarfile
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +24,29 @@ class BadPackage(Exception):
 @contextmanager
 def open_data(path: Path) -> Generator[tarfile.TarFile]:
     """The package's files as a tar stream: go through it once, forwards. Raises BadPackage."""
-    name, payload = _data_member(path)
-    try:
-        with _decompressed(name, payload) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+    with (
+        _reporting_damage(path),
+        _decompressed(*_data_member(path)) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as tar,
+    ):
+        yield tar
+
+
+@contextmanager
+def open_data_at_random(path: Path) -> Generator[tarfile.TarFile]:
+    """The package's files to read in any order, by way of a nameless file beside `path`. Raises BadPackage."""
+    with _reporting_damage(path), tempfile.TemporaryFile(dir=path.parent) as unpacked:
+        with _decompressed(*_data_member(path)) as stream:
+            shutil.copyfileobj(stream, unpacked, 1 << 20)
+        unpacked.seek(0)
+        with tarfile.open(fileobj=unpacked, mode="r:") as tar:
             yield tar
+
+
+@contextmanager
+def _reporting_damage(path: Path) -> Generator[None]:
+    try:
+        yield
     except (tarfile.TarError, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, EOFError) as broken:
         raise BadPackage(f"{path.name} is damaged: {broken}") from broken
 

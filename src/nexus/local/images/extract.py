@@ -8,7 +8,8 @@ the same bytes whoever runs it.
 from pathlib import Path
 
 from nexus.local.images.apt import Apt, Package
-from nexus.local.images.deb import open_data
+from nexus.local.images.deb import BadPackage, open_data
+from nexus.local.images.errors import ImageBuildError
 from nexus.local.images.progress import Progress
 from nexus.local.images.recipes import LoadedRootfs
 from nexus.local.images.tree import Tree
@@ -29,8 +30,11 @@ def unpack(loaded: LoadedRootfs, debs: list[Path], progress: Progress) -> Tree:
     recipe, tree = loaded.recipe, Tree()
     progress.stage("putting the root file system together")
     for deb in debs:
-        with open_data(deb) as tar:
-            tree.add_package(tar, drop=recipe.drop, keep=recipe.keep)
+        try:
+            with open_data(deb) as tar:
+                tree.add_package(tar, drop=recipe.drop, keep=recipe.keep)
+        except BadPackage as broken:
+            raise ImageBuildError(str(broken), advice=f"Remove {deb} and try again.") from broken
     _link_busybox(tree, recipe.sbin)
     _add_accounts(tree)
     _bundle_certificates(tree)

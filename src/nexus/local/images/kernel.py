@@ -1,13 +1,16 @@
 """The kernel a guest boots, and the modules it needs first, from the distribution's own kernel package."""
 
 import re
+import tarfile
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from nexus.kit import cpio
 from nexus.local.images import modules, vmlinux
 from nexus.local.images.apt import Apt, Package
-from nexus.local.images.deb import open_data
+from nexus.local.images.deb import BadPackage, open_data_at_random
 from nexus.local.images.errors import ImageBuildError
 from nexus.local.images.progress import Progress
 from nexus.local.images.recipes import KernelRecipe
@@ -37,17 +40,15 @@ def packages(apt: Apt, recipe: KernelRecipe, distribution: str) -> list[Package]
 def build(recipe: KernelRecipe, debs: list[Path], progress: Progress) -> Kernel:
     """Unpack `debs`. Raises ImageBuildError if the kernel cannot be booted or lacks a module."""
     progress.stage("unpacking the kernel")
-    contents = _Contents()
-    wanted = {name.replace("-", "_") for name in (*recipe.modules, *recipe.optional_modules)}
-    contents.read(debs, wanted)
-    # Dependencies are known once a module is there; they are few, and reading again is cheaper than keeping them all.
-    while lacking := modules.missing(contents.modules) - contents.builtin - contents.sought:
-        contents.read(debs, lacking)
-    optional = [name for name in recipe.optional_modules if name.replace("-", "_") in contents.modules]
     try:
-        order = modules.load_order((*recipe.modules, *optional), contents.modules, contents.builtin)
-        return Kernel(contents.release, vmlinux.extract(contents.image), _archive(order, contents.modules))
-    except (vmlinux.BadKernel, modules.MissingModule) as unfit:
+        with ExitStack() as opened:
+            contents = _Contents([opened.enter_context(open_data_at_random(deb)) for deb in debs])
+            release, image = contents.image()
+            optional = [name for name in recipe.optional_modules if contents.has_module(name)]
+            found = contents.modules((*recipe.modules, *optional))
+            order = modules.load_order((*recipe.modules, *optional), found, contents.builtin())
+        return Kernel(release, vmlinux.extract(image), _archive(order, found))
+    except (BadPackage, vmlinux.BadKernel, modules.MissingModule) as unfit:
         raise ImageBuildError(f"{debs[0].name}: {unfit}", advice=_OTHER_KERNEL) from unfit
 
 
@@ -57,35 +58,44 @@ def _named(package: Package, part: str) -> list[str]:
 
 
 class _Contents:
-    """What has been read of the kernel's packages so far."""
+    """What the kernel's packages hold, read as it is asked for: a kernel has a thousand modules, a guest needs ten."""
 
-    def __init__(self) -> None:
-        self.release = ""
-        self.image = b""
-        self.modules: dict[str, bytes] = {}
-        self.builtin: set[str] = set()
-        self.sought: set[str] = set()
+    def __init__(self, tars: list[tarfile.TarFile]) -> None:
+        self._files = {member.name: (tar, member) for tar in tars for member in tar if member.isfile()}
+        self._modules = {name: path for path in self._files if (name := modules.module_name(path))}
 
-    def read(self, debs: list[Path], names: set[str]) -> None:
-        self.sought |= names
-        for deb in debs:
-            with open_data(deb) as tar:
-                for member in tar:
-                    if member.isfile() and (data := tar.extractfile(member)) and self._is_wanted(member.name, names):
-                        self._keep(member.name, data.read())
+    def image(self) -> tuple[str, bytes]:
+        """The kernel's release and its boot image."""
+        for path in self._files:
+            if match := _VMLINUZ.search(path):
+                return match[1], self._read(path)
+        raise vmlinux.BadKernel("the package holds no kernel")
 
-    def _is_wanted(self, path: str, names: set[str]) -> bool:
-        if not self.image and _VMLINUZ.search(path):
-            return True
-        return path.endswith("/modules.builtin") or modules.module_name(path) in names
+    def builtin(self) -> set[str]:
+        lists = [self._read(path).decode() for path in self._files if path.endswith("/modules.builtin")]
+        return {name for line in "\n".join(lists).splitlines() if (name := modules.module_name(line))}
 
-    def _keep(self, path: str, data: bytes) -> None:
-        if match := _VMLINUZ.search(path):
-            self.release, self.image = match[1], data
-        elif path.endswith("/modules.builtin"):
-            self.builtin = {name for line in data.decode().splitlines() if (name := modules.module_name(line))}
-        elif name := modules.module_name(path):
-            self.modules[name] = modules.unpack(path, data)
+    def has_module(self, name: str) -> bool:
+        return name.replace("-", "_") in self._modules
+
+    def modules(self, wanted: Iterable[str]) -> dict[str, bytes]:
+        """Those of `wanted` that are there, by name, with all they depend on."""
+        found: dict[str, bytes] = {}
+        names = {name.replace("-", "_") for name in wanted}
+        while names := {name for name in names if name in self._modules}:
+            found |= {name: self._module(name) for name in names}
+            names = modules.missing(found)
+        return found
+
+    def _module(self, name: str) -> bytes:
+        path = self._modules[name]
+        return modules.unpack(path, self._read(path))
+
+    def _read(self, path: str) -> bytes:
+        tar, member = self._files[path]
+        content = tar.extractfile(member)
+        assert content is not None, "only regular files are kept"
+        return content.read()
 
 
 def _archive(order: list[str], found: dict[str, bytes]) -> bytes:
