@@ -59,7 +59,7 @@ def vm_of(row: Record) -> Vm:
             address=row["host_address"],
             boot_id=row["host_boot_id"],
             seen_seq=row["host_seen_seq"],
-            offers=frozenset(Offer(offer) for offer in row["offers"] if offer in Offer),
+            offers=frozenset(Offer(offer) for offer in row["offers"]),
             is_silent=row["host_is_silent"],
         ),
     )
