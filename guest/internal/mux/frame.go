@@ -6,6 +6,7 @@
 package mux
 
 import (
+	"bufio"
 	"encoding/binary"
 	"io"
 )
@@ -44,35 +45,33 @@ func appendFrame(b []byte, kind byte, stream uint32, payload []byte) []byte {
 }
 
 // frameReader finds frames in a byte stream and skips everything else. A frame that a lost connection cut short is
-// completed by the filler of the next one; the trailer gives it away, and it is dropped.
-type frameReader struct {
-	src    io.Reader
-	header [headerBytes]byte
-	body   [maxPayload + 1]byte
+// completed by the filler of the next one; the trailer gives it away, and it is dropped whole: what its payload holds
+// is data, and must not be searched for frames.
+type frameReader struct{ src *bufio.Reader }
+
+func newFrameReader(src io.Reader) *frameReader {
+	return &frameReader{bufio.NewReaderSize(src, 2*maxPayload)}
 }
 
 // next returns the next whole frame; its payload is valid until the call after.
 func (r *frameReader) next() (frame, error) {
 	for {
-		if _, err := io.ReadFull(r.src, r.header[:1]); err != nil {
+		header, err := r.src.Peek(headerBytes)
+		if err != nil {
 			return frame{}, err
 		}
-		if r.header[0] != magic {
+		kind, size := header[1], binary.BigEndian.Uint32(header[6:])
+		if header[0] != magic || kind < typeHello || kind > typePing || size > maxPayload {
+			r.src.Discard(1) // it was peeked
 			continue
 		}
-		if _, err := io.ReadFull(r.src, r.header[1:]); err != nil {
+		whole, err := r.src.Peek(headerBytes + int(size) + 1)
+		if err != nil {
 			return frame{}, err
 		}
-		kind, size := r.header[1], binary.BigEndian.Uint32(r.header[6:])
-		if kind < typeHello || kind > typePing || size > maxPayload {
-			continue
-		}
-		body := r.body[:size+1]
-		if _, err := io.ReadFull(r.src, body); err != nil {
-			return frame{}, err
-		}
-		if body[size] == trailer {
-			return frame{kind, binary.BigEndian.Uint32(r.header[2:]), body[:size]}, nil
+		r.src.Discard(len(whole)) // it was peeked
+		if whole[len(whole)-1] == trailer {
+			return frame{kind, binary.BigEndian.Uint32(whole[2:]), whole[headerBytes : len(whole)-1]}, nil
 		}
 	}
 }

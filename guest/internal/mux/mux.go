@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"bufio"
 	"encoding/binary"
 	"io"
 	"net"
@@ -53,7 +52,7 @@ func New(port Port) *Mux {
 // Serve reads the port until it fails for good.
 func (m *Mux) Serve() error {
 	defer close(m.closed)
-	r := &frameReader{src: bufio.NewReaderSize(&patientReader{m: m}, 32768)}
+	r := newFrameReader(&patientReader{m: m})
 	for {
 		f, err := r.next()
 		if err != nil {
@@ -89,7 +88,7 @@ func (m *Mux) take(f frame) {
 		}
 	case s == nil || s.isDead():
 		if f.kind == typeOpen || f.kind == typePing {
-			m.answer(nil, typeRst, 0) // the host believes in a session that we do not have
+			m.answer(s, typeRst, 0) // the host believes in a session that we do not have
 		}
 	case f.kind == typePing:
 		m.answer(s, typePing, 0)

@@ -210,7 +210,7 @@ func (s *Session) wireTerminal(p *program, q Request) (map[byte]*os.File, []uint
 		syscall.Close(master)
 		return nil, nil, fmt.Errorf("open a terminal's other side: %w", e)
 	}
-	const ttyGroup = 5 // as devpts is mounted
+	const ttyGroup = 5                                                  // as devpts is mounted
 	syscall.Fchown(int(peer), int(p.attr.Sys.Credential.Uid), ttyGroup) // root may
 	p.attr.Sys.Setctty = true
 	s.input = ours(master, "terminal")

@@ -59,6 +59,7 @@ class GuestHealth(Message):
     protocol: int
     capabilities: tuple[str, ...] = ()
     boot_ms: int = Field(description="Milliseconds from kernel start to the agent being ready")
+    warnings: tuple[str, ...] = Field(default=(), description="What of the configuration could not be applied")
 
 
 class GuestDisk(Message):
@@ -174,6 +175,7 @@ class PowerAction(StrEnum):
 
 class PowerRequest(Message):
     action: PowerAction
+    force_after_ms: int | None = Field(default=None, ge=0, description="Overrule the init then; None: 120,000")
 
 
 class TimeRequest(Message):

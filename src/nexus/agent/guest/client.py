@@ -78,9 +78,11 @@ class GuestClient:
         """Set the guest's clock; milliseconds since 1970, UTC."""
         await self._send("PUT", "/v1/time", TimeRequest(time_unix_ms=time_unix_ms))
 
-    async def power(self, action: PowerAction) -> None:
-        """Have the guest's init power it off or reboot it. Returns before that has happened."""
-        await self._send("POST", "/v1/power", PowerRequest(action=action))
+    async def power(self, action: PowerAction, *, force_after_ms: int | None = None) -> None:
+        """Have the guest's init power it off or reboot it. Returns before that has happened.
+
+        `force_after_ms`: when the guest's agent does it over the head of an init that has not finished."""
+        await self._send("POST", "/v1/power", PowerRequest(action=action, force_after_ms=force_after_ms))
 
     async def open_session(self, request: SessionRequest) -> str:
         """Start a process in the guest; the answer is the session's id."""

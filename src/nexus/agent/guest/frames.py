@@ -65,7 +65,7 @@ class FrameReader:
                 end = at + HEADER.size + length
                 if end >= len(self._rest):
                     break
-                if self._rest[end : end + 1] != TRAILER:
+                if self._rest[end] != TRAILER[0]:
                     raise Desynchronized("a frame without its end")
                 payload = bytes(self._rest[at + HEADER.size : end])
                 at = end + len(TRAILER)
