@@ -21,11 +21,12 @@ from nexus.kit.db import Db
 from nexus.local import postgres as embedded
 from nexus.manager.access.models import Role
 from nexus.manager.migrate import migrate
+from nexus.manager.platform import Builder
 from nexus.manager.settings import ManagerSettings
 from nexus.manager.users import repository
 from nexus.manager.users.passwords import hash_password
 from nexus.manager.users.service import ensure_first_user, open_session
-from nexus.manager.wiring import BUILDERS, Builder, Manager, running
+from nexus.manager.wiring import BUILDERS, Manager, running
 
 PASSWORD = "correct horse"
 """Of every user but root."""
@@ -58,7 +59,7 @@ async def manager_database(postgres_server: embedded.Postgres, template_database
     name = f"manager_{uuid4().hex}"
     admin = await asyncpg.connect(postgres_server.url())
     try:
-        await admin.execute(f"create database {name} template {template_database} strategy file_copy")
+        await admin.execute(f"create database {name} template {template_database}")
         yield postgres_server.url(name)
         await admin.execute(f"drop database {name} with (force)")
     finally:

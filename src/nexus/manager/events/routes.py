@@ -17,7 +17,6 @@ from nexus.manager.access.models import Actor
 from nexus.manager.access.rules import identify
 from nexus.manager.events.feed import feed
 from nexus.manager.events.models import Wanted
-from nexus.manager.events.schemas import EventBody, Marker
 from nexus.manager.events.tail import EventsCompacted, Tail
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -89,9 +88,10 @@ async def watch_events(
     done, pending = await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    for task in done:
-        task.result()
+    await asyncio.wait({sending, hearing})
+    if sending in done and sending.result():
+        # only now: granian does not close a socket that somebody is still reading from
+        await socket.close(CLOSE_TRY_AGAIN, "dropped")
 
 
 async def _as_sse(connection: HTTPConnection, tail: Tail, position: int, wanted: Wanted) -> AsyncGenerator[str]:
@@ -100,27 +100,24 @@ async def _as_sse(connection: HTTPConnection, tail: Tail, position: int, wanted:
             yield f"id: {item.seq}\nevent: {item.type}\ndata: {item.model_dump_json()}\n\n"
 
 
-async def _send_all(socket: WebSocket, tail: Tail, position: int, wanted: Wanted) -> None:
+async def _send_all(socket: WebSocket, tail: Tail, position: int, wanted: Wanted) -> bool:
+    """Whether the client is still there to be told that this is the end."""
     async with aclosing(feed(tail, since=position, wanted=wanted, whoami=lambda: _whoami(socket))) as told:
         async for item in told:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await socket.send_text(item.model_dump_json())
-            except (TimeoutError, WebSocketDisconnect):
-                return
-            if _is_last(item):
-                await socket.close(CLOSE_TRY_AGAIN, "dropped")
-                return
+            except TimeoutError:
+                return True
+            except WebSocketDisconnect:
+                return False
+    return True
 
 
 async def _until_closed(socket: WebSocket) -> None:
     """Read (and ignore) what the client says, to notice when it goes."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass
-
-
-def _is_last(item: Marker | EventBody) -> bool:
-    return isinstance(item, Marker) and item.type == "dropped"
 
 
 async def _whoami(connection: HTTPConnection) -> Actor | None:
