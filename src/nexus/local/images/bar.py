@@ -4,8 +4,16 @@ import sys
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+
+class _Amount(DownloadColumn):
+    """Bytes, for the steps that count them."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.fields.get("counts_bytes") else Text()
 
 
 class Bar:
@@ -16,7 +24,7 @@ class Bar:
         self._rich = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
-            DownloadColumn(),
+            _Amount(),
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
@@ -42,7 +50,7 @@ class Bar:
 
     def advance(self, done: int, total: int) -> None:
         assert self._task is not None, "a step begins before it advances"
-        self._rich.update(self._task, completed=done, total=total)
+        self._rich.update(self._task, completed=done, total=total, counts_bytes=True)
 
     def _complete(self) -> None:
         if self._task is not None:
