@@ -27,9 +27,11 @@ class GuestShell:
     argv: list[str] = field(default_factory=lambda: ["sh"])
     output: bytearray = field(default_factory=bytearray)
     resizes: list[tuple[int, int]] = field(default_factory=lambda: list[tuple[int, int]]())
+    signals: list[int] = field(default_factory=lambda: list[int]())
     connections: int = 0
     refuses: bool = False
     _fd: int = -1
+    _has_ended: bool = False
     _process: "subprocess.Popen[bytes] | None" = None
     _drop: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop | None = None
@@ -85,6 +87,7 @@ class GuestShell:
             data = b""
         if not data:
             asyncio.get_running_loop().remove_reader(self._fd)
+            self._has_ended = True
         self.output += data
 
     def _resize(self, *, cols: int, rows: int) -> None:
@@ -103,19 +106,22 @@ class GuestShell:
                     self._resize(cols=said["cols"], rows=said["rows"])
                 elif said["type"] == "eof":
                     os.write(self._fd, b"\x04")
+                elif said["type"] == "signal" and self._process is not None:
+                    self.signals.append(said["signal"])
+                    os.killpg(self._process.pid, said["signal"])
         except WebSocketDisconnect:
             return
 
     async def _tell(self, socket: WebSocket, offset: int) -> None:
         assert self._process is not None
-        while self._process.poll() is None or offset < len(self.output):
+        while not self._has_ended or offset < len(self.output):
             if offset < len(self.output):
                 data = bytes(self.output[offset : offset + 1000])
                 await socket.send_bytes(data)
                 offset += len(data)
             else:
                 await asyncio.sleep(0.005)
-        await socket.send_json({"type": "exit", "code": self._process.returncode})
+        await socket.send_json({"type": "exit", "code": await asyncio.to_thread(self._process.wait)})
         await socket.close()
 
 

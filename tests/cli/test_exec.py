@@ -102,6 +102,7 @@ def test_a_reader_that_leaves_ends_it_quietly(environment: dict[str, str], guest
         running.stdout.close()
         assert running.wait(10) == 141
         assert running.stderr.read() == b""
+    assert guest.signals == [signal.SIGHUP]  # or it would wait for ever to be read
 
 
 def test_a_lost_connection_is_125_and_says_so(process: Process, stub: StubManager) -> None:

@@ -1,5 +1,6 @@
 """`nexus vm shell` on a real terminal: size, exit code, escape, lost connections, and the terminal afterwards."""
 
+import signal
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -63,7 +64,8 @@ def test_the_shell_has_the_terminals_size_and_follows_it(spawn: Spawn, guest: Gu
 def test_keys_reach_the_guest_as_they_are(spawn: Spawn, guest: GuestShell) -> None:
     terminal = spawn("vm", "shell", "web-1")
     terminal.expect(PROMPT)
-    terminal.sendline(b"cat >/dev/null")
+    terminal.sendline(b"echo beg''un; cat >/dev/null")
+    terminal.expect(b"begun\r\n")
     terminal.sendintr()  # an interrupt of the guest's command, not of ours
     terminal.expect(PROMPT)
     terminal.sendline(b"echo $?")
@@ -76,6 +78,7 @@ def test_the_escape_leaves_at_once(spawn: Spawn, guest: GuestShell) -> None:
     terminal.send(b"\r~.")
     terminal.expect(b"Disconnected")
     ends_with(terminal, 0)
+    until(lambda: guest.signals == [signal.SIGHUP])  # no shell is left behind in the guest
 
 
 def test_a_shell_is_taken_up_again_after_a_lost_connection(spawn: Spawn, guest: GuestShell) -> None:
@@ -117,8 +120,6 @@ def test_the_escape_works_while_there_is_no_connection(spawn: Spawn, stub: StubM
 def test_the_terminal_comes_back_when_a_signal_ends_it(
     spawn: Spawn, guest: GuestShell, signal_name: str, code: int
 ) -> None:
-    import signal
-
     terminal = spawn("vm", "shell", "web-1")
     terminal.expect(PROMPT)
     terminal.kill(signal.Signals[signal_name])

@@ -38,7 +38,9 @@ def register(app: typer.Typer) -> None:
         cli.show(versions, columns)
 
     @command(app, "completion", examples=('eval "$(nexus completion bash)"', "nexus completion zsh > ~/.zfunc/_nexus"))
-    def print_completion(cli: Cli, shell: Annotated[Shell, typer.Argument(help="The shell to complete in.")]) -> None:
+    def print_completion(
+        cli: Cli, shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]
+    ) -> None:
         """Print a script that completes commands, options and the names of VMs, images and hosts."""
         # pyright cannot see that this is where Typer has it for its users' --show-completion
         from typer.completion import get_completion_script  # pyright: ignore[reportPrivateImportUsage]

@@ -24,10 +24,12 @@ from nexus.cli.output import Format
 P = ParamSpec("P")
 
 OutputOption = Annotated[
-    Format | None, typer.Option("-o", "--output", help="How to print the result: table, json or yaml.")
+    Format | None, typer.Option("-o", "--output", metavar="FORMAT", help="Print the result as table, json or yaml.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show every call to the manager as a curl command.")]
-ContextOption = Annotated[str | None, typer.Option("--context", help="Use this context instead of the current one.")]
+ContextOption = Annotated[
+    str | None, typer.Option("--context", metavar="NAME", help="Use this context instead of the current one.")
+]
 
 _SHARED = {"output": (OutputOption, None), "debug": (DebugOption, False), "context": (ContextOption, None)}
 

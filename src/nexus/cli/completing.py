@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from nexus.client.api import Client
 
 
-def names(ask: Callable[["Client"], Iterable[str]]) -> Callable[[str], list[str]]:
+_MOST = 100
+
+
+def names(ask: Callable[["Client", str], Iterable[str]]) -> Callable[[str], list[str]]:
     """A completion callback that offers what `ask` gives, as far as it fits what was typed."""
 
     def complete(incomplete: str) -> list[str]:
         try:
-            return sorted(name for name in ask(Cli().client) if name.startswith(incomplete))
+            return sorted(name for name in ask(Cli().client, incomplete) if name.startswith(incomplete))
         except Exception as error:
             if report(error) is None:
                 raise
@@ -24,6 +27,6 @@ def names(ask: Callable[["Client"], Iterable[str]]) -> Callable[[str], list[str]
     return complete
 
 
-vm_names = names(lambda client: (vm.name for vm in client.vms.list()))
-image_names = names(lambda client: (image.name for image in client.images.list()))
-host_names = names(lambda client: (host.name for host in client.hosts.list()))
+vm_names = names(lambda client, typed: (vm.name for vm in client.vms.list(q=typed or None, limit=_MOST)))
+image_names = names(lambda client, _typed: (image.name for image in client.images.list()))
+host_names = names(lambda client, _typed: (host.name for host in client.hosts.list()))

@@ -44,7 +44,8 @@ def _names(incomplete: str) -> list[str]:
 
 @command(app, "use", examples="nexus context use work")
 def use_context(
-    cli: Cli, name: Annotated[str, typer.Argument(help="A context from the list.", autocompletion=_names)]
+    cli: Cli,
+    name: Annotated[str, typer.Argument(metavar="CONTEXT", help="A context from the list.", autocompletion=_names)],
 ) -> None:
     """Talk to another manager from now on."""
     saved = contexts.load()

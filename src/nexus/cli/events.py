@@ -26,9 +26,12 @@ def register(app: typer.Typer) -> None:
     def follow_events(
         cli: Cli,
         *,
-        since: Annotated[int | None, typer.Option(min=0, help="Begin after this number; default: now.")] = None,
+        since: Annotated[
+            int | None, typer.Option(metavar="N", min=0, help="Begin after this number; default: now.")
+        ] = None,
         type_: Annotated[
-            list[str] | None, typer.Option("--type", help="Only these; one that ends in a dot is a prefix. Repeatable.")
+            list[str] | None,
+            typer.Option("--type", metavar="TYPE", help="Only these; one that ends in a dot is a prefix. Repeatable."),
         ] = None,
     ) -> None:
         """Print what happens, one line each, until Ctrl-C."""

@@ -68,7 +68,11 @@ def _the_image(cli: Cli, given: str) -> "Image":
 
 
 @command(app, "list", examples=("nexus image list", "nexus image list --kind rootfs -o json"))
-def list_images(cli: Cli, *, kind: Annotated[Kind | None, typer.Option(help="Only this kind.")] = None) -> None:
+def list_images(
+    cli: Cli,
+    *,
+    kind: Annotated[Kind | None, typer.Option(metavar="KIND", help="Only kernel, initramfs, rootfs or data.")] = None,
+) -> None:
     """List the images. The one a VM gets when none is named has a star."""
     empty = "No images. `nexus up` makes those a first VM needs."
     cli.list(cli.client.images.list(kind=kind), _columns(datetime.now(UTC)), empty=empty)
@@ -83,7 +87,7 @@ def show_image(cli: Cli, image: ImageArgument) -> None:
 @command(app, "delete", examples=("nexus image delete old-rootfs", "nexus image delete --yes a b"))
 def delete_image(
     cli: Cli,
-    image: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names or ids.", autocompletion=image_names)],
+    image: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Names or ids.", autocompletion=image_names)],
     *,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> None:
@@ -112,7 +116,7 @@ def _recipes(incomplete: str) -> list[str]:
 @command(app, "build", examples=("nexus image build systemd", "nexus image build kernel initramfs --refresh"))
 def build_image(
     cli: Cli,
-    recipe: Annotated[list[str], typer.Argument(metavar="RECIPE...", help="What to make.", autocompletion=_recipes)],
+    recipe: Annotated[list[str], typer.Argument(metavar="RECIPE", help="What to make.", autocompletion=_recipes)],
     *,
     refresh: Annotated[bool, typer.Option("--refresh", help="Look for newer packages.")] = False,
 ) -> None:
@@ -157,11 +161,15 @@ def build_image(
 )
 def import_image(
     cli: Cli,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file to take in.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The file to take in.")
+    ],
     *,
-    kind: Annotated[Kind, typer.Option(help="What it is.")],
-    name: Annotated[str | None, typer.Option(help="Default: the file's name without its ending.")] = None,
-    description: Annotated[str, typer.Option(help="For people to read.")] = "",
+    kind: Annotated[Kind, typer.Option(metavar="KIND", help="kernel, initramfs, rootfs or data.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Default: the file's name without its ending.")
+    ] = None,
+    description: Annotated[str, typer.Option(metavar="TEXT", help="For people to read.")] = "",
 ) -> None:
     """Copy a file to the manager's images, and register it. On the manager's machine only."""
     from nexus.local import place

@@ -44,7 +44,6 @@ app: typer.Typer = typer.Typer(
         "nexus vm list -o json             for programs",
     ),
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -17,6 +17,9 @@ class Named(Protocol):
 
 N = TypeVar("N", bound=Named)
 
+MOST_SUGGESTED = 400
+"""Among how many objects a name that was meant is looked for."""
+
 
 def as_id(given: str) -> UUID | None:
     """The id in `given`, if it is one."""

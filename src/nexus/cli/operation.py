@@ -55,8 +55,8 @@ def _took(operation: "Operation") -> str | None:
 def list_operations(
     cli: Cli,
     *,
-    status: Annotated[str | None, typer.Option(help="running, done, superseded or failed.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 20,
+    status: Annotated[str | None, typer.Option(metavar="STATUS", help="running, done, superseded or failed.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most this many, newest first.")] = 20,
 ) -> None:
     """List what was asked for lately."""
     found = cli.client.operations.list(status=status, limit=limit)

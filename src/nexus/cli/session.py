@@ -28,8 +28,10 @@ def register(app: typer.Typer) -> None:
     def login(
         cli: Cli,
         *,
-        url: Annotated[str | None, typer.Option(help="The manager's URL; default: the context's own.")] = None,
-        username: Annotated[str | None, typer.Option("-u", "--username", help="Asked for if not given.")] = None,
+        url: Annotated[str | None, typer.Option(metavar="URL", help="The manager; default: the context's own.")] = None,
+        username: Annotated[
+            str | None, typer.Option("-u", "--username", metavar="NAME", help="Asked for if not given.")
+        ] = None,
         password_stdin: Annotated[
             bool, typer.Option("--password-stdin", help="Read the password from standard input.")
         ] = False,
@@ -76,7 +78,7 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "passwd", examples="nexus passwd")
     def change_password(cli: Cli) -> None:
-        """Change your password. Asked for at a terminal; else read as two lines, present and new, from standard input."""
+        """Change your password. Without a terminal it is read from standard input: the present one, then the new."""
         current = from_stdin(prompt="Present password")
         new = from_stdin(prompt="New password")
         if cli.is_interactive and from_stdin(prompt="New password again") != new:

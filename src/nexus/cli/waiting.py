@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the platform has recorded the wish.")]
 Timeout = Annotated[
-    float, typer.Option("--timeout", min=0, help="Seconds to wait; the operation goes on when they are over.")
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0,
+        show_default=False,
+        help="Wait no longer than this (default: 300). The operation goes on.",
+    ),
 ]
 TIMEOUT_S = 300.0
 

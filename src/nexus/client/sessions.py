@@ -12,7 +12,7 @@ received so far, and nothing is lost or shown twice.
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -117,14 +117,18 @@ class Session:
 
     async def end_input(self) -> None:
         """No more input will come; the process reads end of file."""
-        await self._send(json.dumps({"type": "eof"}))
+        await self.send_text(json.dumps({"type": "eof"}))
 
     async def resize(self, *, cols: int, rows: int) -> None:
-        await self._send(json.dumps({"type": "resize", "cols": cols, "rows": rows}))
+        await self.send_text(json.dumps({"type": "resize", "cols": cols, "rows": rows}))
 
     async def signal(self, number: int) -> None:
         """Send a signal to the process and its children."""
-        await self._send(json.dumps({"type": "signal", "signal": number}))
+        await self.send_text(json.dumps({"type": "signal", "signal": number}))
+
+    async def send_text(self, message: str) -> None:
+        """Something that is not input: a JSON message of the protocol above."""
+        await self._send(message)
 
     async def _send(self, message: bytes | str) -> None:
         try:
@@ -151,7 +155,8 @@ async def open_exec(transport: Transport, vm_id: UUID, request: ExecRequest) -> 
     """A command. There is no limit on how long its output may stay unread: a slow reader slows the command."""
     path = f"/v1/vms/{segment(vm_id)}/exec/ws"
     async with _open(transport, path, {"framing": "binary"}, has_stream_byte=True, ping_timeout_s=None) as opened:
-        await opened._send(request.model_dump_json(exclude_none=True))  # pyright: ignore[reportPrivateUsage]
+        with suppress(Unreachable):  # refused already: the reason is there to be read
+            await opened.send_text(request.model_dump_json(exclude_none=True))
         yield opened
 
 

@@ -45,12 +45,15 @@ def register(app: typer.Typer) -> None:
     )
     def create_vm(
         cli: Cli,
-        name: Annotated[str, typer.Argument(help="3 to 63 letters, digits and hyphens; becomes the host name.")],
+        name: Annotated[
+            str, typer.Argument(metavar="NAME", help="3 to 63 letters, digits and hyphens; becomes the host name.")
+        ],
         *,
         image: Annotated[
-            str | None, typer.Option(help="Root file system, by name or id.", autocompletion=image_names)
+            str | None,
+            typer.Option(metavar="IMAGE", help="Root file system, by name or id.", autocompletion=image_names),
         ] = None,
-        kernel: Annotated[str | None, typer.Option(help="Kernel, by name or id.")] = None,
+        kernel: Annotated[str | None, typer.Option(metavar="IMAGE", help="Kernel, by name or id.")] = None,
         vcpu: Annotated[int | None, typer.Option(min=1, metavar="N", help="Virtual CPUs (default: 1).")] = None,
         memory: Annotated[
             int | None,
@@ -64,18 +67,23 @@ def register(app: typer.Typer) -> None:
                 help="Size of the disk, e.g. 10G (default: 4G, or the image's own).",
             ),
         ] = None,
-        username: Annotated[str | None, typer.Option(help="Who you are in the guest (default: root).")] = None,
+        username: Annotated[
+            str | None, typer.Option(metavar="NAME", help="Who you are in the guest (default: root).")
+        ] = None,
         password_stdin: Annotated[
             bool, typer.Option("--password-stdin", help="Read that user's password from standard input.")
         ] = False,
         ssh_key: Annotated[
-            list[Path] | None, typer.Option(help="Public key file whose owner may sign in by SSH. Repeatable.")
+            list[Path] | None,
+            typer.Option(metavar="FILE", help="Public key file whose owner may sign in by SSH. Repeatable."),
         ] = None,
-        description: Annotated[str | None, typer.Option(help="For people to read.")] = None,
-        tag: Annotated[list[str] | None, typer.Option(help="A tag to find it by. Repeatable.")] = None,
-        environment: Annotated[str | None, typer.Option(help="E.g. production.")] = None,
-        owner: Annotated[str | None, typer.Option(help="Whom to ask about it.")] = None,
-        boot_args: Annotated[str | None, typer.Option(help="Appended to the kernel's command line.")] = None,
+        description: Annotated[str | None, typer.Option(metavar="TEXT", help="For people to read.")] = None,
+        tag: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="A tag to find it by. Repeatable.")] = None,
+        environment: Annotated[str | None, typer.Option(metavar="TEXT", help="E.g. production.")] = None,
+        owner: Annotated[str | None, typer.Option(metavar="TEXT", help="Whom to ask about it.")] = None,
+        boot_args: Annotated[
+            str | None, typer.Option(metavar="TEXT", help="Appended to the kernel's command line.")
+        ] = None,
         no_start: Annotated[bool, typer.Option("--no-start", help="Create it stopped.")] = False,
         no_wait: NoWait = False,
         timeout: Timeout = TIMEOUT_S,

@@ -24,12 +24,16 @@ def register(app: typer.Typer) -> None:
         cli: Cli,
         vm: VmArgument,
         *,
-        name: Annotated[str | None, typer.Option(help="A new name.")] = None,
-        description: Annotated[str | None, typer.Option(help="For people to read; '' empties it.")] = None,
-        tag: Annotated[list[str] | None, typer.Option(help="The tags it has from now on. Repeatable.")] = None,
+        name: Annotated[str | None, typer.Option(metavar="TEXT", help="A new name.")] = None,
+        description: Annotated[
+            str | None, typer.Option(metavar="TEXT", help="For people to read; '' empties it.")
+        ] = None,
+        tag: Annotated[
+            list[str] | None, typer.Option(metavar="TEXT", help="The tags it has from now on. Repeatable.")
+        ] = None,
         no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all its tags away.")] = False,
-        environment: Annotated[str | None, typer.Option(help="E.g. production; '' empties it.")] = None,
-        owner: Annotated[str | None, typer.Option(help="Whom to ask about it; '' empties it.")] = None,
+        environment: Annotated[str | None, typer.Option(metavar="TEXT", help="E.g. production; '' empties it.")] = None,
+        owner: Annotated[str | None, typer.Option(metavar="TEXT", help="Whom to ask about it; '' empties it.")] = None,
     ) -> None:
         """Change what describes a VM."""
         tags = [] if no_tags else tag or None
@@ -37,7 +41,9 @@ def register(app: typer.Typer) -> None:
         _change(cli, vm, {field: value for field, value in asked.items() if value is not None})
 
     @command(app, "rename", examples="nexus vm rename web-1 web-2")
-    def rename_vm(cli: Cli, vm: VmArgument, name: Annotated[str, typer.Argument(help="The new name.")]) -> None:
+    def rename_vm(
+        cli: Cli, vm: VmArgument, name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")]
+    ) -> None:
         """Give a VM another name. Its host name inside follows at its next start."""
         _change(cli, vm, {"name": name})
 

@@ -4,29 +4,16 @@ Standard output and error stay apart and unchanged; standard input goes along wh
 also from a terminal); signals are passed on; the exit code is the guest's.
 """
 
-import asyncio
-import signal
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from nexus.cli.command import command
-from nexus.cli.failures import INTERRUPTED, OWN_FAILURE, USAGE, CliFailure
+from nexus.cli.failures import OWN_FAILURE, USAGE, CliFailure
 from nexus.cli.invocation import Cli
 from nexus.cli.vm.subject import VmArgument, the_vm
-
-if TYPE_CHECKING:
-    from nexus.client.sessions import ExecRequest, Session
-    from nexus.client.transport import Transport
-
-_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_PATIENCE = 3
-"""Interrupts until we leave a command that will not end by them."""
-_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 class ExecCommand(TyperCommand):
@@ -56,17 +43,19 @@ def register(app: typer.Typer) -> None:
     def exec_in_vm(
         cli: Cli,
         vm: VmArgument,
-        argv: Annotated[
-            list[str], typer.Argument(metavar="-- COMMAND [ARGS]...", help="What to run; no shell is involved.")
-        ],
+        argv: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run; no shell is involved.")],
         *,
-        user: Annotated[str | None, typer.Option("-u", "--user", help="Run as this user (default: the VM's).")] = None,
-        cwd: Annotated[str | None, typer.Option("-w", "--cwd", help="Run in this directory.")] = None,
+        user: Annotated[
+            str | None, typer.Option("-u", "--user", metavar="NAME", help="Run as this user (default: the VM's).")
+        ] = None,
+        cwd: Annotated[
+            str | None, typer.Option("-w", "--cwd", metavar="DIRECTORY", help="Run in this directory.")
+        ] = None,
         env: Annotated[
             list[str] | None, typer.Option("-e", "--env", metavar="K=V", help="Set a variable. Repeatable.")
         ] = None,
         timeout: Annotated[
-            float | None, typer.Option(min=0.001, help="Kill the command after this many seconds.")
+            float | None, typer.Option(metavar="SECONDS", min=0.001, help="Kill the command after this many seconds.")
         ] = None,
         tty: Annotated[bool, typer.Option("-t", "--tty", help="Give the command a terminal.")] = False,
         interactive: Annotated[
@@ -75,6 +64,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Run a command in a VM; the exit code is the command's."""
         from nexus.cli.vm.conversing import terminal_size
+        from nexus.cli.vm.execution import Execution
         from nexus.client.sessions import ExecRequest
 
         target = the_vm(cli, vm)
@@ -101,59 +91,3 @@ def _variable(text: str) -> tuple[str, str]:
     if not name or not equals:
         raise CliFailure(f"{text!r} is no variable.", suggestion="Write it like --env NAME=VALUE.", exit_code=USAGE)
     return name, value
-
-
-@dataclass(kw_only=True)
-class Execution:
-    """One command in flight: input goes there, output comes here, until it ends or the connection does."""
-
-    transport: "Transport"
-    vm_id: UUID
-    request: "ExecRequest"
-    passes_input: bool
-
-    def run(self) -> int:
-        """The exit code. Raises ApiError or Unreachable when there is none."""
-        from nexus.cli.vm import keyboard
-
-        try:
-            if not self.request.tty:
-                return asyncio.run(self._converse())
-            with keyboard.raw_mode(0):
-                return asyncio.run(self._converse())
-        except BrokenPipeError:  # whoever read our output has left, as `head` does
-            return _BROKEN_PIPE
-
-    async def _converse(self) -> int:
-        from nexus.cli.vm.conversing import beside, print_until_end
-        from nexus.client.sessions import open_exec
-
-        async with (
-            open_exec(self.transport, self.vm_id, self.request) as session,
-            beside(self._pass_input(session), self._pass_signals(session)),
-        ):
-            return await print_until_end(session)
-
-    async def _pass_input(self, session: "Session") -> None:
-        from nexus.cli.vm import keyboard
-
-        if self.passes_input:
-            async with keyboard.input_of(0) as chunks:
-                while data := await chunks.get():
-                    await session.send_input(data)
-        await session.end_input()
-
-    async def _pass_signals(self, session: "Session") -> None:
-        from nexus.cli.vm.conversing import signals, terminal_size
-
-        interrupts = 0
-        with signals(*_PASSED_ON, signal.SIGWINCH) as caught:
-            while number := await caught.get():
-                interrupts += number == signal.SIGINT
-                if interrupts > _PATIENCE:
-                    raise CliFailure("Left the command running: it ignores interrupts.", exit_code=INTERRUPTED)
-                if number != signal.SIGWINCH:
-                    await session.signal(number)
-                elif self.request.tty:
-                    cols, rows = terminal_size()
-                    await session.resize(cols=cols, rows=rows)

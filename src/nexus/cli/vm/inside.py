@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         vm: VmArgument,
         *,
         follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes, until Ctrl-C.")] = False,
-        offset: Annotated[int, typer.Option(min=0, help="Begin at this byte.")] = 0,
+        offset: Annotated[int, typer.Option(metavar="BYTE", min=0, help="Begin at this byte.")] = 0,
     ) -> None:
         """Print what a VM's serial console has said: kernel messages, boot, panics. It is read-only; see vm shell."""
         target = the_vm(cli, vm)

@@ -42,7 +42,8 @@ def register(app: typer.Typer) -> None:
         vm: VmArguments,
         *,
         grace: Annotated[
-            int | None, typer.Option(min=0, max=600, help="Seconds the guest may take before its power is cut.")
+            int | None,
+            typer.Option(metavar="SECONDS", min=0, max=600, help="Seconds the guest may take before its power is cut."),
         ] = None,
         no_wait: NoWait = False,
         timeout: Timeout = TIMEOUT_S,

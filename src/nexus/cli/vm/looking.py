@@ -61,11 +61,15 @@ def register(app: typer.Typer) -> None:
     def list_vms(
         cli: Cli,
         *,
-        search: Annotated[str | None, typer.Option("-q", "--search", help="Only with this in the name.")] = None,
-        state: Annotated[str | None, typer.Option(help="Only in this state, e.g. running.")] = None,
-        tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
-        sort: Annotated[str | None, typer.Option(help="Order by this field; -FIELD for descending.")] = None,
-        limit: Annotated[int | None, typer.Option(min=1, help="At most this many.")] = None,
+        search: Annotated[
+            str | None, typer.Option("-q", "--search", metavar="TEXT", help="Only with this in the name.")
+        ] = None,
+        state: Annotated[str | None, typer.Option(metavar="STATE", help="Only in this state, e.g. running.")] = None,
+        tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only with this tag.")] = None,
+        sort: Annotated[
+            str | None, typer.Option(metavar="FIELD", help="Order by this field; -FIELD for descending.")
+        ] = None,
+        limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="At most this many.")] = None,
     ) -> None:
         """List the VMs you may see."""
         found = cli.client.vms.list(q=search, state=state, tag=tag, sort=sort, limit=limit)

@@ -7,20 +7,26 @@ import typer
 
 from nexus.cli.completing import vm_names
 from nexus.cli.invocation import Cli
-from nexus.cli.naming import the
+from nexus.cli.naming import MOST_SUGGESTED, the
 from nexus.cli.waiting import follow
 
 if TYPE_CHECKING:
     from nexus.client.models import Accepted, Vm
 
 VmArgument = Annotated[str, typer.Argument(metavar="VM", help="Name or id of a VM.", autocompletion=vm_names)]
-VmArguments = Annotated[list[str], typer.Argument(metavar="VM...", help="Names or ids.", autocompletion=vm_names)]
+VmArguments = Annotated[list[str], typer.Argument(metavar="VM", help="Names or ids.", autocompletion=vm_names)]
 
 
 def the_vm(cli: Cli, given: str) -> "Vm":
     """The VM meant by a name or an id."""
     vms = cli.client.vms
-    return the("VM", given, get=vms.get, named=lambda name: vms.list(name=name), everything=vms.list)
+    return the(
+        "VM",
+        given,
+        get=vms.get,
+        named=lambda name: vms.list(name=name),
+        everything=lambda: vms.list(limit=MOST_SUGGESTED),
+    )
 
 
 def settle(cli: Cli, accepted: "Accepted", *, label: str, timeout_s: float) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NoReturn
 from uuid import UUID
 
 from nexus.cli.failures import CliFailure
@@ -65,7 +66,7 @@ class Terminal:
         while data := await typed.get():
             kept, wants_to_leave = escape.feed(data) if escape else (data, False)
             if wants_to_leave:
-                raise _Left(0)
+                await self._leave(0)
             if kept:
                 await self.outbox.put(kept)
         await self.outbox.put(b"")
@@ -78,9 +79,10 @@ class Terminal:
                 self.transport, self.vm_id, cols=cols, rows=rows, session=self.session, offset=self.offset
             )
             try:
-                async with shell as session, beside(self._send_on(session)):
+                async with shell as session:
                     self.connection = session
-                    return await self._print(session)
+                    async with beside(self._send_on(session)):
+                        return await self._print(session)
             except ClientError as lost:
                 self._consider(lost)
             finally:
@@ -91,7 +93,7 @@ class Terminal:
         async for event in session.events():
             match event:
                 case Opened(id=session_id, offset=offset):
-                    self._arrive(session_id, offset)
+                    await self._arrive(session_id, offset)
                 case Output(data=data):
                     await keyboard.write(_STDOUT, data)
                     self.offset += len(data)
@@ -99,7 +101,9 @@ class Terminal:
                     return code
         raise AssertionError("events() ends with Ended or an error")
 
-    def _arrive(self, session_id: str, offset: int) -> None:
+    async def _arrive(self, session_id: str, offset: int) -> None:
+        if self.session is not None:
+            await self._resize()  # the terminal may have changed meanwhile
         if self.session is not None and offset > self.offset:
             self._notice(f"{offset - self.offset} bytes of output were lost meanwhile")
         self.session, self.offset, self.lost_at = session_id, offset, None
@@ -124,13 +128,21 @@ class Terminal:
     async def _heed(self, caught: "asyncio.Queue[signal.Signals]") -> None:
         while number := await caught.get():
             if number != signal.SIGWINCH:
-                raise _Left(128 + number)
-            if self.connection is not None:
-                cols, rows = terminal_size()
-                with suppress(
-                    Unreachable
-                ):  # the reader of the connection meets that too; the next one is opened with the size
-                    await self.connection.resize(cols=cols, rows=rows)
+                await self._leave(128 + number)
+            await self._resize()
+
+    async def _resize(self) -> None:
+        if self.connection is not None:
+            cols, rows = terminal_size()
+            with suppress(Unreachable):  # whoever reads from the connection meets that too
+                await self.connection.resize(cols=cols, rows=rows)
+
+    async def _leave(self, exit_code: int) -> NoReturn:
+        """Hang up, as a modem would: a shell that is left without a word runs on in the guest."""
+        if self.connection is not None:
+            with suppress(Unreachable):
+                await self.connection.signal(signal.SIGHUP)
+        raise _Left(exit_code)
 
     def _notice(self, words: str) -> None:
         """A line from us amid the guest's output; in raw mode a line feed does not return the carriage."""

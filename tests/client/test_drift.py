@@ -1,0 +1,185 @@
+"""The client against the manager's own OpenAPI description: every path, parameter, body field and model field that the
+client relies on must be there.
+
+Each method is called for real, with every argument it takes, against a transport that answers nothing useful and writes
+down what was asked. So a method that is added here without an entry fails as well.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+from uuid import UUID
+
+import httpx
+import pytest
+
+from nexus.client import models
+from nexus.client.api import Client
+from nexus.client.errors import ClientError
+from nexus.client.transport import Transport
+from nexus.manager.app import endpoints_of
+from nexus.manager.wiring import describe
+
+ID = UUID("0192f0c1-0000-7000-8000-000000000001")
+VM_SPEC: dict[str, object] = {
+    "name": "web-1", "vcpu": 1, "mem_mib": 512, "image": "a", "kernel": "b", "disk_size_bytes": 1, "username": "root",
+    "password": "x", "ssh_authorized_keys": [], "description": "", "tags": [], "environment": "", "owner": "",
+    "boot_args": "", "start": False,
+}  # fmt: skip
+VM_CHANGES: dict[str, object] = {"name": "web-2", "description": "", "tags": [], "environment": "", "owner": ""}
+IMAGE_SPEC = {
+    "kind": "rootfs",
+    "name": "a",
+    "description": "",
+    "sha256": "",
+    "size": 1,
+    "host_path": "",
+    "is_default": True,
+}
+
+CALLS: dict[str, Callable[[Client], object]] = {
+    "auth.login": lambda client: client.auth.login(username="a", password="b"),
+    "auth.logout": lambda client: client.auth.logout(),
+    "auth.me": lambda client: client.auth.me(),
+    "auth.change_password": lambda client: client.auth.change_password(current_password="a", new_password="b"),
+    "vms.list": lambda client: client.vms.list(q="a", state="running", tag="a", name="a", sort="name", limit=1),
+    "vms.get": lambda client: client.vms.get(ID),
+    "vms.create": lambda client: client.vms.create(VM_SPEC),
+    "vms.edit": lambda client: client.vms.edit(ID, VM_CHANGES),
+    "vms.delete": lambda client: client.vms.delete(ID),
+    "vms.act(start)": lambda client: client.vms.act(ID, "start"),
+    "vms.act(stop)": lambda client: client.vms.act(ID, "stop", grace_s=1),
+    "vms.act(pause)": lambda client: client.vms.act(ID, "pause"),
+    "vms.act(resume)": lambda client: client.vms.act(ID, "resume"),
+    "vms.act(reboot)": lambda client: client.vms.act(ID, "reboot"),
+    "vms.act(ctrl-alt-del)": lambda client: client.vms.act(ID, "ctrl-alt-del"),
+    "vms.credentials": lambda client: client.vms.credentials(ID),
+    "vms.metrics": lambda client: client.vms.metrics(ID),
+    "vms.console": lambda client: client.vms.console(ID, offset=0),
+    "images.list": lambda client: client.images.list(kind="kernel", name="a"),
+    "images.get": lambda client: client.images.get(ID),
+    "images.create": lambda client: client.images.create(IMAGE_SPEC),
+    "images.delete": lambda client: client.images.delete(ID),
+    "hosts.list": lambda client: client.hosts.list(),
+    "hosts.get": lambda client: client.hosts.get(ID),
+    "operations.list": lambda client: client.operations.list(status="running", subject_id=ID, limit=1),
+    "operations.get": lambda client: client.operations.get(ID, wait_s=1),
+    "health": lambda client: client.health(),
+}
+
+SCHEMAS: dict[type[models.Answer], str] = {
+    models.User: "UserBody",
+    models.Login: "LoginAnswer",
+    models.Action: "ActionBody",
+    models.Vm: "VmBody",
+    models.Credentials: "ShellCredentials",
+    models.Image: "ImageBody",
+    models.Amounts: "AmountsBody",
+    models.Host: "HostDetail",
+    models.Operation: "OperationBody",
+    models.Created: "Created",
+    models.Accepted: "Done",
+    models.Metrics: "MachineMetrics",
+}
+NOT_IN_THE_DESCRIPTION = {models.Answer, models.ConsoleChunk, models.Happening}
+"""The base; a raw body with headers; what a stream says."""
+
+WEBSOCKETS = ("/v1/vms/{vm_id}/shell/ws", "/v1/vms/{vm_id}/exec/ws", "/v1/vms/{vm_id}/metrics/ws", "/v1/events")
+
+
+@dataclass(frozen=True)
+class Asked:
+    method: Literal["get", "post", "put", "patch", "delete"]
+    path: str
+    query: frozenset[str]
+    body: frozenset[str]
+
+
+def asked_by(call: Callable[[Client], object]) -> Asked:
+    """The request that `call` makes."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={})
+
+    transport = Transport(url="http://manager")
+    transport.__dict__["_http"] = httpx.Client(base_url=transport.url, transport=httpx.MockTransport(answer))
+    with suppress(ClientError):  # the answer is empty; what counts is the question
+        call(Client(transport))
+    [request] = seen
+    body = frozenset(json.loads(request.content)) if request.content else frozenset[str]()
+    method: Any = request.method.lower()
+    return Asked(method, request.url.path, frozenset(request.url.params), body)
+
+
+@cache
+def description() -> dict[str, Any]:
+    return describe().openapi()
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with its reference followed, and the one that is not null of a choice."""
+    if "$ref" in schema:
+        return resolved(description()["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    if "anyOf" in schema:
+        return resolved(next(one for one in schema["anyOf"] if one.get("type") != "null"))
+    return schema
+
+
+def described(asked: Asked) -> dict[str, Any]:
+    """The operation in the description that answers this request."""
+    for template, operations in description()["paths"].items():
+        if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), asked.path) and asked.method in operations:
+            return operations[asked.method]
+    raise AssertionError(f"the manager describes no {asked.method.upper()} {asked.path}")
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_request_of_the_client_is_one_the_manager_describes(name: str) -> None:
+    asked = asked_by(CALLS[name])
+    operation = described(asked)
+    parameters = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+    assert asked.query <= parameters
+    if asked.body:
+        body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+        assert asked.body <= set(body["properties"])
+        assert set(body.get("required", ())) <= asked.body
+
+
+@pytest.mark.parametrize("model", SCHEMAS)
+def test_every_field_of_a_model_is_in_the_managers_schema(model: type[models.Answer]) -> None:
+    schema = resolved({"$ref": f"/{SCHEMAS[model]}"})
+    assert set(model.model_fields) <= set(schema["properties"])
+    needed = {name for name, field in model.model_fields.items() if field.is_required()}
+    assert needed <= set(schema.get("required", ()))
+
+
+def test_every_model_is_compared_with_a_schema() -> None:
+    ours = {
+        one
+        for _, one in inspect.getmembers(models, inspect.isclass)
+        if issubclass(one, models.Answer) and one.__module__ == models.__name__
+    }
+    assert ours == set(SCHEMAS) | NOT_IN_THE_DESCRIPTION
+
+
+def test_every_method_of_the_client_is_tried() -> None:
+    def methods() -> Iterator[str]:
+        client = Client(Transport(url="http://manager"))
+        for noun in ("auth", "vms", "images", "hosts", "operations"):
+            for name, _ in inspect.getmembers(getattr(client, noun), inspect.ismethod):
+                if not name.startswith("_"):
+                    yield f"{noun}.{name}"
+
+    assert {name.partition("(")[0] for name in CALLS} == {*methods(), "health"}
+
+
+@pytest.mark.parametrize("path", WEBSOCKETS)
+def test_the_websockets_exist(path: str) -> None:
+    assert path in {one.path for one in endpoints_of(describe()) if one.method == "WEBSOCKET"}
