@@ -64,7 +64,7 @@ def postgres_server(session_tmp: Path) -> Iterator[embedded.Postgres]:
             group=server.run_as_group,
         )
     try:
-        _wait_for_socket(server.socket_dir / ".s.PGSQL.5432", process)
+        _wait_until_ready(session_tmp / "postgres.log", process)
         yield server
     finally:
         process.send_signal(signal.SIGINT)
@@ -113,9 +113,10 @@ def systemd_image(built_images: images.Store) -> images.Image:
     return built.images[0]
 
 
-def _wait_for_socket(path: Path, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until it takes connections: its socket is there a moment earlier."""
     deadline = time.monotonic() + 20
-    while not path.exists():
+    while b"ready to accept connections" not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"PostgreSQL did not start (status {process.returncode})")
         time.sleep(0.02)

@@ -35,7 +35,7 @@ class Move(StrEnum):
     POWER = "power"
     """Send what the hypervisor should do."""
     WAIT = "wait"
-    """Nothing to send: the guest is on its way up, or the host is trying to get over a fault."""
+    """Nothing to send: the boot is being prepared, the guest comes up, or its host tries to get over a fault."""
     SETTLE = "settle"
     """The wish has come true."""
     CONCLUDE = "conclude"
@@ -80,9 +80,9 @@ class Facts:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the boot that was asked for ended although it should run."""
-        wanted = self.goal in (Goal.ON, Goal.PAUSED)
-        return wanted and self.boot > 0 and self.is_defined and self.seen is Power.OFF and self.is_current
+        """Whether the boot that was asked for ended although it should run. One that has begun may still be off."""
+        is_wanted = self.goal in (Goal.ON, Goal.PAUSED)
+        return is_wanted and self.seen is Power.OFF and self.exit is not None and self.exit.boot >= self.boot > 0
 
     @property
     def has_fresh_fault(self) -> bool:
@@ -118,11 +118,11 @@ def decide(facts: Facts) -> Move:
         return Move.GIVE_UP
     if facts.seen_generation < facts.generation or not facts.is_defined:
         return Move.DEFINE
-    if not is_reached(facts):
-        return Move.WAIT if facts.has_fresh_fault else Move.POWER
-    if facts.goal is Goal.ON and facts.seen_guest is GuestPhase.BOOTING:
-        return Move.WAIT
-    return Move.SETTLE
+    if is_reached(facts):
+        is_booting = facts.goal is Goal.ON and facts.seen_guest is GuestPhase.BOOTING
+        return Move.WAIT if is_booting else Move.SETTLE
+    is_preparing = facts.goal is Goal.ON and facts.seen is Power.OFF and facts.is_current
+    return Move.WAIT if is_preparing or facts.has_fresh_fault else Move.POWER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,14 +139,12 @@ _KILLED = (ExitReason.VMM_KILLED, ExitReason.GUEST_PANIC)
 _FAILED = (ExitReason.VMM_FAILED, ExitReason.BOOT_TIMEOUT)
 
 
-def conclude(goal: Goal, ended: Exit | None) -> Verdict:
+def conclude(goal: Goal, ended: Exit) -> Verdict:
     """Read the end of a boot that was meant to go on.
 
     A guest that reboots, and a running machine whose host restarted, boot again. A guest that powered itself off stays
     off, as does one whose VMM died under it (with a fault). A boot that never came up keeps its goal and has a fault.
     """
-    if ended is None:
-        return Verdict(goal=Goal.OFF, fault="It is off, and its host cannot say why.", why="It was found switched off.")
     if ended.reason is ExitReason.GUEST_REBOOT or (ended.reason is ExitReason.HOST_REBOOTED and goal is Goal.ON):
         return Verdict(goal=Goal.ON, boots_again=True)
     if ended.reason in _FAILED:

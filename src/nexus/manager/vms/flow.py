@@ -60,7 +60,7 @@ class VmFlow(Flow[Moving]):
     def decide(self, facts: Moving) -> str | Next:
         move = decide(facts.facts)
         if move is Move.WAIT:
-            return nap(LOOK_AGAIN_S, facts.facts.seen_fault or "the guest is booting")
+            return nap(LOOK_AGAIN_S, facts.facts.seen_fault or facts.vm.machine.stage or "the guest is booting")
         return move.value
 
     async def absorb(self, tx: Tx, facts: Moving, found: object) -> None:
@@ -105,7 +105,10 @@ class VmFlow(Flow[Moving]):
     @in_tx
     async def conclude(self, tx: Tx, facts: Moving) -> Next:
         """A boot ended by itself: wish for what that means."""
-        vm, verdict = facts.vm, conclude(facts.facts.goal, facts.facts.exit)
+        vm, ended = facts.vm, facts.facts.exit
+        if ended is None:
+            return hop()
+        verdict = conclude(facts.facts.goal, ended)
         if verdict.boots_again:
             await machines.boot_again(tx, vm.machine.id, verdict.goal)
             return hop()
