@@ -44,6 +44,9 @@ class AgentSettings(Settings):
     )
     name: str | None = Field(default=None, alias="AGENT_NAME", description="This host's name; default: its host name")
     vmm: Literal["auto", "qemu", "fake"] = Field(default="auto", alias="AGENT_VMM")
+    fake_boot_s: float = Field(
+        default=0, ge=0, alias="AGENT_FAKE_BOOT_S", description="With AGENT_VMM=fake: how long a simulated guest boots"
+    )
     accel: Literal["auto", "kvm", "tcg"] = Field(default="auto", alias="AGENT_ACCEL")
     network: Literal["auto", "bridge", "user"] = Field(default="auto", alias="AGENT_NETWORK")
     user_net_restrict: bool = Field(

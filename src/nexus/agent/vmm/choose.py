@@ -26,7 +26,7 @@ async def choose_vmm(
 ) -> Vmm:
     """Raises NoHypervisor, AcceleratorTrouble."""
     if settings.vmm == "fake":
-        return FakeVmm(machines=machines, clock=clock)
+        return FakeVmm(machines=machines, clock=clock, boot_s=settings.fake_boot_s)
     binary = shutil.which(BINARY)
     if binary is None:
         raise NoHypervisor(f"{BINARY} is not installed (Debian: apt-get install qemu-system-x86)")

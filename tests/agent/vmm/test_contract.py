@@ -1,0 +1,149 @@
+"""What every hypervisor driver keeps: one suite, run over all of them."""
+
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from tests.agent.lab import eventually
+from tests.agent.vmm.conftest import Lab
+
+from nexus.agent.vmm.port import Definition, Vmm, VmmTrouble
+from nexus.protocol.guest import PowerAction
+from nexus.protocol.machines import ExitReason, Power
+
+
+class Watcher:
+    """Remembers which machines were said to have changed."""
+
+    def __init__(self, vmm: Vmm) -> None:
+        self.told: list[UUID] = []
+        vmm.listen(self.told.append)
+
+
+async def ended(vmm: Vmm, machine: UUID, watcher: Watcher) -> tuple[ExitReason, str]:
+    """How the VMM ended, once the driver has told that something changed."""
+    await eventually(lambda: machine in watcher.told)
+    while (state := await vmm.observe(machine)).power is not Power.OFF:
+        watcher.told.clear()
+        await eventually(lambda: machine in watcher.told)
+    assert state.exit is not None
+    assert state.exit.why.endswith(".")
+    return state.exit.reason, state.exit.why
+
+
+async def test_a_machine_never_started_is_off_without_an_exit(vmm: Vmm) -> None:
+    state = await vmm.observe(uuid4())
+    assert (state.power, state.launch, state.exit) == (Power.OFF, 0, None)
+
+
+async def test_stopping_pausing_and_discarding_what_is_off(vmm: Vmm, definition: Definition) -> None:
+    await vmm.define(definition)
+    await vmm.stop(definition.id)
+    with pytest.raises(VmmTrouble):
+        await vmm.pause(definition.id)
+    with pytest.raises(VmmTrouble):
+        await vmm.resume(definition.id)
+    await vmm.discard(definition.id)
+    await vmm.discard(definition.id)
+    assert await vmm.counters(definition.id) is None
+
+
+async def test_a_launch_happens_once_and_its_end_is_kept(vmm: Vmm, definition: Definition) -> None:
+    await vmm.start(definition, launch=1)
+    first = await vmm.observe(definition.id)
+    await vmm.start(definition, launch=1)
+    assert await vmm.observe(definition.id) == first
+    assert (first.power, first.launch) == (Power.ON, 1)
+    assert await vmm.counters(definition.id) is not None
+    with pytest.raises(VmmTrouble):
+        await vmm.start(definition, launch=2)
+    await vmm.pause(definition.id)
+    await vmm.pause(definition.id)
+    assert (await vmm.observe(definition.id)).power is Power.PAUSED
+    await vmm.resume(definition.id)
+    assert (await vmm.observe(definition.id)).power is Power.ON
+    await vmm.stop(definition.id)
+    await vmm.stop(definition.id)
+    off = await vmm.observe(definition.id)
+    assert off.exit is not None
+    assert (off.power, off.launch, off.exit.reason) == (Power.OFF, 1, ExitReason.ASKED)
+    await vmm.start(definition, launch=1)
+    assert await vmm.observe(definition.id) == off
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [(PowerAction.POWEROFF, ExitReason.GUEST_SHUTDOWN), (PowerAction.REBOOT, ExitReason.GUEST_REBOOT)],
+)
+async def test_a_guest_that_ends_by_itself_is_told_apart(
+    lab: Lab, vmm: Vmm, definition: Definition, action: PowerAction, reason: ExitReason
+) -> None:
+    watcher = Watcher(vmm)
+    await vmm.start(definition, launch=1)
+    async with lab.guest(vmm, definition.id) as guest:
+        await guest.power(action)
+        assert (await ended(vmm, definition.id, watcher))[0] is reason
+
+
+async def test_a_vmm_that_is_killed_is_noticed(lab: Lab, vmm: Vmm, definition: Definition) -> None:
+    watcher = Watcher(vmm)
+    await vmm.start(definition, launch=1)
+    await lab.kill(vmm, definition.id)
+    assert (await ended(vmm, definition.id, watcher))[0] is ExitReason.VMM_KILLED
+
+
+async def test_a_running_machine_is_adopted_and_its_guest_reached(lab: Lab, vmm: Vmm, definition: Definition) -> None:
+    await vmm.start(definition, launch=1)
+    before = await vmm.observe(definition.id)
+    await vmm.close()
+    second = lab.make()
+    try:
+        assert await second.adopt(definition.id) == before
+        async with lab.guest(second, definition.id) as guest:
+            assert (await guest.health()).protocol == 1
+        await second.pause(definition.id)
+        await second.close()
+        second = lab.make()
+        assert (await second.adopt(definition.id)).power is Power.PAUSED
+    finally:
+        await second.close()
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [(PowerAction.POWEROFF, ExitReason.GUEST_SHUTDOWN), (PowerAction.REBOOT, ExitReason.GUEST_REBOOT)],
+)
+async def test_what_a_guest_did_while_nobody_watched_is_known_afterwards(
+    lab: Lab, vmm: Vmm, definition: Definition, action: PowerAction, reason: ExitReason
+) -> None:
+    await vmm.start(definition, launch=1)
+    async with lab.guest(vmm, definition.id) as guest:
+        await vmm.close()
+        await guest.power(action)
+        await guest_is_gone(lab, definition)
+    second = lab.make()
+    watcher = Watcher(second)
+    try:
+        state = await second.adopt(definition.id)
+        if state.power is Power.OFF:
+            watcher.told.append(definition.id)
+        assert (await ended(second, definition.id, watcher))[0] is reason
+    finally:
+        await second.close()
+
+
+async def guest_is_gone(lab: Lab, definition: Definition) -> None:
+    """A real guest says so on its console; the simulated one has ended when its answer came."""
+    console = lab.root / "machines" / str(definition.id) / "console.log"
+    await eventually(lambda: lab.name == "fake" or b"reboot:" in console.read_bytes())
+
+
+async def test_discarding_a_running_machine_leaves_nothing(lab: Lab, vmm: Vmm, definition: Definition) -> None:
+    await vmm.start(definition, launch=1)
+    pid = (await vmm.observe(definition.id)).pid
+    await vmm.discard(definition.id)
+    assert pid is None or not Path(f"/proc/{pid}").exists()
+    home = lab.root / "machines" / str(definition.id)
+    assert {path.name for path in home.iterdir()} <= {"disks", "initramfs"}
+    assert not (lab.root / "m" / str(definition.id)).exists()
+    assert (await vmm.observe(definition.id)).launch == 0
