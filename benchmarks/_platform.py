@@ -12,8 +12,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 
 READY_DEADLINE_S = 300
 
@@ -25,6 +27,7 @@ class Platform:
     url: str
     data: Path
     http: httpx.Client
+    supervisor: psutil.Process
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def platform(**settings: str) -> Generator[Platform]:
         try:
             token = _wait_ready(process, url, home)
             with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=90) as client:
-                yield Platform(url, home / "data", client)
+                yield Platform(url, home / "data", client, psutil.Process(process.pid))
                 delete_all(client)
         finally:
             subprocess.run([*cli, "down"], env=env, stdout=log, stderr=log, check=False)
@@ -55,9 +58,15 @@ def platform(**settings: str) -> Generator[Platform]:
             shutil.rmtree(home)
 
 
+def checked(answer: httpx.Response) -> Any:
+    """The JSON of an answer that is none of an error."""
+    answer.raise_for_status()
+    return answer.json()
+
+
 def delete_all(http: httpx.Client) -> None:
     """Delete every VM and wait until nothing is left of it."""
-    for vm in http.get("/v1/vms", params={"limit": 500}).raise_for_status().json()["items"]:
+    for vm in checked(http.get("/v1/vms", params={"limit": 500}))["items"]:
         http.delete(f"/v1/vms/{vm['id']}", params={"wait": 60}).raise_for_status()
 
 

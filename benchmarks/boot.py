@@ -18,13 +18,10 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import httpx
-
 from benchmarks._figures import paired_ratio, spread
-from benchmarks._platform import Platform, platform
+from benchmarks._platform import Platform, checked, platform
 from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.machines.guest_config import write_initramfs
@@ -53,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     rounds = Rounds()
     with platform() as here:
-        acceleration = here.http.get("/v1/hosts").json()["items"][0]["acceleration"]
+        acceleration = checked(here.http.get("/v1/hosts"))["items"][0]["acceleration"]
         accelerator = Accelerator(acceleration, measure_khz() if acceleration == "tcg" else None)
         for number in range(-1, options.rounds):  # the first is not counted: it fetches the images
             kept = rounds if number >= 0 else Rounds()
@@ -75,12 +72,12 @@ def _time_platform(here: Platform, memory_mib: int, rounds: Rounds) -> None:
     begun = time.perf_counter()
     made = here.http.post("/v1/vms", json={"name": f"b-{uuid4().hex[:12]}", "vcpu": 1, "mem_mib": memory_mib})
     answered = time.perf_counter()
-    vm = _checked(made)["id"]
-    operation = _checked(here.http.get(f"/v1/operations/{_checked(made)['operation_id']}", params={"wait": 60}))
+    vm = checked(made)["id"]
+    operation = checked(here.http.get(f"/v1/operations/{checked(made)['operation_id']}", params={"wait": 60}))
     ready = time.perf_counter()
     if operation["item"]["status"] != "done":
         raise RuntimeError(f"the VM did not come up: {operation}")
-    ran = _checked(here.http.post(f"/v1/vms/{vm}/exec", json={"argv": ["true"]}))
+    ran = checked(here.http.post(f"/v1/vms/{vm}/exec", json={"argv": ["true"]}))
     done = time.perf_counter()
     if ran["exit_code"] != 0:
         raise RuntimeError(f"true failed: {ran}")
@@ -88,11 +85,6 @@ def _time_platform(here: Platform, memory_mib: int, rounds: Rounds) -> None:
     rounds.ready.append(ready - begun)
     rounds.platform.append(done - begun)
     here.http.delete(f"/v1/vms/{vm}", params={"wait": 60}).raise_for_status()
-
-
-def _checked(answer: httpx.Response) -> Any:
-    answer.raise_for_status()
-    return answer.json()
 
 
 def _time_plain(here: Platform, memory_mib: int, accelerator: Accelerator) -> float:
@@ -106,7 +98,7 @@ def _time_plain(here: Platform, memory_mib: int, accelerator: Accelerator) -> fl
 def _boot_plain(here: Platform, home: Path, memory_mib: int, accelerator: Accelerator) -> float:
     images = {
         image["kind"]: Path(image["path"])
-        for image in _checked(here.http.get("/v1/images"))["items"]
+        for image in checked(here.http.get("/v1/images"))["items"]
         if image["is_default"]
     }
     overlay = home / "overlay.img"
