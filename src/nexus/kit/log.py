@@ -14,6 +14,9 @@ from structlog._config import BoundLoggerLazyProxy
 
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "credential", "private_key")
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Without local variables: one of them may be a password."""
+
 
 def _mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key in event:
@@ -31,7 +34,7 @@ def setup(*, process: str, level: str = "info", pretty: bool = False) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             _mask_secrets,
-            structlog.processors.dict_tracebacks if not pretty else structlog.processors.format_exc_info,
+            _TRACEBACKS if not pretty else structlog.processors.format_exc_info,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
