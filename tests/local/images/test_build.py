@@ -79,6 +79,27 @@ def test_a_second_build_makes_nothing_and_asks_nobody(here: Path, guest_init: Pa
 
 
 @pytest.mark.usefixtures("offline")
+def test_the_cache_may_be_emptied_without_harm(here: Path, guest_init: Path) -> None:
+    shutil.rmtree(here / "cache")
+    assert build(here, guest_init).made == ()
+
+
+def test_modules_that_were_lost_with_the_cache_are_made_again(
+    here: Path, tmp_path: Path, built_images: images.Store
+) -> None:
+    shutil.rmtree(here / "cache")
+    packages = here / "cache" / "apt" / "archives"
+    packages.mkdir(parents=True)
+    for package in (built_images.root.parent / "cache" / "apt" / "archives").glob("linux-*.deb"):
+        (packages / package.name).symlink_to(package)
+    program = tmp_path / "init"
+    program.write_bytes(b"another program")
+    built = build(here, program, "initramfs")
+    assert built.made == ("kernel", "initramfs")
+    assert b"modules/order\0" in images.Store(here / "images").path(built.images[0]).read_bytes()
+
+
+@pytest.mark.usefixtures("offline")
 def test_a_new_guest_program_makes_a_new_initramfs_and_nothing_else(here: Path, tmp_path: Path) -> None:
     program = tmp_path / "init"
     program.write_bytes(b"another program")
@@ -119,9 +140,7 @@ def test_an_unknown_recipe_is_refused_with_those_there_are(tmp_path: Path) -> No
     assert refused.value.advice == "Choose among kernel, initramfs, python, systemd."
 
 
-def test_without_mmdebstrap_the_package_to_install_is_named(
-    here: Path, guest_init: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_mmdebstrap_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def do_nothing(_apt: Apt, _progress: Progress) -> None:
         pass
 
@@ -131,7 +150,7 @@ def test_without_mmdebstrap_the_package_to_install_is_named(
     monkeypatch.setattr(Apt, "update", do_nothing)
     monkeypatch.setattr(shutil, "which", find_nothing)
     with pytest.raises(images.ImageBuildError, match="mmdebstrap is not installed") as refused:
-        build(here, guest_init, "systemd")
+        build(tmp_path / "fresh", tmp_path, "systemd")
     assert "apt-get install mmdebstrap" in refused.value.advice
 
 
@@ -155,3 +174,18 @@ def test_the_command_fails_with_reason_and_advice(tmp_path: Path, here: Path) ->
     assert "cannot read the guest program" in done.stderr
     assert "make build" in done.stderr
     assert done.stdout == ""
+
+
+def test_the_systemd_image_is_whole_and_carries_no_identity(
+    built_images: images.Store, systemd_image: images.Image
+) -> None:
+    listing = subprocess.run(
+        ["unsquashfs", "-lls", "-d", "", built_images.path(systemd_image)], capture_output=True, text=True, check=True
+    ).stdout
+    found = {line.split()[5]: line.split() for line in listing.splitlines() if len(line.split()) > 5}
+    assert {"/usr/bin/apt", "/usr/sbin/sshd", "/usr/lib/systemd/systemd", "/usr/sbin/init"} <= found.keys()
+    assert found["/etc/machine-id"][2] == "0"
+    assert not [path for path in found if path.startswith(("/etc/ssh/ssh_host_", "/dev/", "/var/lib/systemd/random"))]
+    assert found["/usr/bin/passwd"][0].startswith("-rws")
+    assert found["/etc/shadow"][1] == "root/shadow"
+    assert not systemd_image.is_default

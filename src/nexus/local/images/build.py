@@ -81,15 +81,18 @@ class _Builder:
     def downloaded_bytes(self) -> int:
         return self._apt.downloaded_bytes if self._apt else 0
 
-    def kernel(self) -> Image:
+    def kernel(self, *, with_modules: bool = False) -> Image:
+        """With `with_modules` its modules are in the cache afterwards, which they are not if that was emptied."""
         recipe, digest = recipes.kernel()
         inputs = self._inputs(digest)
         present = self._store.find("kernel", inputs)
-        if present and not self._refresh and self._modules_path(present).exists():
+        if present and with_modules and not self._modules_path(present).exists():
+            present = None
+        if present and not self._refresh:
             return present
         apt = self._fresh_apt()
         needed = kernel.packages(apt, recipe, self._distribution.id)
-        if present and present.packages == _versions(needed) and self._modules_path(present).exists():
+        if present and present.packages == _versions(needed):
             return present
         self._progress.stage("downloading the kernel")
         unpacked = kernel.build(recipe, apt.download(needed, self._progress), self._progress)
@@ -119,15 +122,14 @@ class _Builder:
             raise ImageBuildError(
                 f"cannot read the guest program {guest_init}: {missing.strerror}", advice="Build it first: make build."
             ) from missing
-        modules = self._modules_path(of_kernel).read_bytes()
         inputs = {
-            "builder": str(recipes.BUILDER_VERSION),
+            "recipe": of_kernel.inputs["recipe"],
             "kernel": of_kernel.sha256,
-            "modules": hashlib.sha256(modules).hexdigest(),
             "init": hashlib.sha256(init).hexdigest(),
         }
         if present := self._store.find("initramfs", inputs):
             return present
+        modules = self._modules_path(self.kernel(with_modules=True)).read_bytes()
         self._progress.stage("making the initramfs")
         with self._store.draft() as draft:
             draft.write_bytes(initramfs.build(init, modules))

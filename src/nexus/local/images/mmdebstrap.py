@@ -30,7 +30,7 @@ def install(
             f"mmdebstrap is not installed; the image {loaded.name} is made with it",
             advice="Install the package mmdebstrap (apt-get install mmdebstrap), then try again.",
         )
-    progress.stage("installing the system with mmdebstrap (about half a minute)")
+    progress.stage("installing the system with mmdebstrap (half a minute or more)")
     command = [
         program, "--variant=minbase", "--format=tar", f"--include={','.join(loaded.recipe.packages)}",
         distribution.codename, "-", apt.sources_file,
