@@ -3,13 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.agent.lab import ImageSet, built, eventually, machine_spec
+from tests.agent.lab import ImageSet, built, machine_spec
 
 from nexus.agent.facts import host_boot_id
 from nexus.agent.guest.channel import GuestChannel
@@ -69,16 +69,29 @@ class Guest:
             await stream.send(Frame.END_OF_INPUT)
             return await gather(stream)
 
+    async def add_user(self, name: str, number: int) -> None:
+        """A user as an image might have it."""
+        line = f"{name}:x:{number}:{number}::/home/{name}:/bin/sh"
+        script = f"echo {line} >> /etc/passwd; mkdir -p /home/{name}; chown {number}:{number} /home/{name}"
+        assert (await self.run("sh", "-c", script)).exit.code == 0
+
     async def is_off(self) -> bool:
         return (await self.vmm.observe(self.spec.id)).power is Power.OFF
 
     async def wait_off(self, *, within_s: float) -> float:
         """Seconds until the VMM had gone."""
         begun = time.monotonic()
-        async with asyncio.timeout(within_s):
-            while not await self.is_off():
-                await asyncio.sleep(0.02)
+        await holds(self.is_off, within_s=within_s)
         return time.monotonic() - begun
+
+
+async def holds(condition: Callable[[], Awaitable[bool]], *, within_s: float = 20) -> None:
+    """Wait until the condition holds. Raises TimeoutError when it does not."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.02)
 
 
 async def gather(stream: SessionStream) -> Ran:
@@ -146,7 +159,7 @@ async def _define(
 
 
 @asynccontextmanager
-async def booted(root: Path, store: images.Store, using: ImageSet, **other: object) -> AsyncIterator[Guest]:
+async def booted(root: Path, store: images.Store, using: ImageSet, **other: object) -> AsyncGenerator[Guest]:
     uid = 64_900_002 if os.geteuid() == 0 else None
     async with AsyncExitStack() as stack:
         guest = await boot(root, store, using, uid=uid, **other)
@@ -164,6 +177,3 @@ async def guest(session_tmp: Path, built_images: images.Store, request: pytest.F
     root.mkdir(mode=0o711)
     async with booted(root, built_images, built(built_images)) as running:
         yield running
-
-
-__all__ = ["Guest", "Ran", "booted", "eventually", "gather"]

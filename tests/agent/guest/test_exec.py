@@ -5,9 +5,9 @@ import hashlib
 import time
 
 import pytest
-from tests.agent.guest.conftest import KEY, PASSWORD_HASH, Guest, gather
+from tests.agent.guest.conftest import KEY, PASSWORD_HASH, Guest, gather, holds
 
-from nexus.protocol.guest import Frame, SessionKind, SessionRequest
+from nexus.protocol.guest import Frame, SessionKind, SessionRequest, SessionSeen
 from nexus.protocol.trouble import Gone, Refused
 
 pytestmark = pytest.mark.vm
@@ -35,7 +35,7 @@ async def test_output_error_output_and_exit_code_come_apart(guest: Guest) -> Non
 
 
 async def test_environment_directory_and_user_are_as_asked(guest: Guest) -> None:
-    await guest.run("sh", "-c", "id alice || adduser -D alice || useradd -m alice")
+    await guest.add_user("alice", 2001)
     ran = await guest.run("sh", "-c", 'id -un; pwd; echo "$HOME $USER $A"', user="alice", cwd="/tmp", env={"A": "b c"})
     assert ran.out.decode().splitlines() == ["alice", "/tmp", "/home/alice alice b c"]
     ran = await guest.run("pwd")
@@ -90,9 +90,11 @@ async def test_large_input_and_output_arrive_byte_for_byte(guest: Guest) -> None
 async def test_nothing_is_lost_to_a_watcher_that_comes_late(guest: Guest) -> None:
     script = "import sys\nfor i in range(200000): print(i)"
     session = await guest.client.open_session(SessionRequest(kind=SessionKind.EXEC, argv=(*PYTHON, script)))
-    async with asyncio.timeout(30):
-        while (await seen(guest, session)).end_offset < 256 * 1024:
-            await asyncio.sleep(0.02)
+
+    async def is_full() -> bool:
+        return (await seen(guest, session)).end_offset == 256 * 1024
+
+    await holds(is_full, within_s=30)
     async with guest.client.stream(session) as stream, asyncio.timeout(60):
         ran = await gather(stream)
     assert ran.out == b"".join(b"%d\n" % n for n in range(200_000))
@@ -123,9 +125,11 @@ async def test_a_finished_session_is_forgotten_once_delivered(guest: Guest) -> N
     async with guest.client.stream(session) as stream:
         await gather(stream)
         assert await stream.receive() is None
-    async with asyncio.timeout(10):
-        while session in {s.id for s in await guest.client.sessions()}:
-            await asyncio.sleep(0.02)
+
+    async def is_forgotten() -> bool:
+        return session not in {s.id for s in await guest.client.sessions()}
+
+    await holds(is_forgotten)
     with pytest.raises(Gone):
         await guest.client.signal(session, 15)
 
@@ -136,9 +140,11 @@ async def test_delete_kills_and_forgets(guest: Guest) -> None:
     await guest.client.delete_session(session)
     with pytest.raises(Gone):
         await guest.client.delete_session(session)
-    async with asyncio.timeout(10):
-        while (await guest.run("test", "-d", f"/proc/{pid}")).exit.code == 0:
-            await asyncio.sleep(0.02)
+
+    async def has_gone() -> bool:
+        return (await guest.run("test", "-d", f"/proc/{pid}")).exit.code != 0
+
+    await holds(has_gone)
 
 
 async def test_a_process_that_does_not_read_does_not_hold_up_its_next_watcher(guest: Guest) -> None:
@@ -174,5 +180,5 @@ async def sleeper(guest: Guest) -> str:
     return await guest.client.open_session(SessionRequest(kind=SessionKind.EXEC, argv=("sleep", "600")))
 
 
-async def seen(guest: Guest, session: str):
+async def seen(guest: Guest, session: str) -> SessionSeen:
     return next(s for s in await guest.client.sessions() if s.id == session)

@@ -133,19 +133,21 @@ class GuestChannel:
         self._ready.clear()
         self._on_lost(why)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        relay = asyncio.current_task()
-        assert relay is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        relay = asyncio.create_task(self._serve(reader, writer))
         self._relays.add(relay)
+        relay.add_done_callback(self._relays.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with self.stream() as stream:
                 await _relay(reader, writer, stream)
             writer.close()
         except* ConnectionError as lost:
             _log.debug("guest_stream_ended", socket=str(self._socket), why=str(lost.exceptions[0]))
-            writer.transport.abort()
         finally:
-            self._relays.discard(relay)
+            if not writer.is_closing():
+                writer.transport.abort()
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: ByteStream) -> None:
