@@ -135,7 +135,7 @@ class BodyLimitMiddleware:
         if announced.isdecimal() and int(announced) > self._limit:
             await problem_response(self._too_large())(scope, receive, send)
             return
-        taken = 0
+        taken, is_told = 0, False
 
         async def limited() -> Message:
             nonlocal taken
@@ -145,7 +145,19 @@ class BodyLimitMiddleware:
                 raise self._too_large()
             return message
 
-        await self._app(scope, limited, send)
+        async def answer(message: Message) -> None:
+            """Whatever the application makes of a body that was cut off, the client hears why."""
+            nonlocal is_told
+            if taken <= self._limit:
+                await send(message)
+            elif not is_told:
+                is_told = True
+                await problem_response(self._too_large())(scope, receive, send)
+
+        try:
+            await self._app(scope, limited, answer)
+        except BodyTooLarge:
+            await answer({"type": "http.response.start"})
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(

@@ -23,6 +23,20 @@ Record = asyncpg.Record
 Hook = Callable[["Tx"], Awaitable[None]]
 
 
+class DatabaseUnavailable(ConnectionError):
+    """No connection can be had. A connection lost in mid-query is one of `LOST` instead."""
+
+
+LOST = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+"""What a statement may raise because the database went away, rather than because of the statement."""
+
+
 class Reader(Protocol):
     """What a query needs: a transaction, or the pool itself for a single statement."""
 
@@ -126,7 +140,7 @@ class Db:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Tx]:
         """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             tx = Tx(connection)
             for hook in self.on_begin:
                 await hook(tx)
@@ -135,16 +149,32 @@ class Db:
         tx.committed()
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
-        return await self._pool.fetch(sql, *args)
+        async with self._connection() as connection:
+            return await connection.fetch(sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> Record | None:
-        return await self._pool.fetchrow(sql, *args)
+        async with self._connection() as connection:
+            return await connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
-        return await self._pool.fetchval(sql, *args)
+        async with self._connection() as connection:
+            return await connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: object) -> str:
-        return await self._pool.execute(sql, *args)
+        async with self._connection() as connection:
+            return await connection.execute(sql, *args)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Any]:
+        pool = self._pool
+        try:
+            connection = await pool.acquire()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as refused:
+            raise DatabaseUnavailable(str(refused) or type(refused).__name__) from refused
+        try:
+            yield connection
+        finally:
+            await pool.release(connection)
 
 
 async def teach_json(connection: Any) -> None:

@@ -15,20 +15,14 @@ from starlette.websockets import WebSocket
 
 from nexus.kit import log
 from nexus.kit.asgi import problem_response
+from nexus.kit.db import LOST
 from nexus.kit.problems import InvalidField, Malformed, NotFound, Problem, ProblemBody
 
 _log = log.get("http")
 _T = TypeVar("_T")
 _PROVIDED = "nexus_provided"
 
-_DATABASE_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    ConnectionError,
-)
+_UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 
 
 class MethodNotAllowed(Problem):
@@ -80,7 +74,8 @@ def handle_problems(app: FastAPI) -> None:
         Problem: _on_problem,
         RequestValidationError: _on_invalid,
         HTTPException: _on_http_exception,
-        **dict.fromkeys(_DATABASE_LOST, _on_database_lost),
+        **dict.fromkeys(LOST, _on_database_lost),
+        **dict.fromkeys(_UNSTORABLE, _on_unstorable),
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
@@ -130,6 +125,14 @@ async def _on_http_exception(connection: Any, error: Exception) -> Response | No
         problem = MethodNotAllowed(f"{connection.method} is not for {path}.", suggestion=f"Use {allowed}.")
     else:
         problem = Malformed(f"The request cannot be read: {error.detail}.")
+    return await answer(connection, problem)
+
+
+async def _on_unstorable(connection: Any, error: Exception) -> Response | None:
+    """NUL passes every JSON parser and string type; PostgreSQL has no place for it."""
+    problem = InvalidField(
+        "The request holds a character that cannot be stored (NUL).", suggestion="Leave that character out."
+    )
     return await answer(connection, problem)
 
 

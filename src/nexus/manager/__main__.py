@@ -19,11 +19,13 @@ from nexus.manager.settings import DEFAULT_CONFIG, ManagerSettings
 from nexus.manager.users.service import DefaultPassword
 from nexus.manager.wiring import describe
 
-_EXPECTED = (SettingsError, MigrationError, DefaultPassword, PortTaken, SealError, accounts.AccountError)
+CONFIGURATION_ERROR = 78
+"""EX_CONFIG of sysexits.h: starting again will not help."""
+_EXPECTED = (MigrationError, DefaultPassword, PortTaken, SealError, accounts.AccountError)
 
 
 def main() -> int:
-    """The process's exit code: 0, or 1 with one line on standard error that says what to do."""
+    """The process's exit code: 0, or 78 (wrong settings) or 1 with one line on standard error that says what to do."""
     arguments = _parser().parse_args()
     if arguments.command == "openapi":
         print(json.dumps(describe().openapi(), indent=2, sort_keys=True))  # noqa: T201 - its output
@@ -32,6 +34,9 @@ def main() -> int:
         settings = load(ManagerSettings, config=arguments.config, default_config=DEFAULT_CONFIG)
         log.setup(process="manager", level=settings.log_level)
         uvloop.run(_run(arguments, settings))
+    except SettingsError as wrong:
+        print(f"nexus manager: {wrong}", file=sys.stderr)  # noqa: T201 - for the person who started it
+        return CONFIGURATION_ERROR
     except _EXPECTED as refused:
         print(f"nexus manager: {refused}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return 1

@@ -165,7 +165,7 @@ async def test_answers_are_kept_sealed(user: httpx.AsyncClient, shelf: Shelf, db
 
 @pytest.mark.parametrize("key", ["", "two words", "x" * 256, "ümlaut"])
 async def test_a_malformed_key_is_refused(user: httpx.AsyncClient, shelf: Shelf, db: Db, key: str) -> None:
-    answer = await user.post("/v1/jars", json={"name": "plum"}, headers={"Idempotency-Key": key.encode()})
+    answer = await user.post("/v1/jars", json={"name": "plum"}, headers={b"Idempotency-Key": key.encode()})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_field")
     assert "Idempotency-Key" in answer.json()["error"]
     assert await jars(db) == 0
