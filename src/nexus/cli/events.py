@@ -73,6 +73,7 @@ def _print(cli: Cli, happening: "Happening") -> None:
     if cli.format is not Format.TABLE:
         output.write(output.line(happening, cli.format))
         return
-    facts = "  ".join(f"{name}={output.plain(value)}" for name, value in happening.data.items())
+    told = {name: value for name, value in happening.data.items() if value not in (None, "") and name != "id"}
+    facts = "  ".join(f"{name}={output.plain(value)}" for name, value in told.items())
     cells = (f"{happening.at:%H:%M:%S}", str(happening.seq), happening.type, str(happening.subject_id), facts)
     output.write("  ".join(cells).rstrip() + "\n")
