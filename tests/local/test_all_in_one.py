@@ -92,7 +92,7 @@ def test_up_leaves_a_signed_in_cli_and_down_leaves_no_process(installation: Inst
     assert (installation.data / "postgres" / "PG_VERSION").exists()
 
 
-def test_what_dies_is_started_again_and_a_killed_supervisor_is_replaced(installation: Installation) -> None:
+def test_what_dies_is_started_again_and_what_a_killed_supervisor_left_is_found(installation: Installation) -> None:
     assert installation.nexus("up", "--detach").returncode == 0
     manager = installation.pid_of("manager")
     assert manager is not None
@@ -113,11 +113,8 @@ def test_what_dies_is_started_again_and_a_killed_supervisor_is_replaced(installa
     assert not agent.is_running
     assert installation.nexus("host", "list").returncode == 0
 
-
-def test_down_stops_what_a_killed_supervisor_left_behind(installation: Installation) -> None:
-    assert installation.nexus("up", "--detach").returncode == 0
-    children = [installation.pid_of(name) for name in ("agent", "manager", "postgres")]
     supervisor = installation.pid_of("up")
+    children = [installation.pid_of(name) for name in ("agent", "manager", "postgres")]
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGKILL)
     until(lambda: not supervisor.is_running)

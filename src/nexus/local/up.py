@@ -94,8 +94,7 @@ class Supervisor:
         port.require_free(self._bind)
         images = firstrun.start_build(self._image_root, cache=self._place.cache, console=self._console)
         try:
-            manager = await self._start_processes()
-            minted = await self._sign_in(manager)
+            manager, minted = await self._start_processes()
             api = ManagerApi(self.url, minted.token)
             await self._register(api, await self._made(images))
         finally:
@@ -114,7 +113,7 @@ class Supervisor:
             await self._children.pop().stop()
         self._say(f"Nexus is stopped. {leftovers.about_guests(running)}")
 
-    async def _start_processes(self) -> Program:
+    async def _start_processes(self) -> tuple[Program, session.Session]:
         database_url = self._manager.find("DATABASE_URL")
         if database_url is None:
             embedded = await self._prepare_database()
@@ -122,10 +121,11 @@ class Supervisor:
             database_url = embedded.url()
         manager = programs.manager(self._place, self._manager, database_url=database_url, bind=self._bind)
         agent = programs.agent(self._place, self._agent, bind=self._bind, image_root=self._image_root)
-        started = [self._start(manager), self._start(agent)]
-        for child in started:
-            await child.wait_ready()
-        return manager
+        manager_child, agent_child = self._start(manager), self._start(agent)
+        await manager_child.wait_ready()
+        minted = await self._sign_in(manager)  # while the agent starts
+        await agent_child.wait_ready()
+        return manager, minted
 
     async def _prepare_database(self) -> postgres.Postgres:
         data = self._place.data / "postgres"
