@@ -96,6 +96,13 @@ def test_a_package_nobody_offers_is_told_apart(apt: Apt) -> None:
         apt.closure(["dropbear-bin"])
 
 
+def test_the_hosts_proxy_for_apt_is_passed_on(apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = tmp_path / "host.conf"
+    host.write_text('Acquire::http::Proxy "http://proxy.example:3128";\nAcquire::https::Proxy "DIRECT";\n')
+    monkeypatch.setenv("APT_CONFIG", str(host))
+    assert apt.proxies() == {"http_proxy": "http://proxy.example:3128"}
+
+
 def test_a_directory_apt_cannot_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageBuildError, match="cannot use the directory"):
         Apt(tmp_path / 'a"b', sources="", architecture="amd64")

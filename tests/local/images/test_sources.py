@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from nexus.local.images.errors import ImageBuildError
-from nexus.local.images.sources import Distribution, Source, distribution, parse_os_release, read_host, render, select
+from nexus.local.images.sources import (
+    Distribution,
+    Source,
+    distribution,
+    keyring,
+    parse_os_release,
+    read_host,
+    render,
+    select,
+)
 
 BOOKWORM = Distribution("debian", "12", "bookworm")
 NOBLE = Distribution("ubuntu", "24.04", "noble")
@@ -122,6 +131,16 @@ def test_a_system_we_cannot_take_packages_from_is_refused_with_a_way_out(text: s
     with pytest.raises(ImageBuildError) as refused:
         distribution(parse_os_release(text))
     assert refused.value.advice
+
+
+def test_the_distributions_keys_are_found_by_either_ending_or_their_package_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageBuildError, match="keys of debian") as refused:
+        keyring(BOOKWORM, tmp_path)
+    assert "debian-archive-keyring" in refused.value.advice
+    (tmp_path / "debian-archive-keyring.pgp").touch()
+    assert keyring(BOOKWORM, tmp_path) == str(tmp_path / "debian-archive-keyring.pgp")
+    (tmp_path / "debian-archive-keyring.gpg").touch()
+    assert keyring(BOOKWORM, tmp_path) == str(tmp_path / "debian-archive-keyring.gpg")
 
 
 def test_the_hosts_files_are_read_in_both_formats(tmp_path: Path) -> None:

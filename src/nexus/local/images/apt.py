@@ -103,6 +103,15 @@ class Apt:
         found = self._query(["apt-cache", "policy", package])
         return "Candidate:" in found and "Candidate: (none)" not in found
 
+    def proxies(self) -> dict[str, str]:
+        """The host's proxy settings for apt, as environment variables for programs that do not read apt's."""
+        found: dict[str, str] = {}
+        for scheme in ("http", "https"):
+            text = self._query(["apt-config", "dump", f"Acquire::{scheme}::Proxy"])
+            if (match := re.search(r'::Proxy "(.+)";', text)) and match[1] != "DIRECT":
+                found[f"{scheme}_proxy"] = match[1]
+        return found
+
     def download(self, packages: Sequence[Package], progress: Progress) -> list[Path]:
         """Fetch what the cache lacks; answers with the files, in the order asked. Raises ImageBuildError."""
         missing = [package for package in packages if not self._is_cached(package)]
@@ -187,9 +196,13 @@ APT::Architecture "{architecture}";
 #clear APT::Architectures;
 APT::Architectures {{ "{architecture}"; }};
 APT::Sandbox::User "";
+APT::Install-Suggests "false";
+APT::Get::AllowUnauthenticated "false";
+#clear APT::Default-Release;
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
+Acquire::AllowInsecureRepositories "false";
 Acquire::Languages "none";
 Acquire::PDiffs "false";
 Acquire::Retries "3";

@@ -211,7 +211,7 @@ class _Builder:
     def _fresh_apt(self) -> Apt:
         if self._apt is None:
             chosen = sources.select(sources.read_host(), self._distribution)
-            keyring = f"/usr/share/keyrings/{self._distribution.id}-archive-keyring.gpg"
+            keyring = sources.keyring(self._distribution)
             text = sources.render(chosen, architecture=self._architecture, keyring=keyring)
             self._apt = Apt((self._cache / "apt").absolute(), sources=text, architecture=self._architecture)
         self._apt.update(self._progress)

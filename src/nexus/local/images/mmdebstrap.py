@@ -35,7 +35,7 @@ def install(
         program, "--variant=minbase", "--format=tar", f"--include={','.join(loaded.recipe.packages)}",
         distribution.codename, "-", apt.sources_file,
     ]  # fmt: skip
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(apt.released_at()), "LC_ALL": "C"}
+    environment = {**os.environ, **apt.proxies(), "SOURCE_DATE_EPOCH": str(apt.released_at()), "LC_ALL": "C"}
     tree = Tree()
     with tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(

@@ -85,6 +85,17 @@ def select(files: list[tuple[Path, str]], wanted: Distribution) -> list[Source]:
     )
 
 
+def keyring(wanted: Distribution, folder: Path = Path("/usr/share/keyrings")) -> str:
+    """The file of the distribution's keys, for sources that name none. Raises ImageBuildError if there is none."""
+    for ending in ("gpg", "pgp"):
+        if (file := folder / f"{wanted.id}-archive-keyring.{ending}").exists():
+            return str(file)
+    raise ImageBuildError(
+        f"the keys of {wanted.id}'s archive are not in {folder}",
+        advice=f"Install the package {wanted.id}-archive-keyring (on Ubuntu: ubuntu-keyring).",
+    )
+
+
 def render(sources: list[Source], *, architecture: str, keyring: str) -> str:
     """The text of a private deb822 file: package lists only, `main` only, signed by the distribution only."""
     return "\n".join(
