@@ -243,7 +243,7 @@ async def test_a_vm_walks_through_its_whole_life(site: Site) -> None:
     async with site.socket(f"/v1/vms/{vm_id}/metrics/ws") as connection:
         samples = [json.loads(await connection.recv()) for _ in range(2)]
     assert all(sample["guest"]["memory_total_kib"] > 100_000 for sample in samples)
-    assert "Linux version" in (await site.api.get(f"/v1/vms/{vm_id}/console")).text
+    assert "walker login" in (await site.api.get(f"/v1/vms/{vm_id}/console")).text
 
     assert ok(await site.api.delete(f"/v1/vms/{vm_id}", params={"wait": 60}))["status"] == "done"
     assert (await site.api.get(f"/v1/vms/{vm_id}")).status_code == 404

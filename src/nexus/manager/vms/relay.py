@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from nexus.kit import log
 from nexus.kit.problems import InvalidField, Problem
+from nexus.kit.sockets import hang_up
 from nexus.manager.agents.sessions import SessionStream
 from nexus.manager.agents.troubles import as_problem
 from nexus.manager.vms.guest import Reached
@@ -83,7 +84,7 @@ class Relay:
         except WebSocketDisconnect:
             return
         except Retryable as lost:
-            await self.socket.close(TRY_AGAIN_LATER, str(lost)[:100])
+            await hang_up(self.socket, code=TRY_AGAIN_LATER, reason=str(lost))
         except Trouble as trouble:
             raise as_problem(trouble, wish=self.wish) from trouble
 
@@ -94,6 +95,8 @@ class Relay:
             done, _ = await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            if telling in done:
+                await hang_up(self.socket, hearing=hearing)
         finally:
             for task in (telling, hearing):
                 task.cancel()
@@ -106,7 +109,6 @@ class Relay:
                 for each, decoder in decoders.items():
                     await self._tell_text(each, decoder.decode(b"", final=True))
                 await self.socket.send_json({"type": "exit", "code": SessionExit.model_validate_json(payload).code})
-                await self.socket.close()
             elif frame in decoders and self.framing is Framing.JSON:
                 await self._tell_text(frame, decoders[frame].decode(payload))
             elif frame in decoders:
@@ -163,4 +165,4 @@ async def refuse(socket: WebSocket, problem: Problem) -> None:
     request_id = log.bound("request_id")
     body = problem.body(str(request_id) if request_id else None)
     await socket.send_json({"type": "error", **body.model_dump()})
-    await socket.close(POLICY_VIOLATION, problem.code)
+    await hang_up(socket, code=POLICY_VIOLATION, reason=problem.code)

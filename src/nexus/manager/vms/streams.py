@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 
 from nexus.kit.http import provided
 from nexus.kit.problems import InvalidField, Problem
+from nexus.kit.sockets import until_closed
 from nexus.manager.access import Actor, Operator, Viewer
 from nexus.manager.vms.commands import CommandBody
 from nexus.manager.vms.guest import Guests, Reached, told
@@ -147,7 +148,7 @@ async def _first_message(socket: WebSocket) -> ExecStart:
 
 async def _stream_metrics(socket: WebSocket, reached: Reached, sampler: Sampler) -> None:
     async with sampler.watching(reached.agent, reached.vm.machine.id) as seat:
-        leaving = asyncio.create_task(_until_closed(socket))
+        leaving = asyncio.create_task(until_closed(socket))
         try:
             while True:
                 getting = asyncio.create_task(seat.get())
@@ -165,8 +166,3 @@ async def _stream_metrics(socket: WebSocket, reached: Reached, sampler: Sampler)
         finally:
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
-
-
-async def _until_closed(socket: WebSocket) -> None:
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass
