@@ -47,7 +47,7 @@ def test_this_machine_is_fit_and_every_complaint_has_a_remedy(short_tmp: Path) -
         port = probe.getsockname()[1]
     status, findings = run_doctor(short_tmp / "data", MANAGER_BIND=f"127.0.0.1:{port}")
     assert status == 0, findings
-    assert {"system", "cores", "memory", "disk space", "port", "QEMU", "acceleration", "network"} <= set(findings)
+    assert {"system", "cores", "memory", "disk space", "port", "hypervisor", "acceleration", "network"} <= set(findings)
     assert all(finding.fix for finding in findings.values() if finding.verdict is not Verdict.OK)
     assert not (short_tmp / "data" / "postgres").exists()
 
