@@ -1,7 +1,12 @@
 package session
 
-// ringBytes is how much of a session's output is kept.
-const ringBytes = 256 * 1024
+const (
+	// ringBytes is how much of a session's output is kept.
+	ringBytes = 512 * 1024
+	// behindBytes of it are kept behind what a watcher was sent: what its connection held when it was cut. The carrier's
+	// window bounds that.
+	behindBytes = 256 * 1024
+)
 
 // ring keeps the newest bytes of a session's output, each known by its offset from the session's start, and which of
 // the two output streams it came from. It grows to ringBytes as it is needed.

@@ -146,7 +146,8 @@ func (s *Session) drain(kind byte, f *os.File, buf []byte) {
 	}
 }
 
-// put appends output. It waits while that would overwrite what a watcher has yet to get; an exec waits for the next one.
+// put appends output. It waits while that would overwrite what a watcher has yet to get, or may have lost on the way; an
+// exec without a watcher waits for one.
 func (s *Session) put(kind byte, p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +155,7 @@ func (s *Session) put(kind byte, p []byte) {
 		n := len(p)
 		switch {
 		case s.watcher != nil:
-			n = min(n, s.output.room(s.watcher.at))
+			n = min(n, s.output.room(s.watcher.at-behindBytes))
 		case s.kind == Exec:
 			n = min(n, s.output.room(s.output.base))
 		}

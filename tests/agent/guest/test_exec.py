@@ -92,7 +92,7 @@ async def test_nothing_is_lost_to_a_watcher_that_comes_late(guest: Guest) -> Non
     session = await guest.client.open_session(SessionRequest(kind=SessionKind.EXEC, argv=(*PYTHON, script)))
 
     async def is_full() -> bool:
-        return (await seen(guest, session)).end_offset == 256 * 1024
+        return (await seen(guest, session)).end_offset == 512 * 1024
 
     await holds(is_full, within_s=30)
     async with guest.client.stream(session) as stream, asyncio.timeout(60):
