@@ -14,13 +14,17 @@ from nexus.manager.wiring import running
 
 _log = log.get("serve")
 
+PATIENCE_S = 10
+
 
 class PortTaken(Exception):
     """Something else listens where the manager was told to."""
 
 
 async def serve(settings: ManagerSettings) -> None:
-    """Run until SIGTERM or SIGINT; requests under way are finished. Raises PortTaken, and what `running` raises."""
+    """Run until SIGTERM or SIGINT; requests under way may take PATIENCE_S to finish.
+
+    Raises PortTaken, and what `running` raises."""
     require_free(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -40,8 +44,13 @@ async def serve(settings: ManagerSettings) -> None:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         _log.info("stopping")
+        await manager.tail.close()
         server.stop()
-        await serving
+        _, late = await asyncio.wait({serving}, timeout=PATIENCE_S)
+        if late:
+            _log.warning("connections_cut_off")
+        else:
+            serving.result()
 
 
 def require_free(settings: ManagerSettings) -> None:

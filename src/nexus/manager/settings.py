@@ -1,5 +1,6 @@
 """The manager's settings: environment over `nexus-manager.toml` over default (see kit.settings)."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -98,4 +99,7 @@ class ManagerSettings(Settings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the manager."""
-        return self.host == "localhost" or self.host == "::1" or self.host.startswith("127.")
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"

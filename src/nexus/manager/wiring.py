@@ -58,6 +58,7 @@ class Manager:
     app: FastAPI
     platform: Platform
     engine: Engine
+    tail: Tail
 
 
 def describe() -> FastAPI:
@@ -86,7 +87,7 @@ async def running(
         engine = Engine(platform.db, platform.listener, platform.flows, flows)
         sweeps = [*platform_sweeps(platform.db, platform.flows), *(s for slice_ in built for s in slice_.sweeps)]
         await _start(platform, tail, engine, Sweeper(platform.db.dsn, sweeps), stack)
-        yield Manager(app, platform, engine)
+        yield Manager(app, platform, engine, tail)
 
 
 async def _platform(settings: ManagerSettings, clock: Clock, stack: AsyncExitStack) -> Platform:

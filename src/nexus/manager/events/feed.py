@@ -28,6 +28,9 @@ async def feed(
         if actor is None:
             yield Marker(type="dropped", seq=seq, why="Your session has ended: sign in again.")
             return
+        if tail.is_closing:
+            yield Marker(type="dropped", seq=seq, why=f"This manager stops: come back with since={seq}.")
+            return
         behind = tail.last_seq - seq
         if has_caught_up and behind > FARTHEST_BEHIND:
             yield Marker(type="dropped", seq=seq, why=f"You are {behind} events behind: come back with since={seq}.")
@@ -45,5 +48,5 @@ async def feed(
             continue
         has_caught_up = True
         await tail.wait_past(seq, seconds=heartbeat_s)
-        if tail.last_seq <= seq:
+        if tail.last_seq <= seq and not tail.is_closing:
             yield Marker(type="heartbeat", seq=seq)

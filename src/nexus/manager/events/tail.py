@@ -36,6 +36,7 @@ class Tail:
         self._db = db
         self._window: deque[Event] = deque(maxlen=WINDOW)
         self._last_seq = 0
+        self._is_closing = False
         self._news = asyncio.Event()
         self._moved = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -45,6 +46,17 @@ class Tail:
     def last_seq(self) -> int:
         """The newest event this process knows of."""
         return self._last_seq
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether readers should go and come back to another manager."""
+        return self._is_closing
+
+    async def close(self) -> None:
+        """Have every reader told to come back, so that their connections do not keep the process from ending."""
+        self._is_closing = True
+        async with self._moved:
+            self._moved.notify_all()
 
     async def start(self) -> None:
         self._last_seq = (await repository.extent(self._db)).last_seq
@@ -84,10 +96,10 @@ class Tail:
         return await repository.after(self._db, seq, limit=BATCH)
 
     async def wait_past(self, seq: int, *, seconds: float) -> None:
-        """Return when there is something after `seq`, or when `seconds` are over."""
+        """Return when there is something after `seq`, when `seconds` are over, or when the tail closes."""
         try:
             async with asyncio.timeout(seconds), self._moved:
-                await self._moved.wait_for(lambda: self._last_seq > seq)
+                await self._moved.wait_for(lambda: self._last_seq > seq or self._is_closing)
         except TimeoutError:
             return
 
