@@ -1,10 +1,12 @@
 """What packages' scripts would have done and we do in their place."""
 
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
+from tests.local.images.archives import Offered, apt_for, make_archive
 from tests.local.images.packages import deb
 
 from nexus.local.images import extract, recipes, rootfs
@@ -73,3 +75,15 @@ def test_the_certificates_are_one_bundle(tree: Tree) -> None:
 def test_the_image_says_what_it_is() -> None:
     assert rootfs.identity(FILES["./usr/lib/os-release"].decode()) == rootfs.Identity("debian", "12", "Debian 12")
     assert rootfs.identity("ID=debian\nVERSION_CODENAME=sid\n").version == "sid"
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt is not installed")
+def test_optional_packages_come_where_they_are_offered_and_needless_dependencies_never(tmp_path: Path) -> None:
+    loaded = recipes.rootfs("python")
+    offered = [Offered(name) for name in loaded.recipe.packages if name != "base-files"]
+    offered += [Offered("base-files", depends="mawk"), Offered("mawk"), Offered("dropbear-bin", depends="libtommath1")]
+    offered += [Offered("libtommath1")]
+    apt = apt_for(make_archive(tmp_path / "archive", offered), tmp_path / "state")
+    apt.update(Silent())
+    names = {package.name for package in extract.packages(apt, loaded)}
+    assert names == {*loaded.recipe.packages, "dropbear-bin", "libtommath1"}
