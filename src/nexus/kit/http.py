@@ -104,7 +104,7 @@ async def _on_invalid(connection: Any, error: Exception) -> Response | None:
         problem: Problem = Malformed(
             f"The body is not JSON: {first['ctx']['error']}.", suggestion="Send a JSON object, encoded as UTF-8."
         )
-    elif not path and where == "body":
+    elif not path and where == "body" and first["type"] != "value_error":
         problem = Malformed(
             f"The body does not fit: {first['msg']}.",
             suggestion="Send a JSON object with Content-Type: application/json.",
