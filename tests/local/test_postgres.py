@@ -57,3 +57,14 @@ def test_a_cluster_of_another_major_version_is_refused(short_tmp: Path) -> None:
     (short_tmp / "postgres" / "PG_VERSION").write_text("15\n")
     with pytest.raises(CannotStart, match="made by PostgreSQL 15"):
         postgres.prepare(data=short_tmp / "postgres", socket_dir=short_tmp / "pg", cache=short_tmp)
+
+
+def test_a_copy_of_the_programs_makes_a_cluster_like_the_wheels_own(
+    postgres_server: postgres.Postgres, short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = postgres.copy_programs(postgres_server.programs, cache=short_tmp)
+    assert copy.is_relative_to(short_tmp)
+    monkeypatch.setattr(postgres, "find_programs", lambda *_, **__: copy)
+    made = postgres.prepare(data=short_tmp / "postgres", socket_dir=short_tmp / "pg", cache=short_tmp)
+    assert (made.data / "base").is_dir()
+    assert made.command()[0].startswith(str(short_tmp))

