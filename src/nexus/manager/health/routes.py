@@ -17,6 +17,8 @@ from nexus.manager.migrate import packaged
 router = APIRouter(prefix="/health", tags=["health"])
 
 PATIENCE_S = 3.0
+VERSION = version("nexus-microvm")
+NEWEST_MIGRATION = packaged()[-1].number
 Database = Annotated[Db, provided(Db)]
 
 
@@ -45,7 +47,7 @@ async def health(db: Database, _: Public) -> ReadyBody:
 @router.get("/live")
 async def live(_: Public) -> HealthBody:
     """The process answers. Restart it when it does not."""
-    return HealthBody(version=version("nexus-microvm"))
+    return HealthBody(version=VERSION)
 
 
 @router.get("/startup", responses=problems(Unavailable))
@@ -73,8 +75,8 @@ async def _look(db: Db) -> ReadyBody:
             "The platform's database cannot be reached.", suggestion="See the manager's log and the database's."
         ) from lost
     assert row is not None
-    if row["schema_version"] != packaged()[-1].number:
+    if row["schema_version"] != NEWEST_MIGRATION:
         raise Unavailable(
             "The database does not have the schema this version needs.", suggestion="Restart the manager."
         )
-    return ReadyBody(version=version("nexus-microvm"), **dict(row))
+    return ReadyBody(version=VERSION, **dict(row))
