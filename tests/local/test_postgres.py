@@ -64,7 +64,12 @@ def test_a_copy_of_the_programs_makes_a_cluster_like_the_wheels_own(
 ) -> None:
     copy = postgres.copy_programs(postgres_server.programs, cache=short_tmp)
     assert copy.is_relative_to(short_tmp)
-    monkeypatch.setattr(postgres, "find_programs", lambda *_, **__: copy)
+
+    def find_copy(_uid: int, _gid: int, *, cache: Path) -> Path:
+        assert cache == short_tmp
+        return copy
+
+    monkeypatch.setattr(postgres, "find_programs", find_copy)
     made = postgres.prepare(data=short_tmp / "postgres", socket_dir=short_tmp / "pg", cache=short_tmp)
     assert (made.data / "base").is_dir()
     assert made.command()[0].startswith(str(short_tmp))
