@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
@@ -167,7 +167,7 @@ def agent_settings(root: Path, **other: object) -> AgentSettings:
 
 
 @asynccontextmanager
-async def agent_here(settings: AgentSettings) -> AsyncIterator[tuple[AgentClient, wiring.Agent]]:
+async def agent_here(settings: AgentSettings) -> AsyncGenerator[tuple[AgentClient, wiring.Agent]]:
     """The agent in this process, without its socket and its manager link."""
     async with AsyncExitStack() as stack:
         agent = await wiring.build(settings, stack)
@@ -177,39 +177,52 @@ async def agent_here(settings: AgentSettings) -> AsyncIterator[tuple[AgentClient
 
 
 class AgentProcess:
-    """The agent as a process of its own, which a test may kill."""
+    """The agent as a process of its own, which a test may kill. `env` adds to its settings; it runs behind `prefix`."""
 
     def __init__(self, root: Path, *, prefix: tuple[str, ...] = (), **env: str) -> None:
+        self.root = root
         self.socket = root / "rt/agent.sock"
-        self._root = root
-        self._prefix = prefix
-        self._env = env
+        self.client = AgentClient(
+            httpx.AsyncClient(
+                transport=httpx.AsyncHTTPTransport(uds=str(self.socket)), base_url="http://agent", timeout=30
+            )
+        )
         self.process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> AgentClient:
-        env = os.environ | {
-            "NEXUS_DATA_DIR": str(self._root),
-            "AGENT_RUNTIME_DIR": str(self._root / "rt"),
+        self._prefix = prefix
+        self._env = {
+            "NEXUS_DATA_DIR": str(root),
+            "AGENT_RUNTIME_DIR": str(root / "rt"),
             "AGENT_NETWORK": "user",
             "AGENT_USER_NET_RESTRICT": "1",
-            **self._env,
-        }
-        with (self._root / "agent.log").open("ab") as log:
+        } | env
+
+    def start_only(self) -> None:
+        with (self.root / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "nexus.agent"], env=env, stdout=log, stderr=log
+                [*self._prefix, sys.executable, "-m", "nexus.agent"],
+                env=os.environ | self._env,
+                stdout=log,
+                stderr=log,
             )
-        client = AgentClient(
-            httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(self.socket)), base_url="http://agent")
-        )
-        deadline = time.monotonic() + 20
+
+    async def start(self) -> AgentClient:
+        """Returns when it answers."""
+        self.start_only()
+        deadline = time.monotonic() + 30
         while True:
             try:
-                await client.http.get("/v1/host")
-                return client
+                await self.client.http.get("/v1/host")
+                return self.client
             except httpx.TransportError:
-                assert self.process.poll() is None, (self._root / "agent.log").read_text()[-2000:]
-                assert time.monotonic() < deadline
+                assert not self.has_ended(), self.log()
+                assert time.monotonic() < deadline, self.log()
                 await asyncio.sleep(0.02)
+
+    def has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def log(self) -> str:
+        return (self.root / "agent.log").read_text()[-3000:]
 
     def kill(self) -> None:
         """As `kill -9` would."""

@@ -81,7 +81,7 @@ class ManagerLink:
         is_full = True
         pause_s = FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
-        next_full = loop.time()
+        last_full = loop.time()
         while True:
             changes = self._outbox.take()
             try:
@@ -95,7 +95,8 @@ class ManagerLink:
                 continue
             pause_s = FIRST_PAUSE_S
             if is_full:
-                next_full = loop.time() + self._interval_s
+                last_full = loop.time()
+            next_full = last_full + self._interval_s
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._outbox.wait(), max(0.0, next_full - loop.time()))
             is_full = loop.time() >= next_full

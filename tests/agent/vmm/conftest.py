@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ class Lab:
     root: Path
 
     @asynccontextmanager
-    async def guest(self, vmm: Vmm, machine: UUID) -> AsyncIterator[GuestClient]:
+    async def guest(self, vmm: Vmm, machine: UUID) -> AsyncGenerator[GuestClient]:
         """The agent of the running guest, once it answers."""
         async with AsyncExitStack() as stack:
             socket = self.root / "guest.sock"

@@ -15,9 +15,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.guest.session import SessionStream
+from nexus.agent.machines.guest_link import LOST_PATIENCE_S
 from nexus.agent.machines.registry import Machines
 from nexus.kit import log
 from nexus.protocol.guest import FRAME_TYPES, Frame
+from nexus.protocol.machines import GuestPhase
 from nexus.protocol.trouble import Gone, Refused, Retryable, Trouble, TroubleBody
 
 REQUEST_TIMEOUT_S = 30.0
@@ -36,7 +38,7 @@ class GuestProxy:
         path = f"/v1/{request.path_params['path']}"
         query = f"?{request.url.query}" if request.url.query else ""
         headers = {name: request.headers[name] for name in ("content-type",) if name in request.headers}
-        async with self._client(request.path_params["machine"]) as guest:
+        async with await self._client(request.path_params["machine"]) as guest:
             answer = await guest.request(
                 request.method,
                 path + query,
@@ -54,7 +56,7 @@ class GuestProxy:
             if not offset.isdecimal():
                 raise Refused("offset must be a number of bytes")
             async with (
-                self._client(socket.path_params["machine"]) as guest,
+                await self._client(socket.path_params["machine"]) as guest,
                 guest.stream(socket.path_params["session"], offset=int(offset)) as session,
             ):
                 await socket.accept(headers=[(b"nexus-offset", str(session.offset).encode())])
@@ -62,10 +64,12 @@ class GuestProxy:
         except Trouble as trouble:
             await _refuse(socket, trouble)
 
-    def _client(self, machine: UUID) -> GuestClient:
-        """Raises Gone for an unknown machine, Retryable for a guest that does not answer."""
+    async def _client(self, machine: UUID) -> GuestClient:
+        """Raises Gone for an unknown machine, Retryable for a guest that does not answer. One that was ready and whose
+        channel is being found again is waited for."""
         found = self._machines.get(machine)
-        if not found.link.is_ready:
+        is_expected = found.seen().guest is GuestPhase.READY
+        if not found.link.is_ready and not (is_expected and await found.link.wait_ready(LOST_PATIENCE_S)):
             raise Retryable("the guest's agent is not there")
         return found.link.client()
 

@@ -37,6 +37,10 @@ class GuestLink:
         self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._channel.start()
 
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Whether the guest's agent answers, given so long to come back."""
+        return self._channel is not None and await self._channel.wait_ready(timeout_s)
+
     async def close(self) -> None:
         self._stop_timer()
         channel, self._channel = self._channel, None

@@ -31,6 +31,7 @@ ORDERLY = (ExitReason.ASKED, ExitReason.GUEST_SHUTDOWN, ExitReason.GUEST_REBOOT)
 CUT = "Its power was cut."
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 SET_TIME_DEADLINE_S = 2.0
+ADOPTION_PATIENCE_S = 2.0
 Change = Callable[[MachineState], MachineState]
 """Makes the next state from the present one."""
 Publish = Callable[[MachineSeen], None]
@@ -61,10 +62,13 @@ class Machine:
     # what the registry calls
 
     async def look(self) -> None:
-        """See what is there, once, before the worker starts."""
+        """See what is there, once, before the worker starts; a guest that was ready has a moment to answer."""
         try:
             self._vmm = await self._host.vmm.adopt(self.id)
-        except VmmTrouble as trouble:
+            await self._follow_guest()
+            if self._vmm.power is Power.ON and self._was_ready():
+                await self.link.wait_ready(ADOPTION_PATIENCE_S)
+        except (VmmTrouble, OSError) as trouble:
             self._fault = str(trouble)
         self.tell()
 
@@ -101,7 +105,7 @@ class Machine:
             id=self.id,
             seq=0,
             generation=state.generation,
-            power=self._vmm.power,
+            power=self._power(),
             boot=state.boot,
             guest=self._phase(),
             address=first.ip if first is not None else None,
@@ -159,10 +163,10 @@ class Machine:
                 wished_boot=wish.boot if wish else 0,
                 boot=state.boot,
                 has_ended=state.has_ended,
-                is_launched=vmm.launch == state.launch and state.launch > 0,
+                is_launched=self._is_launched(),
                 power=vmm.power,
                 exit=vmm.exit.reason if vmm.exit else None,
-                was_ready=state.ready_boot == state.boot and state.boot > 0,
+                was_ready=self._was_ready(),
                 host_restarted=state.host_boot_id not in ("", self._host.boot_id),
             )
         )
@@ -206,7 +210,7 @@ class Machine:
             await self.link.close()
             return
         await self.link.open(self._host.vmm.transport(self.id))
-        if self.link.is_ready and self.state.ready_boot != self.state.boot:
+        if self.link.is_ready and not self._was_ready():
             self.tell()
             await self._record(lambda state: state.model_copy(update={"ready_boot": state.boot}))
 
@@ -289,7 +293,7 @@ class Machine:
         """Orderly, through the guest's agent or the keyboard; power is cut when the guest takes too long."""
         grace_s = self._grace()
         self._say("shutting down")
-        if grace_s and self.state.ready_boot == self.state.boot:
+        if grace_s and self._was_ready():
             if self._vmm.power is Power.PAUSED:
                 await self._host.vmm.resume(self.id)
             try:
@@ -317,7 +321,7 @@ class Machine:
     async def _resume(self) -> None:
         """A guest that stood still has the time of then: it is told the present one."""
         await self._host.vmm.resume(self.id)
-        if self.state.ready_boot != self.state.boot:
+        if not self._was_ready():
             return
         try:
             async with self.link.client(timeout_s=SET_TIME_DEADLINE_S) as guest:
@@ -337,13 +341,27 @@ class Machine:
 
     # the rest
 
+    def _is_launched(self) -> bool:
+        return self._vmm.launch == self.state.launch and self.state.launch > 0
+
+    def _power(self) -> Power:
+        """A VMM that has just ended is reported together with its reason, once that is recorded."""
+        is_unsettled = self._vmm.power is Power.OFF and self._is_launched() and not self.state.has_ended
+        return Power.ON if is_unsettled else self._vmm.power
+
+    def _was_ready(self) -> bool:
+        """The guest has answered during this boot."""
+        return self.state.ready_boot == self.state.boot and self.state.boot > 0
+
     def _phase(self) -> GuestPhase:
-        if self._vmm.power is Power.OFF:
+        if self._power() is Power.OFF:
             return GuestPhase.ABSENT
         if self.link.is_ready:
             return GuestPhase.READY
-        if self.state.ready_boot != self.state.boot:
+        if not self._was_ready():
             return GuestPhase.BOOTING
+        if self._vmm.power is Power.OFF:
+            return GuestPhase.ABSENT
         is_missed = self.link.is_away and self._vmm.power is Power.ON
         return GuestPhase.ABSENT if is_missed else GuestPhase.READY
 

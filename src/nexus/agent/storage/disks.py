@@ -55,6 +55,7 @@ class DiskStore:
                 path.unlink()
 
     async def _make(self, spec: DiskSpec, image: Path | None, path: Path) -> None:
+        """What was staged by an attempt that broke off is overwritten by the next, and removed with the machine."""
         staged = path.with_name(f".{path.name}.new")
         if image is not None:
             await asyncio.to_thread(clone, image, staged)

@@ -1,0 +1,111 @@
+"""Disks: made once, in place or cloned, sparse, grown, and removed with their drive."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nexus.agent.storage.disks import DiskStore
+from nexus.agent.storage.files import clone, write_atomically
+from nexus.agent.storage.trouble import StorageTrouble
+from nexus.kit.ids import new_id
+from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec
+
+MIB = 1 << 20
+
+
+def disk(kind: DiskFormat, **other: object) -> DiskSpec:
+    given: dict[str, object] = {"id": new_id(), "drive_id": "d", "role": DiskRole.DATA, "format": kind}
+    return DiskSpec.model_validate(given | other)
+
+
+def file_system_blocks(path: Path) -> int:
+    """Counted by the file system itself, which is checked on the way."""
+    subprocess.run(["e2fsck", "-f", "-n", path], check=True, capture_output=True)
+    said = subprocess.run(["dumpe2fs", "-h", path], check=True, capture_output=True, text=True).stdout
+    fields = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
+    return int(fields["Block count"]) * int(fields["Block size"])
+
+
+async def test_an_empty_ext4_disk_is_whole_and_takes_almost_no_space(short_tmp: Path) -> None:
+    store = DiskStore(short_tmp / "disks", uid=None)
+    spec = disk(DiskFormat.EXT4, size_bytes=1 << 30)
+    made = await store.ensure(spec, None)
+    assert (made.path.stat().st_size, made.read_only) == (1 << 30, False)
+    assert made.path.stat().st_blocks * 512 < MIB
+    assert file_system_blocks(made.path) == 1 << 30
+    before = made.path.stat().st_ino
+    assert (await store.ensure(spec, None)).path.stat().st_ino == before
+
+
+async def test_a_read_only_image_is_used_in_place(short_tmp: Path) -> None:
+    image = short_tmp / "image"
+    image.write_bytes(b"x" * 4096)
+    store = DiskStore(short_tmp / "disks", uid=None)
+    for spec in (disk(DiskFormat.SQUASHFS), disk(DiskFormat.RAW, read_only=True)):
+        made = await store.ensure(spec, image)
+        assert (made.path, made.read_only) == (image, True)
+    assert not (short_tmp / "disks").exists()
+
+
+async def test_a_clone_is_the_machines_own_and_keeps_its_holes(short_tmp: Path) -> None:
+    image = short_tmp / "image"
+    with image.open("wb") as file:
+        file.truncate(64 * MIB)
+        file.seek(32 * MIB)
+        file.write(b"data")
+    made = await DiskStore(short_tmp / "disks", uid=None).ensure(disk(DiskFormat.RAW), image)
+    assert made.path.read_bytes() == image.read_bytes()
+    assert made.path.stat().st_blocks * 512 < MIB
+    with made.path.open("r+b") as file:
+        file.write(b"mine")
+    assert image.read_bytes()[:4] == bytes(4)
+
+
+async def test_an_ext4_clone_is_grown_with_its_file_system(short_tmp: Path) -> None:
+    image = short_tmp / "image"
+    with image.open("wb") as file:
+        file.truncate(32 * MIB)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", image], check=True)
+    store = DiskStore(short_tmp / "disks", uid=None)
+    spec = disk(DiskFormat.EXT4, size_bytes=128 * MIB)
+    made = await store.ensure(spec, image)
+    assert file_system_blocks(made.path) == 128 * MIB
+    await store.ensure(spec.model_copy(update={"size_bytes": 256 * MIB}), image)
+    assert file_system_blocks(made.path) == 256 * MIB
+    await store.ensure(spec, image)
+    assert made.path.stat().st_size == 256 * MIB
+
+
+async def test_a_disk_that_cannot_be_made_leaves_no_half_of_it(short_tmp: Path) -> None:
+    store = DiskStore(short_tmp / "disks", uid=None)
+    image = short_tmp / "image"
+    image.write_bytes(b"no file system")
+    spec = disk(DiskFormat.EXT4, size_bytes=MIB)
+    with pytest.raises(StorageTrouble, match="e2fsck"):
+        await store.ensure(spec, image)
+    assert not (short_tmp / "disks" / f"{spec.id}.img").exists()
+
+
+async def test_disks_that_are_no_longer_the_machines_are_removed(short_tmp: Path) -> None:
+    store = DiskStore(short_tmp / "disks", uid=None)
+    kept, dropped = disk(DiskFormat.RAW, size_bytes=MIB), disk(DiskFormat.RAW, size_bytes=MIB)
+    for spec in (kept, dropped):
+        await store.ensure(spec, None)
+    store.discard_others({kept.id})
+    assert [path.name for path in (short_tmp / "disks").iterdir()] == [f"{kept.id}.img"]
+
+
+def test_a_file_is_replaced_whole(short_tmp: Path) -> None:
+    path = short_tmp / "f"
+    write_atomically(path, b"one", mode=0o600)
+    write_atomically(path, b"two", mode=0o600)
+    assert path.read_bytes() == b"two"
+    assert [each.name for each in short_tmp.iterdir()] == ["f"]
+
+
+def test_a_copy_has_every_byte(short_tmp: Path) -> None:
+    source = short_tmp / "source"
+    source.write_bytes(bytes(range(256)) * 4096 + bytes(MIB) + b"end")
+    clone(source, short_tmp / "copy")
+    assert (short_tmp / "copy").read_bytes() == source.read_bytes()
