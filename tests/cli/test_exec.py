@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from starlette.websockets import WebSocket
 from tests.cli.guest_shell import GuestExec
 from tests.cli.harness import Process, Spawn, vm
 from tests.cli.stub_manager import StubManager, problem, uuid_of
@@ -105,10 +106,36 @@ def test_a_reader_that_leaves_ends_it_quietly(environment: dict[str, str], guest
     assert guest.signals == [signal.SIGHUP]  # or it would wait for ever to be read
 
 
+def test_a_command_without_input_is_taken_up_again_after_a_lost_connection(spawn: Spawn, stub: StubManager) -> None:
+    stub.have(vm(1))
+    visits: list[dict[str, str]] = []
+
+    async def drop_once(socket: WebSocket) -> None:
+        visits.append(dict(socket.query_params))
+        offset = int(socket.query_params.get("offset", 0))
+        if len(visits) == 1:
+            assert (await socket.receive_json())["argv"] == ["make"]
+        await socket.send_json({"type": "session", "id": "s1", "offset": offset})
+        assert await socket.receive_json() == {"type": "eof"}
+        if len(visits) == 1:
+            await socket.send_bytes(b"\x01one\n")
+            await socket.send_bytes(b"\x02two\n")
+            return
+        await socket.send_bytes(b"\x01three\n")
+        await socket.send_json({"type": "exit", "code": 6})
+
+    stub.talk(f"/v1/vms/{uuid_of(1)}/exec/ws", drop_once)
+    terminal = spawn("vm", "exec", "web-1", "--", "make")
+    terminal.expect(b"one\r\ntwo\r\n.*coming back.*three\r\n")
+    terminal.wait()
+    assert terminal.exitstatus == 6
+    assert visits[1] == {"framing": "binary", "session": "s1", "offset": "8"}
+
+
 def test_a_lost_connection_is_125_and_says_so(process: Process, stub: StubManager) -> None:
     stub.have(vm(1))
 
-    async def hang_up(socket: object) -> None:
+    async def hang_up(socket: WebSocket) -> None:
         return None
 
     stub.talk(f"/v1/vms/{uuid_of(1)}/exec/ws", hang_up)
@@ -120,10 +147,7 @@ def test_a_lost_connection_is_125_and_says_so(process: Process, stub: StubManage
 def test_a_refusal_before_the_command_is_125(process: Process, stub: StubManager) -> None:
     stub.have(vm(1, state="stopped"))
 
-    async def refuse(socket: object) -> None:
-        from starlette.websockets import WebSocket
-
-        assert isinstance(socket, WebSocket)
+    async def refuse(socket: WebSocket) -> None:
         body = problem(409, "Cannot run a command on web-1: it is off.", suggestion="Start it first.").body
         await socket.send_text('{"type": "error", ' + bytes(body).decode()[1:])
 

@@ -73,6 +73,19 @@ def test_a_shell_outlives_the_manager(site: Installation) -> None:
     assert terminal.exitstatus == 5
 
 
+def test_a_command_outlives_the_manager(site: Installation) -> None:
+    script = "echo one; while [ ! -e /tmp/go ]; do sleep 0.1; done; echo two; exit 4"
+    running = site.on_terminal("vm", "exec", "web-1", "--", "sh", "-c", script)
+    running.expect(b"one\r\n")
+    os.kill(site.pid_of("manager"), signal.SIGKILL)
+    running.expect(b"coming back")
+    until(lambda: site.nexus("vm", "exec", "web-1", "--", "touch", "/tmp/go").returncode == 0)
+    running.expect(b"two\r\n")
+    running.expect(pexpect.EOF)
+    running.wait()
+    assert running.exitstatus == 4
+
+
 def test_leaving_a_shell_ends_it(site: Installation) -> None:
     terminal = site.on_terminal("vm", "shell", "web-1")
     terminal.expect(PROMPT)

@@ -151,12 +151,21 @@ async def open_shell(
 
 
 @asynccontextmanager
-async def open_exec(transport: Transport, vm_id: UUID, request: ExecRequest) -> AsyncGenerator[Session]:
-    """A command. There is no limit on how long its output may stay unread: a slow reader slows the command."""
+async def open_exec(
+    transport: Transport, vm_id: UUID, request: ExecRequest, *, session: str | None = None, offset: int = 0
+) -> AsyncGenerator[Session]:
+    """A command; with `session`, the one started before, from byte `offset` of its output (of both streams) on.
+
+    There is no limit on how long its output may stay unread: a slow reader slows the command.
+    """
+    query: dict[str, object] = {"framing": "binary"}
+    if session is not None:
+        query |= {"session": session, "offset": offset}
     path = f"/v1/vms/{segment(vm_id)}/exec/ws"
-    async with _open(transport, path, {"framing": "binary"}, has_stream_byte=True, ping_timeout_s=None) as opened:
-        with suppress(Unreachable):  # refused already: the reason is there to be read
-            await opened.send_text(request.model_dump_json(exclude_none=True))
+    async with _open(transport, path, query, has_stream_byte=True, ping_timeout_s=None) as opened:
+        if session is None:
+            with suppress(Unreachable):  # refused already: the reason is there to be read
+                await opened.send_text(request.model_dump_json(exclude_none=True))
         yield opened
 
 

@@ -1,4 +1,4 @@
-"""What `exec` and `shell` share: output to here, helpers beside it, signals as values."""
+"""What `exec` and `shell` share: helpers beside the conversation, signals as values, the terminal's size."""
 
 import asyncio
 import os
@@ -7,9 +7,7 @@ from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from nexus.cli.vm import keyboard
 from nexus.client.errors import ClientError
-from nexus.client.sessions import Ended, Opened, Output, Session
 
 
 @asynccontextmanager
@@ -41,19 +39,6 @@ async def beside(*helpers: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def print_until_end(session: Session) -> int:
-    """Write output where it belongs; the exit code. Raises ApiError, Unreachable, BrokenPipeError."""
-    async for event in session.events():
-        match event:
-            case Output():
-                await keyboard.write(2 if event.is_error else 1, event.data)
-            case Ended():
-                return event.code
-            case Opened():
-                pass
-    raise AssertionError("events() ends with Ended or an error")
 
 
 @contextmanager

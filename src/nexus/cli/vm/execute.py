@@ -81,7 +81,7 @@ def register(app: typer.Typer) -> None:
         )
         passes_input = interactive or tty or not sys.stdin.isatty()
         command_run = Execution(
-            transport=cli.client.transport, vm_id=target.id, request=request, passes_input=passes_input
+            transport=cli.client.transport, vm_id=target.id, request=request, passes_input=passes_input, say=cli.say
         )
         raise typer.Exit(command_run.run())
 

@@ -2,15 +2,18 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from nexus.cli.failures import INTERRUPTED, CliFailure
 from nexus.cli.vm import keyboard
-from nexus.cli.vm.conversing import beside, print_until_end, signals, terminal_size
+from nexus.cli.vm.conversing import beside, signals, terminal_size
+from nexus.cli.vm.returning import PAUSE_S, Return
 from nexus.client.errors import ClientError
-from nexus.client.sessions import ExecRequest, Session, open_exec
+from nexus.client.sessions import Ended, ExecRequest, Opened, Output, Session, open_exec
 from nexus.client.transport import Transport
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -18,6 +21,7 @@ _PATIENCE = 3
 """Interrupts until we leave a command that will not end by them."""
 _BROKEN_PIPE = 128 + signal.SIGPIPE
 _FAREWELL_S = 2.0
+_STDOUT, _STDERR = 1, 2
 
 
 @dataclass(kw_only=True)
@@ -28,6 +32,11 @@ class Execution:
     vm_id: UUID
     request: ExecRequest
     passes_input: bool
+    say: Callable[[str], None]
+
+    @cached_property
+    def place(self) -> Return:
+        return Return(notice=lambda words: self.say(f"[nexus: {words}]"))
 
     def run(self) -> int:
         """The exit code. Raises ApiError or Unreachable when there is none."""
@@ -37,15 +46,37 @@ class Execution:
             return asyncio.run(self._converse())
 
     async def _converse(self) -> int:
-        async with (
-            open_exec(self.transport, self.vm_id, self.request) as session,
-            beside(self._pass_input(session), self._pass_signals(session)),
-        ):
+        """Talk until the command ends. A lost connection is made again only where no input could be lost with it."""
+        while True:
             try:
-                return await print_until_end(session)
+                return await self._visit()
+            except ClientError as lost:
+                if self.passes_input:
+                    raise
+                self.place.consider(lost)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _visit(self) -> int:
+        at = self.place
+        command = open_exec(self.transport, self.vm_id, self.request, session=at.session, offset=at.offset)
+        async with command as session, beside(self._pass_input(session), self._pass_signals(session)):
+            try:
+                return await self._print(session)
             except BrokenPipeError:  # whoever read our output has left, as `head` does
                 await _hang_up(session)
                 return _BROKEN_PIPE
+
+    async def _print(self, session: Session) -> int:
+        async for event in session.events():
+            match event:
+                case Opened():
+                    self.place.arrive(event)
+                case Output(data=data, is_error=is_error):
+                    await keyboard.write(_STDERR if is_error else _STDOUT, data)
+                    self.place.offset += len(data)
+                case Ended(code=code):
+                    return code
+        raise AssertionError("events() ends with Ended or an error")
 
     async def _pass_input(self, session: Session) -> None:
         if self.passes_input:

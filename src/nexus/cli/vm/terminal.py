@@ -3,24 +3,20 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NoReturn
 from uuid import UUID
 
-from nexus.cli.failures import CliFailure
 from nexus.cli.vm import keyboard
 from nexus.cli.vm.conversing import beside, signals, terminal_size
-from nexus.client.errors import ApiError, ClientError, Unreachable
+from nexus.cli.vm.returning import PAUSE_S, Return
+from nexus.client.errors import ClientError, Unreachable
 from nexus.client.sessions import Ended, Opened, Output, Session, open_shell
 from nexus.client.transport import Transport
 
-RECONNECT_S = 60.0
-"""How long we try to come back to a shell."""
-_PAUSE_S = 0.5
-_PASSING = (502, 503, 504)
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDIN, _STDOUT = 0, 1
 
@@ -35,16 +31,17 @@ class _Left(Exception):
 
 @dataclass(kw_only=True)
 class Terminal:
-    """One visit to a shell: `session` and `offset` say where to come back to."""
+    """One visit to a shell, over as many connections as it takes."""
 
     transport: Transport
     vm_id: UUID
     say: Callable[[str], None]
-    session: str | None = None
-    offset: int = 0
-    lost_at: float | None = None
     connection: Session | None = None
     outbox: "asyncio.Queue[bytes]" = field(default_factory=lambda: asyncio.Queue(64))
+
+    @cached_property
+    def place(self) -> Return:
+        return Return(notice=self._notice, way_out="; Enter ~ . gives up")
 
     def run(self) -> int:
         """The shell's exit code. Raises ApiError, Unreachable."""
@@ -76,7 +73,7 @@ class Terminal:
         while True:
             cols, rows = terminal_size()
             shell = open_shell(
-                self.transport, self.vm_id, cols=cols, rows=rows, session=self.session, offset=self.offset
+                self.transport, self.vm_id, cols=cols, rows=rows, session=self.place.session, offset=self.place.offset
             )
             try:
                 async with shell as session:
@@ -84,40 +81,24 @@ class Terminal:
                     async with beside(self._send_on(session)):
                         return await self._print(session)
             except ClientError as lost:
-                self._consider(lost)
+                self.place.consider(lost)
             finally:
                 self.connection = None
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
 
     async def _print(self, session: Session) -> int:
         async for event in session.events():
             match event:
-                case Opened(id=session_id, offset=offset):
-                    await self._arrive(session_id, offset)
+                case Opened():
+                    if self.place.is_possible:
+                        await self._resize()  # our size may have changed meanwhile
+                    self.place.arrive(event)
                 case Output(data=data):
                     await keyboard.write(_STDOUT, data)
-                    self.offset += len(data)
+                    self.place.offset += len(data)
                 case Ended(code=code):
                     return code
         raise AssertionError("events() ends with Ended or an error")
-
-    async def _arrive(self, session_id: str, offset: int) -> None:
-        if self.session is not None:
-            await self._resize()  # the terminal may have changed meanwhile
-        if self.session is not None and offset > self.offset:
-            self._notice(f"{offset - self.offset} bytes of output were lost meanwhile")
-        self.session, self.offset, self.lost_at = session_id, offset, None
-
-    def _consider(self, lost: ClientError) -> None:
-        """Whether to come back after `lost`; raises it if there is nothing to come back to, or no hope."""
-        is_passing = isinstance(lost, Unreachable) or (isinstance(lost, ApiError) and lost.status in _PASSING)
-        if self.session is None or not is_passing:
-            raise lost
-        if self.lost_at is None:
-            self.lost_at = time.monotonic()
-            self._notice("connection lost, coming back; Enter ~ . gives up")
-        if time.monotonic() - self.lost_at > RECONNECT_S:
-            raise CliFailure(f"The connection to the shell did not come back in {RECONNECT_S:g} s.") from lost
 
     async def _send_on(self, session: Session) -> None:
         """Send what is in the outbox. What was on its way when a connection broke is lost, as with any terminal."""
