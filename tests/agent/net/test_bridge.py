@@ -1,0 +1,173 @@
+"""Bridge mode, in a network namespace of the test's own: devices, rules and, with real guests, packets."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from tests.agent.lab import NETWORK, AgentClient, AgentProcess, ImageSet, built, machine_spec
+from tests.agent.test_agent_over_qemu import run_in_guest
+
+from nexus.agent.net.tap import tap_name
+from nexus.kit.ids import new_id
+from nexus.local import images
+from nexus.protocol.machines import Power
+
+pytestmark = [
+    pytest.mark.net,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network namespace"),
+]
+
+
+class Namespace:
+    """A network namespace that cannot reach beyond itself: it has no link to any other."""
+
+    def __init__(self) -> None:
+        self.name = f"nx{new_id().hex[-12:]}"
+
+    def run(self, *argv: str) -> str:
+        done = subprocess.run([*self.prefix, *argv], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        return ("ip", "netns", "exec", self.name)
+
+    def links(self) -> set[str]:
+        return {link["ifname"] for link in json.loads(self.run("ip", "-j", "link"))}
+
+    def rules(self) -> str:
+        return self.run("nft", "list", "ruleset")
+
+
+@pytest.fixture
+def namespace() -> Iterator[Namespace]:
+    made = Namespace()
+    subprocess.run(["ip", "netns", "add", made.name], check=True)
+    made.run("ip", "link", "set", "lo", "up")
+    yield made
+    subprocess.run(["ip", "netns", "delete", made.name], check=True)
+
+
+SCRIPT = """
+import asyncio, sys
+from nexus.agent.net.choose import choose_network
+from nexus.protocol.machines import NicSpec
+
+async def main():
+    network = await choose_network(wanted="auto", restrict=True)
+    print(network.mode)
+    for line in sys.stdin:
+        verb, body = line.split(" ", 1)
+        nic = NicSpec.model_validate_json(body)
+        if verb == "ensure":
+            await network.ensure(nic, uid=64_000_001)
+        else:
+            await network.discard(nic.id)
+asyncio.run(main())
+"""
+
+
+def orders(namespace: Namespace, *lines: str) -> str:
+    """Carry out lines of `ensure NIC` and `discard NIC` in a fresh process, as a restarted agent would."""
+    done = subprocess.run(
+        [*namespace.prefix, sys.executable, "-c", SCRIPT],
+        input="\n".join(lines) + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_what_is_ensured_is_there_once_and_discarding_leaves_nothing(namespace: Namespace) -> None:
+    using = ImageSet(Path("/"), "0" * 64, "1" * 64, "2" * 64)
+    one, other = (machine_spec(using, number=number).nics[0] for number in (1, 2))
+    links, rules = namespace.links(), namespace.rules()
+    ensure_one, ensure_other = f"ensure {one.model_dump_json()}", f"ensure {other.model_dump_json()}"
+    assert orders(namespace, ensure_one, ensure_one, ensure_other) == "bridge"
+    made = namespace.rules()
+    assert namespace.links() == links | {NETWORK.bridge, tap_name(one.id), tap_name(other.id)}
+    orders(namespace, ensure_one)
+    assert namespace.rules() == made
+    assert str(one.address.ip) in made if one.address else False
+    moved = one.model_copy(update={"mac": "02:00:00:00:00:99"})
+    orders(namespace, f"ensure {moved.model_dump_json()}")
+    assert one.mac not in namespace.rules()
+    namespace.run("nft", "flush", "ruleset")
+    orders(namespace, ensure_one, ensure_other)
+    assert namespace.rules() == made
+    orders(namespace, f"discard {one.model_dump_json()}")
+    assert tap_name(one.id) not in namespace.rules()
+    assert NETWORK.bridge in namespace.links()
+    orders(namespace, f"discard {other.model_dump_json()}", f"discard {other.model_dump_json()}")
+    assert (namespace.links(), namespace.rules()) == (links, rules)
+
+
+def test_a_bridge_that_was_there_before_us_stays(namespace: Namespace) -> None:
+    namespace.run("ip", "link", "add", NETWORK.bridge, "type", "bridge")
+    nic = machine_spec(ImageSet(Path("/"), "0" * 64, "1" * 64, "2" * 64)).nics[0]
+    orders(namespace, f"ensure {nic.model_dump_json()}", f"discard {nic.model_dump_json()}")
+    assert NETWORK.bridge in namespace.links()
+
+
+@pytest.fixture
+async def process(short_tmp: Path, namespace: Namespace, built_images: images.Store) -> AsyncIterator[AgentProcess]:
+    made = AgentProcess(
+        short_tmp, prefix=namespace.prefix, AGENT_NETWORK="bridge", AGENT_IMAGE_SEED=str(built_images.root)
+    )
+    yield made
+    for seen in (await made.client.http.get("/v1/machines")).json()["items"]:
+        assert (await made.client.discard(UUID(seen["id"]))).power is Power.ABSENT
+    made.kill()
+
+
+async def ping(process: AgentProcess, agent: AgentClient, machine: UUID, address: str) -> bool:
+    command = ("busybox", "ping", "-c", "1", "-W", "3", address)
+    return (await run_in_guest(process, agent, machine, *command))[0] == 0
+
+
+@pytest.mark.vm
+async def test_guests_reach_each_other_and_the_gateway_but_nothing_of_the_host_nor_under_a_false_name(
+    process: AgentProcess, namespace: Namespace, built_images: images.Store
+) -> None:
+    before = namespace.links(), namespace.rules()
+    agent = await process.start()
+    one, other = (machine_spec(built(built_images), number=number) for number in (1, 2))
+    for spec in (one, other):
+        seen = await agent.boot(spec)
+        assert seen.address == (spec.nics[0].address.ip if spec.nics[0].address else None)
+    gateway = str(NETWORK.gateway.ip)
+    assert await ping(process, agent, one.id, "172.30.9.12")
+    assert await ping(process, agent, other.id, "172.30.9.11")
+    assert await ping(process, agent, one.id, gateway)
+    connect = ("sh", "-c", f"busybox nc -w 3 {gateway} 8099 </dev/null")
+    lie = ("sh", "-c", "busybox ip addr add 172.30.9.77/24 dev eth0; busybox ping -I 172.30.9.77 -c 1 -W 2 172.30.9.12")
+    listener = subprocess.Popen(
+        [*namespace.prefix, "/usr/bin/python3", "-m", "http.server", "8099"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for attempt in (connect, lie):
+            assert (await run_in_guest(process, agent, one.id, *attempt))[0] != 0
+        assert await ping(process, agent, one.id, "172.30.9.12")
+        namespace.run("nft", "flush", "ruleset")
+        for attempt in (connect, lie):
+            assert (await run_in_guest(process, agent, one.id, *attempt))[0] == 0, (
+                "it was not our rules that forbade it"
+            )
+    finally:
+        listener.kill()
+        listener.wait()
+    metrics = (await agent.http.get(f"/v1/machines/{one.id}/metrics")).json()
+    assert metrics["host"]["net_sent_bytes"] > 0
+    for spec in (one, other):
+        assert (await agent.discard(spec.id)).power is Power.ABSENT
+    assert (namespace.links(), namespace.rules()) == before
