@@ -94,6 +94,18 @@ def test_import_copies_the_file_under_its_digest_and_registers_it(
     }
 
 
+def test_an_import_that_is_refused_leaves_no_file(nexus: Run, stub: StubManager, tmp_path: Path) -> None:
+    images = tmp_path / "data" / "images"
+    images.mkdir(parents=True)
+    (tmp_path / "x.raw").write_bytes(b"x")
+    stub.on("GET", "/v1/images", {"items": [], "next_cursor": None})
+    stub.on("POST", "/v1/images", problem(422, "It is no root file system."))
+    words = ("image", "import", str(tmp_path / "x.raw"), "--kind", "rootfs")
+    refused = nexus(*words, env={"NEXUS_DATA_DIR": str(tmp_path / "data")})
+    assert refused.exit_code == 1
+    assert list(images.iterdir()) == []
+
+
 def test_import_away_from_the_manager_is_refused(nexus: Run, stub: StubManager, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"x")
     words = ("image", "import", str(tmp_path / "x"), "--kind", "data")

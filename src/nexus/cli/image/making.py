@@ -5,9 +5,9 @@ Both put a file into the manager's image directory and then register it through 
 
 import hashlib
 import os
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,8 @@ from nexus.cli.command import command
 from nexus.cli.failures import REFUSED, CliFailure
 from nexus.cli.image.kinds import Kind
 from nexus.cli.invocation import Cli
+
+_OPTIONS: dict[str, str] = {Kind.ROOTFS: "--image", Kind.KERNEL: "--kernel"}
 
 
 def _recipes(incomplete: str) -> list[str]:
@@ -86,16 +88,16 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Copy a file to the manager's images, and register it. On the manager's machine only."""
         root = _image_root()
-        sha256, size_bytes = _take_in(file, root)
-        spec: dict[str, object] = {
-            "kind": kind,
-            "name": name or file.stem,
-            "description": description,
-            "sha256": sha256,
-            "size": size_bytes,
-            "host_path": str(root / sha256),
-        }
-        _register(cli, spec)
+        with _taken_in(file, root) as (kept, sha256):
+            spec: dict[str, object] = {
+                "kind": kind,
+                "name": name or file.stem,
+                "description": description,
+                "sha256": sha256,
+                "size": kept.stat().st_size,
+                "host_path": str(kept),
+            }
+            _register(cli, spec)
 
 
 def _image_root() -> Path:
@@ -112,24 +114,37 @@ def _image_root() -> Path:
     return root.absolute()
 
 
-def _take_in(file: Path, root: Path) -> tuple[str, int]:
-    """Copy `file` into `root` under the name of its digest; the digest, and the size in bytes."""
+@contextmanager
+def _taken_in(file: Path, root: Path) -> Generator[tuple[Path, str]]:
+    """A copy of `file` in `root`, named by its digest, and that digest; gone again if the block fails."""
+    draft, sha256 = _copy(file, root)
+    kept = root / sha256
+    was_there = kept.exists()
+    draft.replace(kept)
+    try:
+        yield kept, sha256
+    except BaseException:
+        if not was_there:
+            kept.unlink()
+        raise
+
+
+def _copy(file: Path, root: Path) -> tuple[Path, str]:
     digest = hashlib.sha256()
-    size_bytes = 0
     try:
         with file.open("rb") as source, tempfile.NamedTemporaryFile(dir=root, prefix=".import-", delete=False) as copy:
+            draft = Path(copy.name)
             try:
                 while block := source.read(1 << 20):
                     digest.update(block)
-                    size_bytes += copy.write(block)
+                    copy.write(block)
+                draft.chmod(0o644)
             except BaseException:
-                Path(copy.name).unlink()
+                draft.unlink()
                 raise
-        Path(copy.name).chmod(0o644)
-        shutil.move(copy.name, root / digest.hexdigest())
     except OSError as failed:
         raise CliFailure(f"Cannot copy {file} to {root}: {failed.strerror}.") from failed
-    return digest.hexdigest(), size_bytes
+    return draft, digest.hexdigest()
 
 
 def _register(cli: Cli, spec: Mapping[str, object]) -> None:
@@ -140,5 +155,6 @@ def _register(cli: Cli, spec: Mapping[str, object]) -> None:
         cli.result(known[0])
         return
     made = cli.client.images.get(cli.client.images.create(spec).id)
-    cli.say(f"{made.name} is registered. Use it: nexus vm create web-1 --image {made.name}")
+    option = _OPTIONS.get(made.kind)
+    cli.say(f"{made.name} is registered." + (f" Use it: nexus vm create web-1 {option} {made.name}" if option else ""))
     cli.result(made)
