@@ -195,6 +195,22 @@ async def test_ctrl_alt_del_reaches_the_guest(process: AgentProcess, agent: Agen
     assert off.exit.reason is ExitReason.GUEST_REBOOT
 
 
+async def test_a_vmm_that_cannot_start_ends_the_boot_with_its_own_words(
+    process: AgentProcess, agent: AgentClient, using: ImageSet
+) -> None:
+    spec = machine_spec(using, kernel_sha256=using.rootfs)
+    await agent.define(spec)
+    await agent.power(spec.id, Power.ON, boot=1)
+    off = await agent.until(spec.id, lambda seen: seen.exit is not None)
+    assert off.exit is not None
+    assert off.exit.reason is ExitReason.VMM_FAILED
+    assert "QEMU did not start: " in off.exit.why
+    await agent.power(spec.id, Power.OFF, boot=1)
+    assert (await agent.define(spec.model_copy(update={"kernel_sha256": using.kernel}))).status_code == 200
+    await agent.power(spec.id, Power.ON, boot=2)
+    assert (await agent.until(spec.id, is_ready)).boot == 2
+
+
 async def test_four_guests_booted_at_once_are_all_ready(
     process: AgentProcess, agent: AgentClient, using: ImageSet
 ) -> None:

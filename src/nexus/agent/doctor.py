@@ -73,7 +73,9 @@ async def _choose(binary: str, version: str, settings: AgentSettings) -> accel.C
 
 async def _network(settings: AgentSettings) -> Finding:
     try:
-        network = await choose_network(wanted=settings.network, restrict=settings.user_net_restrict)
+        network = await choose_network(
+            wanted=settings.network, restrict=settings.user_net_restrict, default_bridge=settings.bridge
+        )
     except NetTrouble as refused:
         fix = "run the agent as root, or set AGENT_NETWORK to auto"
         return Finding(name="network", verdict=Verdict.MISSING, found=str(refused), fix=fix)

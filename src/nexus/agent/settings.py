@@ -37,7 +37,7 @@ class AgentSettings(Settings):
         default="fcbr0",
         alias="FC_BRIDGE",
         pattern=r"^[a-z][a-z0-9-]{0,14}$",
-        description="Bridge of networks that name none",
+        description="This host's name for the bridge of the default network",
     )
     manager: str | None = Field(
         default=None, alias="MANAGER_BASE", description="Base URL of the manager; none: serve only, report to nobody"

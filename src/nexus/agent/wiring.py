@@ -51,7 +51,9 @@ async def build(settings: AgentSettings, stack: AsyncExitStack) -> Agent:
         settings, machines=machines_dir, sockets=sockets, host_boot_id=boot_id, clock=clock, cgroups=Cgroups()
     )
     stack.push_async_callback(vmm.close)
-    network = await choose_network(wanted=settings.network, restrict=settings.user_net_restrict)
+    network = await choose_network(
+        wanted=settings.network, restrict=settings.user_net_restrict, default_bridge=settings.bridge
+    )
     http = httpx.AsyncClient(base_url=settings.manager, trust_env=False) if settings.manager else None
     if http is not None:
         stack.push_async_callback(http.aclose)

@@ -1,6 +1,7 @@
 """Machines moved by the agent over the hypervisor that runs nothing: wishes, boots, refusals, restarts."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -212,6 +213,23 @@ async def test_a_machine_with_a_fault_can_be_deleted(settings: AgentSettings, fa
         await agent.define(spec)
         await agent.power(spec.id, Power.ON, boot=1)
         await agent.until(spec.id, lambda seen: seen.fault is not None)
+        assert (await agent.discard(spec.id)).power is Power.ABSENT
+    assert list((settings.run_dir / "machines").iterdir()) == []
+
+
+async def test_a_machine_is_deleted_although_nothing_can_be_written(
+    settings: AgentSettings, fake_images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = machine_spec(fake_images)
+
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with agent_here(settings) as (agent, _):
+        await agent.boot(spec)
+        monkeypatch.setattr(states, "save", full)
+        refused = await agent.power(spec.id, Power.OFF, boot=1)
+        assert (refused.status_code, refused.json()["error"].split(": ")[1]) == (503, "No space left on device")
         assert (await agent.discard(spec.id)).power is Power.ABSENT
     assert list((settings.run_dir / "machines").iterdir()) == []
 

@@ -60,7 +60,7 @@ from nexus.agent.net.choose import choose_network
 from nexus.protocol.machines import NicSpec
 
 async def main():
-    network = await choose_network(wanted="auto", restrict=True)
+    network = await choose_network(wanted="auto", restrict=True, default_bridge="fcbr0")
     print(network.mode)
     for line in sys.stdin:
         verb, body = line.split(" ", 1)
@@ -160,9 +160,7 @@ async def test_guests_reach_each_other_and_the_gateway_but_nothing_of_the_host_n
         assert await ping(process, agent, one.id, "172.30.9.12")
         namespace.run("nft", "flush", "ruleset")
         for attempt in (connect, lie):
-            assert (await run_in_guest(process, agent, one.id, *attempt))[0] == 0, (
-                "it was not our rules that forbade it"
-            )
+            assert (await run_in_guest(process, agent, one.id, *attempt))[0] == 0, "it was not forbidden by our rules"
     finally:
         listener.kill()
         listener.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from nexus.agent.net.port import Attachment
-from nexus.agent.storage.files import append
+from nexus.agent.storage.files import append, write_all
 from nexus.kit import cpio
 from nexus.protocol.guest import GuestAccount, GuestConfig, GuestNic, MountSpec
 from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, MachineSpec
@@ -54,7 +54,7 @@ def write_initramfs(base: Path, config: GuestConfig, path: Path, *, uid: int | N
     try:
         append(base, fd)
         archive = cpio.write([cpio.file(CONFIG_PATH, config.model_dump_json().encode(), mode=0o600)])
-        os.write(fd, cpio.padding(base.stat().st_size) + archive)
+        write_all(fd, cpio.padding(base.stat().st_size) + archive)
         if uid is not None:
             os.fchown(fd, uid, uid)
     finally:

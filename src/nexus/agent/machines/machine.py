@@ -84,6 +84,15 @@ class Machine:
         self.tell()
         self._wake()
 
+    async def discard(self) -> None:
+        """Leave nothing of the machine. A full disk does not hold that up: whoever asked asks again after a crash."""
+        try:
+            await self.change(lambda state: state.model_copy(update={"discarding": True}))
+        except OSError as refused:
+            _log.warning("discard_not_recorded", machine_id=str(self.id), why=str(refused))
+            self.state = self.state.model_copy(update={"discarding": True})
+            self._wake()
+
     def notice(self) -> None:
         """Something about its VMM may have changed."""
         self._wake()

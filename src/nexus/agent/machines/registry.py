@@ -100,7 +100,7 @@ class Machines:
             await self._host.vmm.discard(machine)
             await asyncio.to_thread(remove_files, self._host, machine)
             return self.seen(machine)
-        await found.change(lambda state: state.model_copy(update={"discarding": True}))
+        await found.discard()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(found.gone.wait(), DISCARD_PATIENCE_S)
         return self.seen(machine)

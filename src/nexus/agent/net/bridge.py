@@ -12,8 +12,9 @@ from nexus.agent.net.port import Attachment, NetCounters, NetTrouble
 from nexus.agent.net.rules import Rules
 from nexus.agent.net.tap import tap_name
 from nexus.protocol.hosts import Offer
-from nexus.protocol.machines import NicSpec
+from nexus.protocol.machines import NetworkSpec, NicSpec
 
+DEFAULT_BRIDGE = str(NetworkSpec.model_fields["bridge"].default)
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -23,24 +24,27 @@ class BridgeNetwork:
     mode = "bridge"
     offers = frozenset({Offer.BRIDGE})
 
-    def __init__(self, rules: Rules, *, why: str) -> None:
+    def __init__(self, rules: Rules, *, default_bridge: str, why: str) -> None:
+        """`default_bridge`: this host's name for the bridge that networks call `fcbr0` unless told otherwise."""
         self.why = why
         self._changing = asyncio.Lock()
         self._rules = rules
+        self._default_bridge = default_bridge
 
     def attachment(self, nic: NicSpec) -> Attachment:
         return Attachment(tap_name(nic.id), False, nic.address, nic.network.gateway.ip, nic.dns)
 
     async def ensure(self, nic: NicSpec, *, uid: int | None) -> None:
         network, tap = nic.network, tap_name(nic.id)
+        bridge = self._default_bridge if network.bridge == DEFAULT_BRIDGE else network.bridge
         async with self._changing:
             await self._rules.allow(
-                bridge=network.bridge,
+                bridge=bridge,
                 masquerade=network.gateway.network if network.nat else None,
                 tap=tap,
                 guest=(nic.mac, str(nic.address.ip) if nic.address else None),
             )
-            await asyncio.to_thread(links.ensure_tap, tap, bridge=network.bridge, gateway=network.gateway, uid=uid)
+            await asyncio.to_thread(links.ensure_tap, tap, bridge=bridge, gateway=network.gateway, uid=uid)
             if network.nat:
                 await asyncio.to_thread(_forward_packets)
 

@@ -10,7 +10,7 @@ from nexus.agent.net.rules import Rules
 from nexus.agent.net.user import UserNetwork
 
 
-async def choose_network(*, wanted: str, restrict: bool) -> Network:
+async def choose_network(*, wanted: str, restrict: bool, default_bridge: str) -> Network:
     """`wanted`: auto, bridge or user. Raises NetTrouble when bridge is demanded and cannot be had."""
     if wanted == "user":
         return UserNetwork(restrict=restrict, why="The hypervisor's own network stack, as AGENT_NETWORK demands.")
@@ -21,7 +21,9 @@ async def choose_network(*, wanted: str, restrict: bool) -> Network:
         if wanted == "bridge":
             raise NetTrouble(f"AGENT_NETWORK demands bridge, but {refused}") from refused
         return UserNetwork(restrict=restrict, why=f"The hypervisor's own network stack, because {refused}.")
-    return BridgeNetwork(rules, why="Guests on a bridge of this host: we may make devices and rules.")
+    return BridgeNetwork(
+        rules, default_bridge=default_bridge, why="Guests on a bridge of this host: we may make devices and rules."
+    )
 
 
 async def _prove(rules: Rules) -> None:

@@ -18,14 +18,23 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, durable: boo
     staged = path.with_name(f".{path.name}.new")
     fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
-        os.write(fd, data)
-        if durable:
-            os.fsync(fd)
-    finally:
-        os.close(fd)
-    staged.rename(path)
+        with os.fdopen(fd, "wb", buffering=0) as file:
+            write_all(file.fileno(), data)
+            if durable:
+                os.fsync(file.fileno())
+        staged.rename(path)
+    except OSError:
+        staged.unlink(missing_ok=True)
+        raise
     if durable:
         sync_directory(path.parent)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Every byte: a disk that fills up takes a part and complains only at the next write."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
 
 
 def sync_directory(path: Path) -> None:
