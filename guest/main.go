@@ -17,6 +17,7 @@ import (
 	"nexus/guest/internal/config"
 	"nexus/guest/internal/identity"
 	"nexus/guest/internal/kernel"
+	"nexus/guest/internal/power"
 )
 
 var version = "dev" // set by the build
@@ -24,7 +25,7 @@ var version = "dev" // set by the build
 func main() {
 	switch {
 	case os.Args[0] == boot.AgentName:
-		if err := beside(); err != nil {
+		if err := errors.Join(kernel.OpenLog(boot.NewRoot+"/dev"), beside()); err != nil {
 			kernel.Log(kernel.Critical, "agent: %v", err)
 			os.Exit(1)
 		}
@@ -39,7 +40,9 @@ func main() {
 func beside() error {
 	// Not ignored but caught: an ignored signal would stay ignored in every process that we start. systemd sends SIGTERM
 	// to whom it finds in its own groups.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
 	c, err := config.Load(config.Path)
 	if err != nil {
 		return err
@@ -48,27 +51,50 @@ func beside() error {
 	if err != nil {
 		return err
 	}
+	disk, err := openDisk(c)
+	failed = errors.Join(failed, err)
 	if err := errors.Join(syscall.Chroot(boot.NewRoot), os.Chdir("/")); err != nil {
 		return err
 	}
 	if err := os.WriteFile("/proc/self/comm", []byte(boot.AgentName[1:]), 0); err != nil {
 		kernel.Log(kernel.Info, "comm: %v", err)
 	}
-	a := newAgent(c, children.NewFamily(true), failed)
+	a := newAgent(c, agent.Machine{Family: children.NewFamily(true), Disk: disk, Terminated: terminated, Failed: failed})
 	carriers := agent.Open()
 	if err := handedOver(); err != nil {
 		return err
+	}
+	if c.Overlay != nil && disk != nil {
+		go followRoot(disk)
 	}
 	a.Serve(carriers)
 	return nil
 }
 
+func openDisk(c *config.Config) (*power.Disk, error) {
+	if dir := boot.WritableDisk(c); dir != "" {
+		return power.OpenDisk(dir)
+	}
+	return nil, nil
+}
+
+func followRoot(disk *power.Disk) {
+	if err := disk.FollowRoot(); err != nil {
+		kernel.Log(kernel.Error, "mounts: %v", err)
+	}
+}
+
 // container is our life as the only init: the same agent, and the orphans are ours.
-func container(c *config.Config, failed error) error {
+func container(c *config.Config, failed error, enter func() error) error {
+	disk, err := openDisk(c)
+	failed = errors.Join(failed, err)
+	if err := enter(); err != nil {
+		return err
+	}
 	for _, dir := range []string{"/dev/shm", "/run", "/tmp"} {
 		failed = errors.Join(failed, mountMemory(dir))
 	}
-	a := newAgent(c, children.NewFamily(false), failed)
+	a := newAgent(c, agent.Machine{Family: children.NewFamily(false), Disk: disk, Failed: failed})
 	a.Serve(agent.Open())
 	return nil
 }
@@ -87,9 +113,10 @@ func mountMemory(dir string) error {
 	return nil
 }
 
-func newAgent(c *config.Config, family *children.Family, failed error) *agent.Agent {
-	failed = errors.Join(failed, identity.Apply("/", c, time.Now()), syscall.Sethostname([]byte(c.Hostname)))
-	return agent.New(version, c.User.Name, family, failed)
+func newAgent(c *config.Config, m agent.Machine) *agent.Agent {
+	m.Version, m.DefaultUser = version, c.User.Name
+	m.Failed = errors.Join(m.Failed, identity.Apply("/", c, time.Now()), syscall.Sethostname([]byte(c.Hostname)))
+	return agent.New(m)
 }
 
 func earlierFailures() (error, error) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -28,24 +29,33 @@ const (
 
 // Agent is the in-guest agent.
 type Agent struct {
-	version  string
 	sessions *session.Book
 	power    *power.Switch
 	meter    metrics.Meter
 	health   health
 }
 
-// New returns an agent. failed is what went wrong on the way here: health shows it. defaultUser runs sessions.
-func New(version, defaultUser string, family *children.Family, failed error) *Agent {
+// Machine is what the agent is told of the machine it is in.
+type Machine struct {
+	Version     string
+	DefaultUser string // runs the sessions that name none
+	Family      *children.Family
+	Disk        *power.Disk // nil: nothing is written
+	Terminated  <-chan os.Signal
+	Failed      error // what went wrong on the way here: health shows it
+}
+
+// New returns an agent for m.
+func New(m Machine) *Agent {
 	debug.SetGCPercent(40) // memory is the machine's, and there is little garbage
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
-	a := &Agent{version: version, sessions: session.NewBook(family, defaultUser)}
-	a.power = power.NewSwitch(a.sessions.HangUp)
-	a.health = health{Version: version, Protocol: Protocol, Warnings: []string{},
+	a := &Agent{sessions: session.NewBook(m.Family, m.DefaultUser)}
+	a.power = power.NewSwitch(a.sessions.HangUp, m.Disk, m.Terminated)
+	a.health = health{Version: m.Version, Protocol: Protocol, Warnings: []string{},
 		Capabilities: []string{"metrics", "time", "power", "exec", "pty"}}
-	if failed != nil {
-		kernel.Log(kernel.Error, "%v", failed)
-		a.health.Warnings = strings.Split(failed.Error(), "\n")
+	if m.Failed != nil {
+		kernel.Log(kernel.Error, "%v", m.Failed)
+		a.health.Warnings = strings.Split(m.Failed.Error(), "\n")
 	}
 	return a
 }

@@ -22,8 +22,8 @@ import (
 // NewRoot is where the machine's root file system is mounted before it becomes the root.
 const NewRoot = "/newroot"
 
-// ServeContainer runs the agent as PID 1; it returns only when it cannot.
-type ServeContainer func(c *config.Config, failed error) error
+// ServeContainer runs the agent as PID 1, after enter has made the new root the root; it returns only when it cannot.
+type ServeContainer func(c *config.Config, failed error, enter func() error) error
 
 // Run does everything up to the hand-over. It never returns: what cannot be mended ends in a message and a power-off.
 func Run(serve ServeContainer) {
@@ -42,6 +42,9 @@ func PowerOff() {
 
 func run(serve ServeContainer) error {
 	if err := mountKernelFilesystems(); err != nil {
+		return err
+	}
+	if err := kernel.OpenLog("/dev"); err != nil {
 		return err
 	}
 	c, err := config.Load(config.Path)
@@ -63,10 +66,7 @@ func run(serve ServeContainer) error {
 		return err
 	}
 	if c.Mode == config.ModeContainer {
-		if err := enter(NewRoot); err != nil {
-			return err
-		}
-		return serve(c, failed)
+		return serve(c, failed, func() error { return enter(NewRoot) })
 	}
 	return handOver(c, failed)
 }

@@ -13,6 +13,21 @@ import (
 	"nexus/guest/internal/kernel"
 )
 
+// layer is where the writable file system below an overlay is mounted.
+const layer = "/layer"
+
+// WritableDisk is where the file system with the machine's state is mounted before the hand-over; empty when there is
+// none.
+func WritableDisk(c *config.Config) string {
+	switch {
+	case c.Overlay != nil:
+		return layer
+	case c.Root.ReadOnly || c.Root.FS != "ext4":
+		return ""
+	}
+	return NewRoot
+}
+
 // mountRoot mounts the machine's root at dir: one file system, or a read-only base below a writable layer.
 func mountRoot(c *config.Config, dir string) error {
 	if c.Overlay == nil {
@@ -20,7 +35,7 @@ func mountRoot(c *config.Config, dir string) error {
 	}
 	base := c.Root
 	base.ReadOnly = true
-	const lower, layer = "/base", "/layer"
+	const lower = "/base"
 	if err := mount(base, lower); err != nil {
 		return err
 	}

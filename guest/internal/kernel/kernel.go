@@ -38,15 +38,20 @@ const (
 	Info     = 6
 )
 
+// kmsg stays open: /dev is elsewhere for a while on the way to the new root.
+var kmsg *os.File
+
+// OpenLog makes Log possible; dev is where devtmpfs is mounted. It is called once, before anything else runs.
+func OpenLog(dev string) error {
+	var err error
+	kmsg, err = os.OpenFile(dev+"/kmsg", os.O_WRONLY, 0)
+	return err
+}
+
 // Log writes a line to the kernel's log, and so to the machine's console if the kernel shows that level there.
 // It goes out before the call returns; a message before a power-off is not lost.
 func Log(level int, format string, args ...any) {
-	f, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
-	if err != nil {
-		return // nobody could be told
-	}
-	defer f.Close()
-	fmt.Fprintf(f, "<%d>nexus: %s\n", level, fmt.Sprintf(format, args...))
+	fmt.Fprintf(kmsg, "<%d>nexus: %s\n", level, fmt.Sprintf(format, args...)) // without a log nobody can be told
 }
 
 // SetClock sets the system clock to milliseconds since 1970, UTC.

@@ -38,12 +38,17 @@ type HangUp func(signals ...syscall.Signal)
 
 // Switch performs at most one action: the first.
 type Switch struct {
-	hangUp HangUp
-	once   sync.Once
+	hangUp     HangUp
+	disk       *Disk
+	terminated <-chan os.Signal
+	once       sync.Once
 }
 
-// NewSwitch returns a switch that ends the sessions first.
-func NewSwitch(h HangUp) *Switch { return &Switch{hangUp: h} }
+// NewSwitch returns a switch that ends the sessions first and closes disk (nil: there is nothing to close) last.
+// terminated brings the SIGTERM that an init sends to every process near the end.
+func NewSwitch(h HangUp, disk *Disk, terminated <-chan os.Signal) *Switch {
+	return &Switch{hangUp: h, disk: disk, terminated: terminated}
+}
 
 // Valid says whether action is one.
 func Valid(action string) bool { return action == PowerOff || action == Reboot }
@@ -53,7 +58,7 @@ func (s *Switch) Begin(action string, force time.Duration) {
 	s.once.Do(func() {
 		time.AfterFunc(force, func() {
 			kernel.Log(kernel.Error, "%s: the init has not finished after %s; forced", action, force)
-			cut(action)
+			s.cut(action)
 		})
 		go s.perform(action)
 	})
@@ -64,16 +69,20 @@ func (s *Switch) perform(action string) {
 	time.AfterFunc(hangUpGrace, func() { s.hangUp(syscall.SIGKILL) })
 	if os.Getpid() == 1 {
 		endProcesses()
-		cut(action)
+		s.cut(action)
+		return
 	}
 	init := initName()
 	signal := signalFor(init, action)
 	if signal == 0 {
-		cut(action)
+		s.cut(action)
 		return
 	}
 	if init == systemd {
 		awaitListening(1, signal, initPatience)
+	}
+	if init != systemd {
+		go s.closeDiskAtTheEnd()
 	}
 	for syscall.Kill(1, signal) == nil && init != systemd {
 		time.Sleep(time.Second) // busybox says nothing about whether it listens yet; once it does, repeats change nothing
@@ -89,9 +98,19 @@ func endProcesses() {
 	syscall.Kill(-1, syscall.SIGKILL)
 }
 
+// closeDiskAtTheEnd waits for the SIGTERM that busybox sends to everybody a second before its SIGKILL, and leaves most
+// of that second to those who have something to write.
+func (s *Switch) closeDiskAtTheEnd() {
+	const lastWords = 600 * time.Millisecond
+	<-s.terminated
+	time.Sleep(lastWords)
+	s.disk.freeze()
+}
+
 // cut writes everything out and ends the machine here and now.
-func cut(action string) {
+func (s *Switch) cut(action string) {
 	syscall.Sync()
+	s.disk.freeze()
 	how := syscall.LINUX_REBOOT_CMD_POWER_OFF
 	if action == Reboot {
 		how = syscall.LINUX_REBOOT_CMD_RESTART

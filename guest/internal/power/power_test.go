@@ -28,3 +28,17 @@ func TestListens(t *testing.T) {
 		}
 	}
 }
+
+func TestRootIsReadOnlyGoesByTheLastMount(t *testing.T) {
+	const other = "30 29 0:5 / /dev rw,nosuid - devtmpfs dev rw\n"
+	for text, want := range map[string]bool{
+		"29 1 0:26 / / rw,relatime - overlay overlay rw\n" + other:                                  false,
+		"29 1 0:26 / / ro,relatime - overlay overlay ro\n" + other:                                  true,
+		"1 1 0:2 / / ro - rootfs none ro\n29 1 0:26 / / rw,relatime - overlay overlay rw\n" + other: false,
+		"": false,
+	} {
+		if rootIsReadOnly(text) != want {
+			t.Errorf("%q", text)
+		}
+	}
+}

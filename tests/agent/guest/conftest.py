@@ -75,6 +75,9 @@ class Guest:
         script = f"echo {line} >> /etc/passwd; mkdir -p /home/{name}; chown {number}:{number} /home/{name}"
         assert (await self.run("sh", "-c", script)).exit.code == 0
 
+    async def is_up_or_off(self) -> bool:
+        return self.channel.is_ready or await self.is_off()
+
     async def is_off(self) -> bool:
         return (await self.vmm.observe(self.spec.id)).power is Power.OFF
 
@@ -129,8 +132,14 @@ async def boot(root: Path, store: images.Store, using: ImageSet, *, uid: int | N
     await vmm.start(definition, launch=1)
     guest = Guest(vmm, spec, root, started=started)
     await guest.channel.start()
-    if not await guest.channel.wait_ready(60):
-        raise AssertionError(f"the guest never came up:\n{guest.console()}")
+    try:
+        await holds(guest.is_up_or_off, within_s=60)
+        assert guest.channel.is_ready, f"the guest never came up:\n{guest.console()}"
+    except BaseException:
+        await guest.channel.close()
+        await vmm.discard(spec.id)
+        await vmm.close()
+        raise
     return guest
 
 

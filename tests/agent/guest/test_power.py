@@ -10,7 +10,7 @@ from tests.agent.lab import ImageSet, built
 
 from nexus.local import images
 from nexus.protocol.guest import PowerAction, SessionKind, SessionRequest
-from nexus.protocol.machines import DiskRole, ExitReason
+from nexus.protocol.machines import DiskRole, ExitReason, GuestSpec
 
 pytestmark = pytest.mark.vm
 
@@ -67,17 +67,19 @@ async def test_a_reboot_is_told_from_a_power_off(built_images: images.Store, sho
 
 async def test_an_init_that_does_not_finish_is_overruled(built_images: images.Store, short_tmp: Path) -> None:
     async with booted(short_tmp, built_images, built(built_images)) as guest:
-        await guest.run("sh", "-c", "echo '::shutdown:/bin/busybox sleep 600' > /etc/inittab; kill -HUP 1")
-        await guest.run("sh", "-c", "printf '::shutdown:/bin/busybox sleep 600\\n' >> /etc/inittab; kill -HUP 1")
+        stubborn = "echo '::shutdown:/bin/busybox sleep 600' >> /etc/inittab; kill -HUP 1"
+        assert (await guest.run("sh", "-c", stubborn)).exit.code == 0
         await guest.client.power(PowerAction.POWEROFF, force_after_ms=3000)
         took = await guest.wait_off(within_s=30)
         assert 2.5 < took < 15
+        await ended_in_order(guest, ExitReason.GUEST_SHUTDOWN)
 
 
 async def test_a_root_without_an_init_says_so_and_powers_off(built_images: images.Store, short_tmp: Path) -> None:
     using = built(built_images)
+    lost = GuestSpec(hostname="web-1", init="/sbin/nothing")
     with pytest.raises(AssertionError, match="the root file system has no /sbin/nothing") as failed:
-        async with booted(short_tmp, built_images, using, init="/sbin/nothing"):
+        async with booted(short_tmp, built_images, using, guest=lost):
             pass
     assert "powering off" in str(failed.value)
 
@@ -86,7 +88,7 @@ async def running(guest: Guest) -> None:
     """Until systemd has started everything."""
 
     async def is_running() -> bool:
-        ran = await guest.run("systemctl", "is-system-running")
+        ran = await guest.run("systemctl", "is-system-running", timeout_ms=5000)
         return ran.out.strip() in (b"running", b"degraded")
 
     await holds(is_running, within_s=120)

@@ -6,7 +6,7 @@ import json
 import random
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -79,7 +79,7 @@ async def open_session(guest: Guest, script: str) -> str:
 
 
 @asynccontextmanager
-async def connection(guest: Guest) -> AsyncIterator[MuxConnection]:
+async def connection(guest: Guest) -> AsyncGenerator[MuxConnection]:
     """A connection to QEMU's socket, dropped at the end without a word and without a pause."""
     _, mux = await asyncio.get_running_loop().create_unix_connection(MuxConnection, str(guest.mux_socket))
     try:
