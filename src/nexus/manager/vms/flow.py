@@ -114,8 +114,7 @@ class VmFlow(Flow[Moving]):
             return hop()
         await repository.note_why(tx, vm.id, verdict.why)
         if verdict.goal is facts.facts.goal:
-            await machines.note_fault(tx, vm.machine.id, verdict.fault or "")
-            return hop()
+            return await self._fail(tx, vm, verdict.fault or ended.why)
         problem = VmFaulted(f"{vm.name} went off: {verdict.why}")
         await self._operations.settle(tx, vm.subject, generation=facts.facts.generation, problem=problem)
         await machines.aim(tx, vm.machine.id, verdict.goal, fault=verdict.fault)

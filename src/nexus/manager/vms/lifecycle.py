@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nexus.manager.machines.lifecycle import Facts, Goal, is_reached
+from nexus.manager.machines.lifecycle import Facts, Goal, conclude, is_reached
 from nexus.protocol.hosts import Offer
 from nexus.protocol.machines import GuestPhase, Power
 
@@ -63,8 +63,9 @@ def state_of(facts: Facts, *, host_is_silent: bool) -> State:
 def _state_while_moving(facts: Facts) -> State:
     if facts.goal is Goal.OFF:
         return State.STOPPING
-    if facts.has_ended:
-        return State.STOPPED
+    if facts.has_ended and facts.exit is not None:
+        verdict = conclude(facts.goal, facts.exit)
+        return State.STARTING if verdict.boots_again else State.ERROR if verdict.goal is facts.goal else State.STOPPED
     if facts.seen is Power.OFF or not facts.is_current:
         return State.STARTING
     return State.PAUSED if facts.seen is Power.PAUSED else State.RUNNING

@@ -34,8 +34,9 @@ class VmWatcher:
             await self._wake(tx, vm)
 
     async def _wake(self, tx: Tx, vm: Vm) -> None:
-        move = decide(vm.machine.facts)
-        if move in _FOR_WHO_WAITS:
+        facts = vm.machine.facts
+        is_news = facts.is_lost and facts.fault is None
+        if decide(facts) in _FOR_WHO_WAITS and not is_news:
             await self._flows.wake(tx, vm.subject)
         else:
             await self._flows.open(tx, flow=FLOW, subject=vm.subject)

@@ -1,0 +1,252 @@
+"""Hosts joining, reporting and falling silent."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, refused, until, vm_of
+
+from nexus.agent.settings import AgentSettings
+from nexus.kit.db import Db
+from nexus.manager.hosts.placement import Amounts, Overcommit, Room, explain, rank, refusal
+from nexus.manager.hosts.schemas import HostList
+from nexus.protocol.hosts import Heartbeat, HostFacts, RegisterRequest
+from nexus.protocol.machines import GuestPhase, MachineSeen, Power
+
+BOOT = "boot-1"
+
+
+def facts(name: str = "far-1", **other: Any) -> HostFacts:
+    return HostFacts(
+        name=name,
+        vmm="fake",
+        vmm_version="1",
+        acceleration="none",
+        why_vmm="For a test.",
+        offers=frozenset(),
+        vcpus=4,
+        memory_mib=4096,
+        disk_bytes=100 << 30,
+        agent_version="1",
+        protocol_version=1,
+        boot_id=BOOT,
+        **other,
+    )
+
+
+async def join(client: httpx.AsyncClient, token: str, name: str = "far-1") -> httpx.Response:
+    request = RegisterRequest(join_token=token, address="unix:/nowhere/agent.sock", facts=facts(name))
+    return await client.post("/v1/hosts/register", json=request.model_dump(mode="json"))
+
+
+class Reporter:
+    """A host that is only its reports."""
+
+    def __init__(self, client: httpx.AsyncClient, host_id: str, credential: str) -> None:
+        self.host_id = UUID(host_id)
+        self._client = client
+        self.headers = {"Authorization": f"Bearer {credential}"}
+
+    async def report(self, *machines: MachineSeen, seq: int, full: bool = True, boot_id: str = BOOT) -> httpx.Response:
+        beat = Heartbeat(boot_id=boot_id, seq=seq, full=full, machines=machines)
+        path = f"/v1/hosts/{self.host_id}/heartbeat"
+        return await self._client.post(path, json=beat.model_dump(mode="json"), headers=self.headers)
+
+
+@pytest.fixture
+async def reporter(admin: httpx.AsyncClient, anonymous: httpx.AsyncClient, images: dict[str, str]) -> Reporter:
+    token = ok(await admin.post("/v1/hosts/join-tokens", json={}))["token"]
+    joined = ok(await join(anonymous, token))
+    reporter = Reporter(anonymous, joined["host_id"], joined["credential"])
+    ok(await reporter.report(seq=1))
+    return reporter
+
+
+def seen(machine_id: UUID, *, seq: int, power: Power = Power.ON, **other: Any) -> MachineSeen:
+    fields = {"id": machine_id, "seq": seq, "power": power, "generation": 1, "boot": 1}
+    return MachineSeen.model_validate(fields | other)
+
+
+async def test_a_join_token_lets_one_host_in_once(admin: httpx.AsyncClient, anonymous: httpx.AsyncClient) -> None:
+    token = ok(await admin.post("/v1/hosts/join-tokens", json={}))["token"]
+    ok(await join(anonymous, token))
+    assert refused(await join(anonymous, token, "far-2"), 401)["code"] == "join_token_invalid"
+    refused(await join(anonymous, "nxj_guessed"), 401)
+
+
+async def test_only_administrators_make_join_tokens(user: httpx.AsyncClient) -> None:
+    refused(await user.post("/v1/hosts/join-tokens", json={}), 403)
+
+
+async def test_an_expired_join_token_opens_nothing(
+    admin: httpx.AsyncClient, anonymous: httpx.AsyncClient, db: Db
+) -> None:
+    token = ok(await admin.post("/v1/hosts/join-tokens", json={"expires_in_s": 60}))["token"]
+    await db.execute("update join_tokens set expires_at = now()")
+    refused(await join(anonymous, token), 401)
+
+
+async def test_a_host_that_joins_again_replaces_its_credential(
+    reporter: Reporter, admin: httpx.AsyncClient, anonymous: httpx.AsyncClient
+) -> None:
+    token = ok(await admin.post("/v1/hosts/join-tokens", json={}))["token"]
+    again = ok(await join(anonymous, token))
+    assert UUID(again["host_id"]) == reporter.host_id
+    refused(await reporter.report(seq=2), 401)
+    ok(await Reporter(anonymous, again["host_id"], again["credential"]).report(seq=3))
+
+
+async def test_a_credential_opens_only_its_own_host(
+    reporter: Reporter, host: JoinedHost, anonymous: httpx.AsyncClient, db: Db
+) -> None:
+    other = await db.fetchval("select id from hosts where name = 'host-1'")
+    reporter.host_id = other
+    refused(await reporter.report(seq=2), 403)
+    refused(await anonymous.post(f"/v1/hosts/{other}/heartbeat", json={}), 401)
+
+
+async def test_credentials_are_kept_as_digests_only(reporter: Reporter, db: Db) -> None:
+    for table in ("hosts", "join_tokens", "audit"):
+        rows = await db.fetch(f"select to_jsonb(t)::text as row from {table} t")
+        assert rows
+        assert not any("nxh_" in row["row"] or "nxj_" in row["row"] for row in rows)
+
+
+async def test_hosts_are_listed_with_what_they_can(
+    host: JoinedHost, user: httpx.AsyncClient, agent_settings: AgentSettings
+) -> None:
+    body = ok(await user.get("/v1/hosts"))
+    HostList.model_validate(body)
+    [item] = body["items"]
+    assert (item["name"], item["state"], item["vmm"]) == ("host-1", "online", "fake")
+    detail = ok(await user.get(f"/v1/hosts/{item['id']}"))["item"]
+    assert detail["capacity"]["memory_mib"] == item["memory_mib"]
+    assert detail["reserved"] == {"vcpus": 0, "memory_mib": 0, "disk_bytes": 0}
+    refused(await user.get(f"/v1/hosts/{uuid4()}"), 404)
+
+
+async def test_a_silent_host_makes_its_vms_unknown_until_it_reports_again(
+    host: JoinedHost, user: httpx.AsyncClient, db: Db
+) -> None:
+    vm_id = await create(user)
+    await db.execute("create rule deaf as on update to hosts where new.usage is not null do instead nothing")
+    await db.execute("update hosts set last_seen_at = now() - interval '1 hour', usage = null")
+
+    async def is_unknown() -> bool:
+        return (await vm_of(user, vm_id))["state"] == "unknown"
+
+    await until(is_unknown)
+    assert ok(await user.get("/v1/hosts"))["items"][0]["state"] == "silent"
+    assert "has not been heard from" in refused(await user.post(f"/v1/vms/{vm_id}/stop"), 409)["error"]
+    body = refused(await user.post("/v1/vms", json={"name": "web-2"}), 503)
+    assert body["fault_message"] == "host-1: has not been heard from."
+    await db.execute("drop rule deaf on hosts")
+
+    async def runs() -> bool:
+        return (await vm_of(user, vm_id))["state"] == "running"
+
+    await until(runs)
+
+
+async def test_of_two_reports_the_newer_counts(reporter: Reporter, user: httpx.AsyncClient, db: Db) -> None:
+    vm_id = await create(user, wait=None)
+    machine_id = await machine_of(db, vm_id)
+    ready = seen(machine_id, seq=12, guest=GuestPhase.READY)
+    ok(await reporter.report(ready, seq=12, full=False))
+    ok(await reporter.report(seen(machine_id, seq=11, power=Power.OFF), seq=11, full=False))
+    assert (await vm_of(user, vm_id))["guest"] == "ready"
+    ok(await reporter.report(ready, seq=20))
+    ok(await reporter.report(seen(machine_id, seq=15, power=Power.OFF), seq=15, full=False))
+    ok(await reporter.report(seq=14))
+    assert (await vm_of(user, vm_id))["state"] == "running"
+    ok(await reporter.report(seen(machine_id, seq=1, guest=GuestPhase.BOOTING), seq=1, boot_id="boot-2"))
+    assert (await vm_of(user, vm_id))["guest"] == "booting"
+
+
+async def test_a_machine_missing_from_a_full_report_is_lost_and_says_so(
+    reporter: Reporter, user: httpx.AsyncClient, db: Db
+) -> None:
+    vm_id = await create(user, wait=None)
+    machine_id = await machine_of(db, vm_id)
+    ok(await reporter.report(seen(machine_id, seq=2, guest=GuestPhase.READY), seq=2))
+    ok(await reporter.report(seq=3, full=False))
+    assert (await vm_of(user, vm_id))["state"] == "running"
+    ok(await reporter.report(seq=4))
+
+    async def is_lost() -> bool:
+        vm = await vm_of(user, vm_id)
+        return vm["state"] == "error" and vm["fault"] == "Its host no longer has it; its disks are gone."
+
+    await until(is_lost)
+
+
+async def test_only_machines_known_to_be_gone_are_to_be_discarded(
+    reporter: Reporter, user: httpx.AsyncClient, db: Db
+) -> None:
+    vm_id = await create(user, wait=None)
+    mine, deleted, elsewhere, never_heard_of = (await machine_of(db, vm_id)), uuid4(), uuid4(), uuid4()
+    other = await db.fetchval(
+        """
+        insert into hosts (id, name, address, credential_sha256, vmm, facts, vcpus, memory_mib, disk_bytes, boot_id)
+        values ($1, 'other', 'unix:/x', 'x', 'fake', '{}', 1, 1, 1, 'b') returning id
+        """,
+        uuid4(),
+    )
+    insert = "insert into discarded_machines (id, host_id) values ($1, $2)"
+    await db.execute(insert, deleted, reporter.host_id)
+    await db.execute(insert, elsewhere, other)
+    machines = [seen(each, seq=5, power=Power.OFF) for each in (mine, deleted, elsewhere, never_heard_of)]
+    answer = ok(await reporter.report(*machines, seq=5))
+    assert answer["gone"] == [str(deleted)]
+
+
+async def test_reports_about_others_machines_change_nothing(
+    reporter: Reporter, host: JoinedHost, user: httpx.AsyncClient, db: Db
+) -> None:
+    await db.execute("update hosts set cordoned = true where id = $1", reporter.host_id)
+    vm_id = await create(user)
+    machine_id = await machine_of(db, vm_id)
+    ok(await reporter.report(seen(machine_id, seq=2**40, power=Power.OFF), seq=2**40))
+    assert (await vm_of(user, vm_id))["state"] == "running"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"boot_id": "x", "seq": -1, "full": true}', b"\xff\0"])
+async def test_a_report_that_is_none_is_refused(reporter: Reporter, anonymous: httpx.AsyncClient, body: bytes) -> None:
+    path = f"/v1/hosts/{reporter.host_id}/heartbeat"
+    headers = reporter.headers | {"Content-Type": "application/json"}
+    answer = await anonymous.post(path, content=body, headers=headers)
+    assert answer.status_code in (400, 422)
+
+
+GENEROUS = Overcommit(vcpus=2, memory=1, disk=1)
+
+
+def room(name: str = "a", *, reserved: Amounts | None = None, silent: bool = False, cordoned: bool = False) -> Room:
+    has = Amounts(vcpus=2, memory_mib=1000, disk_bytes=1000)
+    return Room(
+        host_id=uuid4(), name=name, is_silent=silent, is_cordoned=cordoned, has=has, reserved=reserved or Amounts()
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "need", "why"),
+    [
+        (room(), Amounts(vcpus=4, memory_mib=1000, disk_bytes=1000), None),
+        (room(), Amounts(vcpus=5), "vCPUs 4 free of 4, 5 needed"),
+        (room(reserved=Amounts(memory_mib=900)), Amounts(memory_mib=101), "memory (MiB) 100 free of 1000, 101 needed"),
+        (room(reserved=Amounts(disk_bytes=2000)), Amounts(disk_bytes=1), "disk (bytes) -1000 free of 1000, 1 needed"),
+        (room(reserved=Amounts(disk_bytes=2000)), Amounts(memory_mib=1), None),
+        (room(silent=True), Amounts(), "has not been heard from"),
+        (room(cordoned=True), Amounts(), "takes no new machines (cordoned)"),
+    ],
+)
+def test_a_host_says_why_it_cannot_take_a_machine(place: Room, need: Amounts, why: str | None) -> None:
+    assert refusal(place, need, GENEROUS) == why
+
+
+def test_the_host_with_the_most_memory_left_comes_first() -> None:
+    rooms = [room("full", reserved=Amounts(memory_mib=950)), room("b", reserved=Amounts(memory_mib=10)), room("a")]
+    assert [each.name for each in rank(rooms, Amounts(memory_mib=100), GENEROUS)] == ["a", "b"]
+    told = explain(rooms[:1], Amounts(memory_mib=100), GENEROUS)
+    assert told == "full: memory (MiB) 50 free of 1000, 100 needed."
