@@ -13,6 +13,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+import structlog
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
@@ -32,6 +33,19 @@ PASSWORD = "correct horse"
 """Of every user but root."""
 USERS = {"ada": Role.USER, "otto": Role.USER, "vera": Role.VIEWER}
 TEMPLATE = "nexus_template"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Log lines as text, and tracebacks without structlog's default art, which takes seconds to draw."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -173,6 +173,13 @@ class Db:
             raise DatabaseUnavailable(str(refused) or type(refused).__name__) from refused
         try:
             yield connection
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as broken:
+            # a server that went away in between is noticed as a closed connection, or as one in an impossible state
+            if isinstance(broken, asyncpg.InternalClientError):
+                connection.terminate()
+            if connection.is_closed():
+                raise DatabaseUnavailable(str(broken)) from broken
+            raise
         finally:
             await pool.release(connection)
 
