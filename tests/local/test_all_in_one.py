@@ -113,11 +113,11 @@ def test_what_dies_is_started_again_and_what_a_killed_supervisor_left_is_found(i
     assert not agent.is_running
     assert installation.nexus("host", "list").returncode == 0
 
-    supervisor = installation.pid_of("up")
+    successor = installation.pid_of("up")
     children = [installation.pid_of(name) for name in ("agent", "manager", "postgres")]
-    assert supervisor is not None
-    os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not supervisor.is_running)
+    assert successor is not None
+    os.kill(successor.pid, signal.SIGKILL)
+    until(lambda: not successor.is_running)
     assert "Nexus is stopped" in installation.nexus("down").stderr
     assert not any(child.is_running for child in children if child)
 
