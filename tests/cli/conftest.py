@@ -57,7 +57,7 @@ def process(environment: dict[str, str]) -> Process:
 
     def run(*words: str, input: bytes = b"", env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[bytes]":
         command = [sys.executable, "-m", "nexus.cli", *words]
-        return subprocess.run(command, input=input, capture_output=True, env=environment | (env or {}), timeout=30)
+        return subprocess.run(command, input=input, capture_output=True, env=environment | (env or {}), timeout=60)
 
     return run
 
@@ -71,7 +71,7 @@ def spawn(environment: dict[str, str]) -> Iterator[Spawn]:
         arguments = ["-m", "nexus.cli", *words]
         without_width = {name: value for name, value in environment.items() if name != "COLUMNS"}
         child: pexpect.spawn[bytes] = pexpect.spawn(
-            sys.executable, arguments, env=without_width, dimensions=(rows, cols), timeout=20
+            sys.executable, arguments, env=without_width, dimensions=(rows, cols), timeout=40
         )
         started.append(child)
         return child

@@ -24,9 +24,9 @@ def guest(stub: StubManager) -> Iterator[GuestShell]:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while not is_so():
-        assert time.monotonic() < deadline, "it did not come about in ten seconds"
+        assert time.monotonic() < deadline, "it did not come about in twenty seconds"
         time.sleep(0.01)
 
 

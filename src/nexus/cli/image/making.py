@@ -28,76 +28,81 @@ def _recipes(incomplete: str) -> list[str]:
 
 
 def register(app: typer.Typer) -> None:
-    @command(app, "build", examples=("nexus image build systemd", "nexus image build kernel initramfs --refresh"))
-    def build_image(
-        cli: Cli,
-        recipe: Annotated[list[str], typer.Argument(metavar="RECIPE", help="What to make.", autocompletion=_recipes)],
-        *,
-        refresh: Annotated[bool, typer.Option("--refresh", help="Look for newer packages.")] = False,
-    ) -> None:
-        """Make images from this distribution's packages, and register them. On the manager's machine only.
-
-        Recipes: kernel, initramfs, python (small, the default) and systemd (a whole Debian).
-        """
-        from nexus.local import place
-        from nexus.local.errors import CannotStart
-        from nexus.local.firstrun import guest_init
-        from nexus.local.images import ImageBuildError, build
-        from nexus.local.images.bar import Bar
-
-        here = place.here()
-        root = _image_root()
-        try:
-            with Bar() as bar:
-                built = build(
-                    out=root,
-                    cache=here.cache,
-                    guest_init=guest_init(),
-                    recipe_names=recipe,
-                    refresh=refresh,
-                    progress=bar,
-                )
-        except ImageBuildError as failed:
-            raise CliFailure(f"{failed}.", suggestion=failed.advice, exit_code=REFUSED) from failed
-        except CannotStart as failed:
-            raise CliFailure(f"{failed}.") from failed
-        for image in built.images:
-            spec = image.model_dump(include={"kind", "name", "description", "sha256", "is_default"})
-            _register(cli, spec | {"size": image.size_bytes, "host_path": str(root / image.sha256)})
-
-    @command(
+    command(app, "build", examples=("nexus image build systemd", "nexus image build kernel initramfs --refresh"))(
+        build_image
+    )
+    command(
         app,
         "import",
         examples=(
             "nexus image import ./debian.ext4 --kind rootfs",
             "nexus image import vmlinux --kind kernel --name linux-6.12",
         ),
-    )
-    def import_image(
-        cli: Cli,
-        file: Annotated[
-            Path,
-            typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The file to take in."),
-        ],
-        *,
-        kind: Annotated[Kind, typer.Option(metavar="KIND", help="kernel, initramfs, rootfs or data.")],
-        name: Annotated[
-            str | None, typer.Option(metavar="NAME", help="Default: the file's name without its ending.")
-        ] = None,
-        description: Annotated[str, typer.Option(metavar="TEXT", help="For people to read.")] = "",
-    ) -> None:
-        """Copy a file to the manager's images, and register it. On the manager's machine only."""
-        root = _image_root()
-        with _taken_in(file, root) as (kept, sha256):
-            spec: dict[str, object] = {
-                "kind": kind,
-                "name": name or file.stem,
-                "description": description,
-                "sha256": sha256,
-                "size": kept.stat().st_size,
-                "host_path": str(kept),
-            }
-            _register(cli, spec)
+    )(import_image)
+
+
+def build_image(
+    cli: Cli,
+    recipe: Annotated[list[str], typer.Argument(metavar="RECIPE", help="What to make.", autocompletion=_recipes)],
+    *,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Look for newer packages.")] = False,
+) -> None:
+    """Make images from this distribution's packages, and register them. On the manager's machine only.
+
+    Recipes: kernel, initramfs, python (small, the default) and systemd (a whole Debian).
+    """
+    from nexus.local import place
+    from nexus.local.errors import CannotStart
+    from nexus.local.firstrun import guest_init
+    from nexus.local.images import ImageBuildError, build
+    from nexus.local.images.bar import Bar
+
+    here = place.here()
+    root = _image_root()
+    try:
+        with Bar() as bar:
+            built = build(
+                out=root,
+                cache=here.cache,
+                guest_init=guest_init(),
+                recipe_names=recipe,
+                refresh=refresh,
+                progress=bar,
+            )
+    except ImageBuildError as failed:
+        raise CliFailure(f"{failed}.", suggestion=failed.advice, exit_code=REFUSED) from failed
+    except CannotStart as failed:
+        raise CliFailure(f"{failed}.") from failed
+    for image in built.images:
+        spec = image.model_dump(include={"kind", "name", "description", "sha256", "is_default"})
+        _register(cli, spec | {"size": image.size_bytes, "host_path": str(root / image.sha256)})
+
+
+def import_image(
+    cli: Cli,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The file to take in."),
+    ],
+    *,
+    kind: Annotated[Kind, typer.Option(metavar="KIND", help="kernel, initramfs, rootfs or data.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Default: the file's name without its ending.")
+    ] = None,
+    description: Annotated[str, typer.Option(metavar="TEXT", help="For people to read.")] = "",
+) -> None:
+    """Copy a file to the manager's images, and register it. On the manager's machine only."""
+    root = _image_root()
+    with _taken_in(file, root) as (kept, sha256):
+        spec: dict[str, object] = {
+            "kind": kind,
+            "name": name or file.stem,
+            "description": description,
+            "sha256": sha256,
+            "size": kept.stat().st_size,
+            "host_path": str(kept),
+        }
+        _register(cli, spec)
 
 
 def _image_root() -> Path:

@@ -1,6 +1,7 @@
 """`vm create`."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,91 +33,103 @@ def bytes_option(text: str) -> int:
         raise typer.BadParameter(str(wrong)) from wrong
 
 
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="3 to 63 letters, digits and hyphens; becomes the host name.")
+]
+ImageOption = Annotated[
+    str | None,
+    typer.Option(metavar="IMAGE", help="Root file system, by name or id.", autocompletion=image_names),
+]
+MemoryOption = Annotated[
+    int | None,
+    typer.Option(parser=mib_option, metavar="SIZE", help="512M, 1G, or a number of MiB (default: 512M)."),
+]
+DiskOption = Annotated[
+    int | None,
+    typer.Option(
+        parser=bytes_option,
+        metavar="SIZE",
+        help="Size of the disk, e.g. 10G (default: 4G, or the image's own).",
+    ),
+]
+UsernameOption = Annotated[str | None, typer.Option(metavar="NAME", help="Who you are in the guest (default: root).")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read that user's password from standard input.")]
+SshKeys = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Public key file whose owner may sign in by SSH. Repeatable."),
+]
+BootArgs = Annotated[str | None, typer.Option(metavar="TEXT", help="Appended to the kernel's command line.")]
+
+
 def register(app: typer.Typer) -> None:
-    @command(
+    command(
         app,
         "create",
         examples=(
             "nexus vm create web-1",
             "nexus vm create db-1 --vcpu 2 --memory 1G --disk 10G --tag db --ssh-key ~/.ssh/id_ed25519.pub",
-            "nexus vm create build-1 --image debian-12 --no-start",
+            "nexus vm create build-1 --image debian-12-systemd --no-start",
             "pass show vm | nexus vm create web-2 --username admin --password-stdin",
         ),
-    )
-    def create_vm(
-        cli: Cli,
-        name: Annotated[
-            str, typer.Argument(metavar="NAME", help="3 to 63 letters, digits and hyphens; becomes the host name.")
-        ],
-        *,
-        image: Annotated[
-            str | None,
-            typer.Option(metavar="IMAGE", help="Root file system, by name or id.", autocompletion=image_names),
-        ] = None,
-        kernel: Annotated[str | None, typer.Option(metavar="IMAGE", help="Kernel, by name or id.")] = None,
-        vcpu: Annotated[int | None, typer.Option(min=1, metavar="N", help="Virtual CPUs (default: 1).")] = None,
-        memory: Annotated[
-            int | None,
-            typer.Option(parser=mib_option, metavar="SIZE", help="512M, 1G, or a number of MiB (default: 512M)."),
-        ] = None,
-        disk: Annotated[
-            int | None,
-            typer.Option(
-                parser=bytes_option,
-                metavar="SIZE",
-                help="Size of the disk, e.g. 10G (default: 4G, or the image's own).",
-            ),
-        ] = None,
-        username: Annotated[
-            str | None, typer.Option(metavar="NAME", help="Who you are in the guest (default: root).")
-        ] = None,
-        password_stdin: Annotated[
-            bool, typer.Option("--password-stdin", help="Read that user's password from standard input.")
-        ] = False,
-        ssh_key: Annotated[
-            list[Path] | None,
-            typer.Option(metavar="FILE", help="Public key file whose owner may sign in by SSH. Repeatable."),
-        ] = None,
-        description: Annotated[str | None, typer.Option(metavar="TEXT", help="For people to read.")] = None,
-        tag: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="A tag to find it by. Repeatable.")] = None,
-        environment: Annotated[str | None, typer.Option(metavar="TEXT", help="E.g. production.")] = None,
-        owner: Annotated[str | None, typer.Option(metavar="TEXT", help="Whom to ask about it.")] = None,
-        boot_args: Annotated[
-            str | None, typer.Option(metavar="TEXT", help="Appended to the kernel's command line.")
-        ] = None,
-        no_start: Annotated[bool, typer.Option("--no-start", help="Create it stopped.")] = False,
-        no_wait: NoWait = False,
-        timeout: Timeout = TIMEOUT_S,
-    ) -> None:
-        """Create a VM and wait until its guest answers."""
-        asked = {
-            "name": name,
-            "vcpu": vcpu,
-            "mem_mib": memory,
-            "image": image,
-            "kernel": kernel,
-            "disk_size_bytes": disk,
-            "username": username,
-            "password": from_stdin(prompt="Password for the guest") if password_stdin else None,
-            "ssh_authorized_keys": [key for file in ssh_key or () for key in _keys_in(file)] or None,
-            "description": description,
-            "tags": tag or None,
-            "environment": environment,
-            "owner": owner,
-            "boot_args": boot_args,
-            "start": False if no_start else None,
-        }
-        began = time.monotonic()
-        created = cli.client.vms.create({field: value for field, value in asked.items() if value is not None})
-        if no_wait:
-            cli.say(f"{name}: recorded. Watch it with: nexus operation watch {created.operation_id}")
-            cli.result(recorded(name=name, vm_id=created.id, operation_id=created.operation_id))
-            return
-        if created.operation_id:
-            follow(cli, created.operation_id, label=f"Creating {name}", timeout_s=timeout)
-        vm = cli.client.vms.get(created.id)
-        cli.say(_ways_in(vm, took_s=time.monotonic() - began))
-        cli.result(vm)
+    )(create_vm)
+
+
+def create_vm(
+    cli: Cli,
+    name: NameArgument,
+    *,
+    image: ImageOption = None,
+    kernel: Annotated[str | None, typer.Option(metavar="IMAGE", help="Kernel, by name or id.")] = None,
+    vcpu: Annotated[int | None, typer.Option(min=1, metavar="N", help="Virtual CPUs (default: 1).")] = None,
+    memory: MemoryOption = None,
+    disk: DiskOption = None,
+    username: UsernameOption = None,
+    password_stdin: PasswordStdin = False,
+    ssh_key: SshKeys = None,
+    description: Annotated[str | None, typer.Option(metavar="TEXT", help="For people to read.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="A tag to find it by. Repeatable.")] = None,
+    environment: Annotated[str | None, typer.Option(metavar="TEXT", help="E.g. production.")] = None,
+    owner: Annotated[str | None, typer.Option(metavar="TEXT", help="Whom to ask about it.")] = None,
+    boot_args: BootArgs = None,
+    no_start: Annotated[bool, typer.Option("--no-start", help="Create it stopped.")] = False,
+    no_wait: NoWait = False,
+    timeout: Timeout = TIMEOUT_S,
+) -> None:
+    """Create a VM and wait until its guest answers."""
+    asked = {
+        "name": name,
+        "vcpu": vcpu,
+        "mem_mib": memory,
+        "image": image,
+        "kernel": kernel,
+        "disk_size_bytes": disk,
+        "username": username,
+        "password": from_stdin(prompt="Password for the guest") if password_stdin else None,
+        "ssh_authorized_keys": [key for file in ssh_key or () for key in _keys_in(file)] or None,
+        "description": description,
+        "tags": tag or None,
+        "environment": environment,
+        "owner": owner,
+        "boot_args": boot_args,
+        "start": False if no_start else None,
+    }
+    spec = {field: value for field, value in asked.items() if value is not None}
+    _create(cli, spec, name=name, no_wait=no_wait, timeout_s=timeout)
+
+
+def _create(cli: Cli, spec: Mapping[str, object], *, name: str, no_wait: bool, timeout_s: float) -> None:
+    began = time.monotonic()
+    created = cli.client.vms.create(spec)
+    if no_wait:
+        hint = f" Watch it with: nexus operation watch {created.operation_id}" if created.operation_id else ""
+        cli.say(f"{name}: recorded.{hint}")
+        cli.result(recorded(name=name, vm_id=created.id, operation_id=created.operation_id))
+        return
+    if created.operation_id:
+        follow(cli, created.operation_id, label=f"Creating {name}", timeout_s=timeout_s)
+    vm = cli.client.vms.get(created.id)
+    cli.say(_ways_in(vm, took_s=time.monotonic() - began))
+    cli.result(vm)
 
 
 def _keys_in(file: Path) -> list[str]:
