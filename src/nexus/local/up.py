@@ -87,6 +87,7 @@ class Supervisor:
         self._bind = self._manager.find("MANAGER_BIND") or programs.DEFAULT_BIND
         self._image_root = Path(self._manager.find("MANAGER_IMAGE_ROOT") or where.images)
         self._children: list[Child] = []
+        self._next = "./nexus vm create web-1"
         self.url = programs.base_url(self._bind)
 
     async def work(self) -> None:
@@ -153,6 +154,7 @@ class Supervisor:
             return await images
         except ImageBuildError as failed:
             self._say(f"warning: images for VMs could not be made: {failed}. {failed.advice}")
+            self._next = "./nexus image build"
             return Store(self._image_root).images()
 
     async def _register(self, api: ManagerApi, images: tuple[Image, ...]) -> None:
@@ -181,7 +183,7 @@ Nexus is ready.
   Data    {self._place.data}
   Stop    Ctrl-C here, or `make down`; guests keep running
 
-  Next    ./nexus vm create web-1
+  Next    {self._next}
 """)
 
     async def _mind(self, manager: Program, minted: session.Session) -> None:
