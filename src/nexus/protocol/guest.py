@@ -63,35 +63,35 @@ class GuestHealth(Message):
 
 
 class GuestDisk(Message):
-    name: str
-    read_bytes: int
-    written_bytes: int
+    name: str = Field(description="Such as vda")
+    read_bytes: int = Field(description="Read since boot")
+    written_bytes: int = Field(description="Written since boot")
 
 
 class GuestInterface(Message):
-    name: str
-    mac: str
-    addresses: tuple[str, ...] = ()
-    received_bytes: int
-    sent_bytes: int
+    name: str = Field(description="Such as eth0")
+    mac: str = Field(description="Its MAC address")
+    addresses: tuple[str, ...] = Field(default=(), description="Its addresses with prefix length")
+    received_bytes: int = Field(description="Received since boot")
+    sent_bytes: int = Field(description="Sent since boot")
 
 
 class GuestMetrics(Message):
     """GET /v1/metrics: counters since boot except where said."""
 
-    uptime_s: float
+    uptime_s: float = Field(description="Seconds since boot")
     cpu_percent: float = Field(description="Of all vCPUs together, since the previous call by anyone (0 to 100)")
-    cpu_seconds: float
-    memory_total_kib: int
-    memory_available_kib: int
-    load_1: float
-    load_5: float
-    load_15: float
-    processes: int
-    disks: tuple[GuestDisk, ...] = ()
-    interfaces: tuple[GuestInterface, ...] = ()
-    root_total_bytes: int
-    root_free_bytes: int
+    cpu_seconds: float = Field(description="CPU time used since boot")
+    memory_total_kib: int = Field(description="Memory in KiB")
+    memory_available_kib: int = Field(description="Of it, what a new process could get")
+    load_1: float = Field(description="Load average of one minute")
+    load_5: float = Field(description="Of five minutes")
+    load_15: float = Field(description="Of fifteen minutes")
+    processes: int = Field(description="How many there are")
+    disks: tuple[GuestDisk, ...] = Field(default=(), description="Its disks")
+    interfaces: tuple[GuestInterface, ...] = Field(default=(), description="Its interfaces")
+    root_total_bytes: int = Field(description="Size of its root file system")
+    root_free_bytes: int = Field(description="Free there for anybody")
 
 
 class SessionKind(StrEnum):

@@ -35,48 +35,50 @@ class Offer(StrEnum):
 class HostFacts(Message):
     """What a host is. Amounts are the whole host's; the manager subtracts reservations."""
 
-    name: HostName
+    name: HostName = Field(description="What the host calls itself; unique")
     vmm: Annotated[str, StringConstraints(pattern=r"^[a-z]+$")] = Field(description="firecracker, qemu or fake")
-    vmm_version: str
-    acceleration: Annotated[str, StringConstraints(pattern=r"^(kvm|tcg|none)$")]
+    vmm_version: str = Field(description="The hypervisor's version")
+    acceleration: Annotated[str, StringConstraints(pattern=r"^(kvm|tcg|none)$")] = Field(
+        description="kvm, tcg (software emulation) or none"
+    )
     why_vmm: str = Field(description="Why this hypervisor and acceleration, in one sentence")
-    offers: frozenset[Offer]
-    vcpus: int = Field(ge=1)
-    memory_mib: int = Field(ge=1)
+    offers: frozenset[Offer] = Field(description="What it can do beyond the basics")
+    vcpus: int = Field(ge=1, description="CPUs")
+    memory_mib: int = Field(ge=1, description="Memory in MiB")
     disk_bytes: int = Field(ge=0, description="Size of the file system that holds the machines' disks")
-    agent_version: str
-    protocol_version: int
+    agent_version: str = Field(description="The agent's version")
+    protocol_version: int = Field(description="The version of this protocol it speaks")
     boot_id: str = Field(description="The kernel's boot id: changes when the host restarts")
 
 
 class RegisterRequest(Message):
-    join_token: str
+    join_token: str = Field(description="Lets one host in, once")
     address: str = Field(description="Where the manager reaches the agent: unix:/path or https://host:port")
-    facts: HostFacts
+    facts: HostFacts = Field(description="What the host is")
 
 
 class Registered(Message):
-    host_id: UUID
+    host_id: UUID = Field(description="The host's id")
     credential: str = Field(description="Bearer token of this host, shown once")
 
 
 class HostUsage(Message):
     """How busy the host is, for people to look at."""
 
-    cpu_percent: float = Field(ge=0)
-    memory_used_mib: int = Field(ge=0)
-    disk_used_bytes: int = Field(ge=0)
+    cpu_percent: float = Field(ge=0, description="Of all its CPUs together")
+    memory_used_mib: int = Field(ge=0, description="Memory in use, in MiB")
+    disk_used_bytes: int = Field(ge=0, description="Used of the file system that holds the machines' disks")
 
 
 class Heartbeat(Message):
-    boot_id: str
-    seq: int = Field(ge=0)
+    boot_id: str = Field(description="The kernel's boot id")
+    seq: int = Field(ge=0, description="Of the newest observation in it")
     full: bool = Field(description="True: `machines` is all there are; a machine not in it is ABSENT")
-    machines: tuple[MachineSeen, ...] = ()
-    facts: HostFacts | None = None
-    usage: HostUsage | None = None
+    machines: tuple[MachineSeen, ...] = Field(default=(), description="What is seen of each")
+    facts: HostFacts | None = Field(default=None, description="What the host is, where that changed")
+    usage: HostUsage | None = Field(default=None, description="How busy the host is")
 
 
 class HeartbeatAnswer(Message):
-    interval_s: float = 5
+    interval_s: float = Field(default=5, description="Seconds to the next full report")
     gone: tuple[UUID, ...] = Field(default=(), description="Machines to discard: the manager has no row for them")

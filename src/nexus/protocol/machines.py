@@ -150,35 +150,35 @@ class PowerWish(Message):
 class Exit(Message):
     """How the last boot ended, with a sentence a user may read."""
 
-    boot: int
-    reason: ExitReason
-    why: str
-    at: datetime
+    boot: int = Field(description="Which boot ended")
+    reason: ExitReason = Field(description="Why it ended")
+    why: str = Field(description="The same in a sentence for a user")
+    at: datetime = Field(description="When it ended")
 
 
 class MachineSeen(Message):
     """An observation of one machine. Of two, the newer has the greater (`host boot_id` changes: any) `seq`."""
 
-    id: UUID
+    id: UUID = Field(description="The machine's id")
     seq: int = Field(ge=0, description="Grows with every observation this agent makes of any machine")
     generation: int = Field(ge=0, description="The newest generation the agent has accepted; 0 when ABSENT")
-    power: Power
+    power: Power = Field(description="What its hypervisor does")
     boot: int = Field(default=0, description="Boots begun so far")
-    guest: GuestPhase = GuestPhase.ABSENT
+    guest: GuestPhase = Field(default=GuestPhase.ABSENT, description="Whether the agent in its guest answers")
     address: IPv4Address | None = Field(default=None, description="The guest's first address")
     stage: str | None = Field(default=None, description="What is being done right now: 'fetching image', 'booting' …")
     fault: str | None = Field(default=None, description="What prevents the wish from coming true, for a user to read")
     exit: Exit | None = Field(default=None, description="How the last boot ended; None while the first one runs")
-    started_at: datetime | None = None
+    started_at: datetime | None = Field(default=None, description="When its VMM was started; None while it is off")
 
 
 class HostSideMetrics(Message):
     """A machine seen from its host: counters since the VMM started except where said."""
 
-    cpu_seconds: float
+    cpu_seconds: float = Field(description="CPU time of its VMM")
     cpu_percent: float = Field(description="Of one core, since the previous call by anyone; may pass 100")
-    memory_rss_kib: int
-    disk_read_bytes: int
-    disk_written_bytes: int
+    memory_rss_kib: int = Field(description="Memory its VMM holds, in KiB")
+    disk_read_bytes: int = Field(description="Read from its disks")
+    disk_written_bytes: int = Field(description="Written to its disks")
     net_received_bytes: int | None = Field(default=None, description="By the guest; None where the host cannot see it")
-    net_sent_bytes: int | None = None
+    net_sent_bytes: int | None = Field(default=None, description="By the guest; None where the host cannot see it")

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from nexus.protocol.base import Message
 from nexus.protocol.guest import GuestMetrics
 from nexus.protocol.machines import HostSideMetrics
 
 
 class MachineMetrics(Message):
-    at: datetime
-    host: HostSideMetrics
-    guest: GuestMetrics | None = None
+    at: datetime = Field(description="When it was taken")
+    host: HostSideMetrics = Field(description="What its host sees")
+    guest: GuestMetrics | None = Field(default=None, description="What its guest says, where it answers")

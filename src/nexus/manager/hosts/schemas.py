@@ -18,7 +18,7 @@ class AmountsBody(BaseModel):
 class HostBody(BaseModel):
     """A machine that runs VMs."""
 
-    id: UUID
+    id: UUID = Field(description="Its id")
     name: str = Field(description="What the host calls itself")
     state: Literal["online", "silent"] = Field(description="silent: it has not reported for three heartbeats")
     is_cordoned: bool = Field(description="Takes no new VMs")
@@ -34,8 +34,8 @@ class HostBody(BaseModel):
     disk_bytes: int = Field(description="Size of the file system that holds the VMs' disks")
     usage: HostUsage | None = Field(description="How busy the host was at its last heartbeat")
     last_seen_at: datetime = Field(description="Its last heartbeat")
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = Field(description="When it first joined")
+    updated_at: datetime = Field(description="When anything but its usage last changed")
 
 
 class HostDetail(HostBody):
@@ -44,12 +44,12 @@ class HostDetail(HostBody):
 
 
 class HostList(BaseModel):
-    items: list[HostBody]
+    items: list[HostBody] = Field(description="This page")
     next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
 
 
 class HostItem(BaseModel):
-    item: HostDetail
+    item: HostDetail = Field(description="The host")
 
 
 class JoinTokenRequest(BaseModel):
@@ -57,6 +57,6 @@ class JoinTokenRequest(BaseModel):
 
 
 class JoinTokenBody(BaseModel):
-    id: UUID
+    id: UUID = Field(description="The token's id")
     token: str = Field(description="Lets one host join; shown once. Give it to 'nexus agent --join'")
-    expires_at: datetime
+    expires_at: datetime = Field(description="It opens nothing after this")

@@ -15,10 +15,10 @@ ImageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-
 class ImageBody(BaseModel):
     """A file that VMs start from."""
 
-    id: UUID
+    id: UUID = Field(description="Its id")
     kind: ImageKind = Field(description="What it is for")
     name: str = Field(description="Unique among images of its kind")
-    description: str
+    description: str = Field(description="What it is; free text")
     format: ImageFormat = Field(description="What the file holds")
     sha256: str = Field(description="The digest of its content")
     size: int = Field(description="Bytes; the same as size_bytes")
@@ -26,25 +26,25 @@ class ImageBody(BaseModel):
     host_path: str = Field(description="Where the manager has it; the same as path")
     path: str = Field(description="Where the manager has it")
     is_default: bool = Field(description="Used when a VM names no image of this kind")
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = Field(description="When it was registered")
+    updated_at: datetime = Field(description="When anything here last changed")
 
 
 class ImageList(BaseModel):
-    items: list[ImageBody]
+    items: list[ImageBody] = Field(description="This page")
     next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
 
 
 class ImageItem(BaseModel):
-    item: ImageBody
+    item: ImageBody = Field(description="The image")
 
 
 class CreateImage(BaseModel):
     """Registers a file that is already below the manager's image directory."""
 
-    kind: ImageKind
+    kind: ImageKind = Field(description="What it is for")
     name: ImageName = Field(description="Letters, digits, dots, hyphens and underscores; at most 63")
-    description: str = Field(default="", max_length=1000)
+    description: str = Field(default="", max_length=1000, description="What it is; free text")
     path: str = Field(default="", max_length=4096, description="The file, below MANAGER_IMAGE_ROOT")
     host_path: str = Field(default="", max_length=4096, description="The same as path")
     sha256: str | None = Field(

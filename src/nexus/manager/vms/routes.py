@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
@@ -47,7 +48,7 @@ _VERB_PROBLEMS = problems(VmNotFound, VmStateConflict, VmFaulted, VmOverdue)
 
 
 class MetricsItem(Message):
-    item: MachineMetrics
+    item: MachineMetrics = Field(description="The sample")
 
 
 @router.get("", response_model=VmList)

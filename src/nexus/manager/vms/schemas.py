@@ -65,7 +65,7 @@ class CreateVm(BaseModel):
         le=1 << 44,
         description="Size of the writable root; without it the image's own, or 4 GiB over a read-only image",
     )
-    description: Text = ""
+    description: Text = Field(default="", description="What it is for; free text")
     tags: Tags = []
     environment: Label = Field(default="", description="Such as production or staging; free text")
     owner: Label = Field(default="", description="Whom to ask about it; free text")
@@ -88,11 +88,11 @@ class PatchVm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: VmName | None = None
-    description: Text | None = None
-    tags: Tags | None = None
-    environment: Label | None = None
-    owner: Label | None = None
+    name: VmName | None = Field(default=None, description="A new name")
+    description: Text | None = Field(default=None, description="What it is for; free text")
+    tags: Tags | None = Field(default=None, description="All its tags, in place of the old ones")
+    environment: Label | None = Field(default=None, description="Such as production or staging; free text")
+    owner: Label | None = Field(default=None, description="Whom to ask about it; free text")
 
     @model_validator(mode="after")
     def _nothing_is_cleared(self) -> "PatchVm":
@@ -112,64 +112,64 @@ class StopVm(BaseModel):
 class ActionBody(BaseModel):
     """A verb, and whether it may be used now."""
 
-    verb: Verb
+    verb: Verb = Field(description="What could be done")
     refusal: str | None = Field(description="Why not, and what to do instead; null: it may")
 
 
 class VmBody(BaseModel):
     """A virtual machine."""
 
-    id: UUID
-    name: str
+    id: UUID = Field(description="Its id")
+    name: str = Field(description="Unique in its project; the host name of its guest")
     state: State = Field(description="What it does; `running` says that the hypervisor runs it")
     guest: GuestPhase = Field(description="Whether the agent in its guest answers")
     why: str | None = Field(description="How it came to that state, where nobody asked for it")
     fault: str | None = Field(description="Why its wish cannot come true, or what killed it")
     stage: str | None = Field(description="What its host is doing about it right now")
-    description: str
-    tags: list[str]
-    environment: str
-    owner: str
+    description: str = Field(description="What it is for")
+    tags: list[str] = Field(description="To find it by")
+    environment: str = Field(description="Such as production or staging")
+    owner: str = Field(description="Whom to ask about it")
     vcpu: int = Field(description="Virtual CPUs")
     mem_mib: int = Field(description="Memory in MiB")
     disk_size_bytes: int | None = Field(description="Size of the writable root")
-    kernel_image_id: UUID
+    kernel_image_id: UUID = Field(description="The kernel image")
     kernel: str = Field(description="The kernel image's name")
     kernel_path: str = Field(description="Where the manager has that image")
-    rootfs_image_id: UUID
+    rootfs_image_id: UUID = Field(description="The root image")
     image: str = Field(description="The root image's name")
     rootfs_path: str = Field(description="Where the manager has that image")
-    boot_args: str | None
+    boot_args: str | None = Field(description="Appended to the kernel's command line")
     username: str = Field(description="The guest's user")
-    ssh_authorized_keys: list[str]
-    host_id: UUID
-    host_name: str
+    ssh_authorized_keys: list[str] = Field(description="Public keys that may log in")
+    host_id: UUID = Field(description="The host it is on")
+    host_name: str = Field(description="That host's name")
     host_addr: str = Field(description="Where the manager reaches that host's agent")
     guest_ip: str | None = Field(description="The guest's first address")
     guest_mac: str | None = Field(description="The first interface's MAC")
     started_at: datetime | None = Field(description="When the present boot began")
     operation_id: UUID | None = Field(description="The operation that is running on it")
     actions: list[ActionBody] = Field(description="What may be done with it now")
-    created_by_user_id: UUID | None
-    created_at: datetime
-    updated_at: datetime
+    created_by_user_id: UUID | None = Field(description="Whose it is")
+    created_at: datetime = Field(description="When it was asked for")
+    updated_at: datetime = Field(description="When anything here last changed")
 
 
 class VmList(BaseModel):
-    items: list[VmBody]
+    items: list[VmBody] = Field(description="This page")
     next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
 
 
 class VmItem(BaseModel):
-    item: VmBody
+    item: VmBody = Field(description="The VM")
 
 
 class ShellCredentials(BaseModel):
     """Who may log in to the guest."""
 
-    username: str
+    username: str = Field(description="The guest's user")
     password: str | None = Field(description="That user's password")
 
 
 class ShellItem(BaseModel):
-    item: ShellCredentials
+    item: ShellCredentials = Field(description="The credentials")
