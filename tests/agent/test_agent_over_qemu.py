@@ -211,6 +211,26 @@ async def test_a_vmm_that_cannot_start_ends_the_boot_with_its_own_words(
     assert (await agent.until(spec.id, is_ready)).boot == 2
 
 
+async def test_a_vmm_that_hangs_is_deleted_all_the_same_even_by_an_agent_it_never_answered(
+    process: AgentProcess, agent: AgentClient, using: ImageSet
+) -> None:
+    watched, found = machine_spec(using), machine_spec(using, number=2)
+    for spec in (watched, found):
+        await agent.define(spec)
+        await agent.power(spec.id, Power.ON, boot=1)
+        await agent.until(spec.id, lambda seen: seen.power is Power.ON)
+        os.kill(vmm_pid(process, spec.id), signal.SIGSTOP)
+    pids = [vmm_pid(process, spec.id) for spec in (watched, found)]
+    await agent.discard(watched.id)
+    await agent.until(watched.id, lambda seen: seen.power is Power.ABSENT, within_s=20)
+    process.kill()
+    agent = await process.start()
+    await agent.discard(found.id)
+    await agent.until(found.id, lambda seen: seen.power is Power.ABSENT, within_s=30)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert list((process.root / "agent/machines").iterdir()) == []
+
+
 async def test_four_guests_booted_at_once_are_all_ready(
     process: AgentProcess, agent: AgentClient, using: ImageSet
 ) -> None:

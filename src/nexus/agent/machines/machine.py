@@ -6,7 +6,6 @@ off at any await and taken up again, also by another process; and a boot number 
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Callable
 from uuid import UUID
 
@@ -15,14 +14,15 @@ from nexus.agent.machines.decide import Facts, Move, decide
 from nexus.agent.machines.guest_config import SpecTrouble
 from nexus.agent.machines.guest_link import GuestLink
 from nexus.agent.machines.host import BOOT_ATTEMPTS, Host
-from nexus.agent.machines.preparing import prepare
+from nexus.agent.machines.observing import Glance
+from nexus.agent.machines.preparing import prepare, remove_files
 from nexus.agent.machines.state import MachineState
 from nexus.agent.net.port import NetTrouble
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import CtrlAltDel, VmmState, VmmTrouble
 from nexus.kit import log
 from nexus.protocol.guest import PowerAction
-from nexus.protocol.machines import Exit, ExitReason, GuestPhase, MachineSeen, Power, PowerWish
+from nexus.protocol.machines import Exit, ExitReason, MachineSeen, Power, PowerWish
 from nexus.protocol.trouble import Trouble
 
 _log = log.get("nexus.agent.machines")
@@ -66,7 +66,7 @@ class Machine:
         try:
             self._vmm = await self._host.vmm.adopt(self.id)
             await self._follow_guest()
-            if self._vmm.power is Power.ON and self._was_ready():
+            if self._vmm.power is Power.ON and self.state.was_ready:
                 await self.link.wait_ready(ADOPTION_PATIENCE_S)
         except (VmmTrouble, OSError) as trouble:
             self._fault = str(trouble)
@@ -106,23 +106,18 @@ class Machine:
 
     def seen(self) -> MachineSeen:
         """The present observation, not numbered."""
-        state = self.state
-        if self.gone.is_set():
-            return MachineSeen(id=self.id, seq=0, generation=0, power=Power.ABSENT)
-        first = next((self._host.network.attachment(nic).address for nic in state.spec.nics), None)
-        return MachineSeen(
-            id=self.id,
-            seq=0,
-            generation=state.generation,
-            power=self._power(),
-            boot=state.boot,
-            guest=self._phase(),
+        first = next((self._host.network.attachment(nic).address for nic in self.state.spec.nics), None)
+        glance = Glance(
+            state=self.state,
+            vmm=self._vmm,
+            is_gone=self.gone.is_set(),
+            is_ready=self.link.is_ready,
+            is_missed=self.link.is_away,
             address=first.ip if first is not None else None,
             stage=self._stage,
             fault=self._fault,
-            exit=state.exit,
-            started_at=self._vmm.started_at,
         )
+        return glance.seen()
 
     def tell(self) -> None:
         """Publish, if there is something new."""
@@ -152,7 +147,7 @@ class Machine:
 
     async def _step(self) -> None:
         self._changed.clear()
-        self._vmm = await self._host.vmm.adopt(self.id)
+        await self._find_vmm()
         await self._follow_guest()
         move = self._next()
         if move is Move.REST:
@@ -163,6 +158,15 @@ class Machine:
         self.tell()
         await self._perform(move)
 
+    async def _find_vmm(self) -> None:
+        """Raises VmmTrouble for a VMM that cannot be spoken to, unless it is to end: that needs no words."""
+        try:
+            self._vmm = await self._host.vmm.adopt(self.id)
+        except VmmTrouble:
+            self._vmm = await self._host.vmm.observe(self.id)
+            if self._next() not in (Move.SHUT_DOWN, Move.DISCARD):
+                raise
+
     def _next(self) -> Move:
         state, vmm = self.state, self._vmm
         wish = state.wish
@@ -172,10 +176,10 @@ class Machine:
                 wished_boot=wish.boot if wish else 0,
                 boot=state.boot,
                 has_ended=state.has_ended,
-                is_launched=self._is_launched(),
+                is_launched=state.is_launched(vmm.launch),
                 power=vmm.power,
                 exit=vmm.exit.reason if vmm.exit else None,
-                was_ready=self._was_ready(),
+                was_ready=self.state.was_ready,
                 host_restarted=state.host_boot_id not in ("", self._host.boot_id),
             )
         )
@@ -219,7 +223,7 @@ class Machine:
             await self.link.close()
             return
         await self.link.open(self._host.vmm.transport(self.id))
-        if self.link.is_ready and not self._was_ready():
+        if self.link.is_ready and not self.state.was_ready:
             self.tell()
             await self._record(lambda state: state.model_copy(update={"ready_boot": state.boot}))
 
@@ -302,7 +306,7 @@ class Machine:
         """Orderly, through the guest's agent or the keyboard; power is cut when the guest takes too long."""
         grace_s = self._grace()
         self._say("shutting down")
-        if grace_s and self._was_ready():
+        if grace_s and self.state.was_ready:
             if self._vmm.power is Power.PAUSED:
                 await self._host.vmm.resume(self.id)
             try:
@@ -330,7 +334,7 @@ class Machine:
     async def _resume(self) -> None:
         """A guest that stood still has the time of then: it is told the present one."""
         await self._host.vmm.resume(self.id)
-        if not self._was_ready():
+        if not self.state.was_ready:
             return
         try:
             async with self.link.client(timeout_s=SET_TIME_DEADLINE_S) as guest:
@@ -349,30 +353,6 @@ class Machine:
         self.tell()
 
     # the rest
-
-    def _is_launched(self) -> bool:
-        return self._vmm.launch == self.state.launch and self.state.launch > 0
-
-    def _power(self) -> Power:
-        """A VMM that has just ended is reported together with its reason, once that is recorded."""
-        is_unsettled = self._vmm.power is Power.OFF and self._is_launched() and not self.state.has_ended
-        return Power.ON if is_unsettled else self._vmm.power
-
-    def _was_ready(self) -> bool:
-        """The guest has answered during this boot."""
-        return self.state.ready_boot == self.state.boot and self.state.boot > 0
-
-    def _phase(self) -> GuestPhase:
-        if self._power() is Power.OFF:
-            return GuestPhase.ABSENT
-        if self.link.is_ready:
-            return GuestPhase.READY
-        if not self._was_ready():
-            return GuestPhase.BOOTING
-        if self._vmm.power is Power.OFF:
-            return GuestPhase.ABSENT
-        is_missed = self.link.is_away and self._vmm.power is Power.ON
-        return GuestPhase.ABSENT if is_missed else GuestPhase.READY
 
     async def _record(self, change: Change) -> None:
         async with self._recording:
@@ -399,20 +379,6 @@ class Machine:
         Move.PAUSE: _pause,
         Move.RESUME: _resume,
     }
-
-
-def remove_files(host: Host, machine: UUID) -> None:
-    """Everything of a machine on disk; machine.json last, so that what breaks off is taken up again."""
-    shutil.rmtree(host.sockets / str(machine), ignore_errors=True)
-    home = host.home(machine)
-    for path in list(home.iterdir()) if home.is_dir() else ():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name != states.FILE:
-            path.unlink()
-    (home / states.FILE).unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        home.rmdir()
 
 
 async def _finish(doing: asyncio.Task[None]) -> None:

@@ -1,9 +1,13 @@
-"""Everything a boot needs on this host, made or found: images, disks, network, the guest's configuration."""
+"""Everything a boot needs on this host, made or found: images, disks, network, the guest's configuration; and the
+removal of it all."""
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import Callable
 from uuid import UUID
 
+from nexus.agent.machines import state as states
 from nexus.agent.machines.guest_config import guest_config, write_initramfs
 from nexus.agent.machines.host import Host
 from nexus.agent.machines.state import MachineState
@@ -52,3 +56,17 @@ async def _disks(host: Host, spec: MachineSpec, uid: int | None, say: Say) -> tu
         image = await host.images.ensure(disk.image_sha256, say) if disk.image_sha256 else None
         made.append(await store.ensure(disk, image))
     return tuple(made)
+
+
+def remove_files(host: Host, machine: UUID) -> None:
+    """Everything of a machine on disk; machine.json last, so that what breaks off is taken up again."""
+    shutil.rmtree(host.sockets / str(machine), ignore_errors=True)
+    home = host.home(machine)
+    for path in list(home.iterdir()) if home.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != states.FILE:
+            path.unlink()
+    (home / states.FILE).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        home.rmdir()

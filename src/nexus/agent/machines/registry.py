@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from nexus.agent.machines import state as states
 from nexus.agent.machines.host import Host
-from nexus.agent.machines.machine import Machine, remove_files
+from nexus.agent.machines.machine import Machine
+from nexus.agent.machines.preparing import remove_files
 from nexus.agent.machines.state import MachineState
 from nexus.kit import log
 from nexus.protocol.machines import MachineSeen, MachineSpec, Power, PowerWish

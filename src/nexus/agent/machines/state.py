@@ -38,6 +38,15 @@ class MachineState(Message):
         """Whether the boot last begun is over."""
         return self.boot == 0 or (self.exit is not None and self.exit.boot >= self.boot)
 
+    @property
+    def was_ready(self) -> bool:
+        """Whether the guest has answered during the boot last begun."""
+        return self.ready_boot == self.boot and self.boot > 0
+
+    def is_launched(self, launch: int) -> bool:
+        """Whether the VMM of that number is the one that the boot asked for."""
+        return launch == self.launch and self.launch > 0
+
 
 def load(directory: Path) -> MachineState:
     """Raises FileNotFoundError, or ValidationError for a file that is not ours."""

@@ -9,8 +9,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +16,14 @@ from uuid import UUID
 
 from nexus.agent.guest.mux import MuxTransport
 from nexus.agent.guest.transport import Transport
-from nexus.agent.net.tap import open_tap
-from nexus.agent.privilege import identity
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.cgroup import Cgroups
-from nexus.agent.vmm.port import Changed, Definition, Nic, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.port import Changed, Definition, VmmCounters, VmmExit, VmmState, VmmTrouble
 from nexus.agent.vmm.qemu import exits, record
-from nexus.agent.vmm.qemu.accel import kvm_group
-from nexus.agent.vmm.qemu.config import Accelerator, DiskFd, NicPlan, Plan, command, process_name
+from nexus.agent.vmm.qemu.config import Accelerator, process_name
 from nexus.agent.vmm.qemu.counters import read_counters
-from nexus.agent.vmm.qemu.process import ProcessId, Watch, find_by_argument, launch
+from nexus.agent.vmm.qemu.launcher import Places, launch_qemu
+from nexus.agent.vmm.qemu.process import ProcessId, Watch, find_by_argument
 from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
 from nexus.agent.vmm.qemu.record import ExitRecord, VmmRecord
 from nexus.kit import log
@@ -83,8 +79,7 @@ class QemuVmm:
         self.why = why
         self._binary = binary
         self._accelerator = accelerator
-        self._machines = machines
-        self._sockets = sockets
+        self._places = Places(machines, sockets)
         self._host_boot_id = host_boot_id
         self._cgroups = cgroups
         self._clock = clock
@@ -96,11 +91,11 @@ class QemuVmm:
         self._changed = changed
 
     async def define(self, definition: Definition) -> None:
-        self._home(definition.id).mkdir(parents=True, exist_ok=True)
-        self._socket_dir(definition.id).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._places.home(definition.id).mkdir(parents=True, exist_ok=True)
+        self._places.socket_dir(definition.id).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def start(self, definition: Definition, *, launch: int) -> None:
-        known = record.load(self._record_path(definition.id))
+        known = record.load(self._places.record(definition.id))
         if known is not None and known.launch >= launch:
             return
         if definition.id in self._running:
@@ -111,7 +106,9 @@ class QemuVmm:
             await self._open_monitor(definition.id, running)
         except QmpTrouble as dead:
             await self._end(running)
-            raise VmmTrouble(f"QEMU did not start: {exits.last_words(self._vmm_log(definition.id)) or dead}") from dead
+            raise VmmTrouble(
+                f"QEMU did not start: {exits.last_words(self._places.vmm_log(definition.id)) or dead}"
+            ) from dead
 
     async def stop(self, machine: UUID) -> None:
         running = self._running.get(machine)
@@ -135,7 +132,7 @@ class QemuVmm:
 
     async def observe(self, machine: UUID) -> VmmState:
         running = self._running.get(machine)
-        known = running.record if running else record.load(self._record_path(machine))
+        known = running.record if running else record.load(self._places.record(machine))
         if known is None:
             return VmmState(Power.OFF)
         if running is None:
@@ -149,7 +146,7 @@ class QemuVmm:
             if running.qmp is None and running.ending is None:
                 await self._reach(machine, running)
             return await self.observe(machine)
-        known = record.load(self._record_path(machine))
+        known = record.load(self._places.record(machine))
         if known is None or known.exit is not None:
             return await self.observe(machine)
         if known.host_boot_id != self._host_boot_id:
@@ -157,25 +154,26 @@ class QemuVmm:
             return await self.observe(machine)
         process = self._find(machine, known)
         if process is None and known.pid is None:
-            self._record_path(machine).unlink()
+            self._places.record(machine).unlink()
             return VmmState(Power.OFF)
         if process is not None:
             await self._attach(machine, known, process)
         return await self.observe(machine)
 
     async def discard(self, machine: UUID) -> None:
-        await self.adopt(machine)
+        with contextlib.suppress(VmmTrouble):  # one that does not answer is killed
+            await self.adopt(machine)
         await self.stop(machine)
         self._cgroups.discard(machine)
-        shutil.rmtree(self._socket_dir(machine), ignore_errors=True)
-        for path in (self._record_path(machine), self.console(machine), self._vmm_log(machine)):
+        shutil.rmtree(self._places.socket_dir(machine), ignore_errors=True)
+        for path in (self._places.record(machine), self.console(machine), self._places.vmm_log(machine)):
             path.unlink(missing_ok=True)
 
     def transport(self, machine: UUID) -> Transport:
-        return MuxTransport(self._socket_dir(machine) / "mux.sock")
+        return MuxTransport(self._places.channel(machine))
 
     def console(self, machine: UUID) -> Path:
-        return self._home(machine) / "console.log"
+        return self._places.console(machine)
 
     async def counters(self, machine: UUID) -> VmmCounters | None:
         running = self._running.get(machine)
@@ -202,10 +200,16 @@ class QemuVmm:
     def _spawn(self, definition: Definition, number: int) -> Running:
         uid = definition.uid if definition.uid is not None else os.geteuid()
         begun = VmmRecord(launch=number, host_boot_id=self._host_boot_id, uid=uid)
-        path = self._record_path(definition.id)
+        path = self._places.record(definition.id)
         record.save(path, begun)
         try:
-            process = self._launch(definition, number)
+            process = launch_qemu(
+                definition,
+                number=number,
+                binary=self._binary,
+                accelerator=self._accelerator,
+                places=self._places,
+            )
         except OSError as refused:
             path.unlink()
             raise VmmTrouble(f"QEMU could not be started: {refused.strerror or refused}") from refused
@@ -216,39 +220,6 @@ class QemuVmm:
         self._cgroups.ensure(definition.id, pid=process.pid, memory_mib=definition.memory_mib, vcpus=definition.vcpus)
         return self._keep(definition.id, begun, process)
 
-    def _launch(self, definition: Definition, number: int) -> ProcessId:
-        with ExitStack() as opened:
-            plan = self._plan(definition, number, opened)
-            out = opened.enter_context(_appending(self.console(definition.id)))
-            err = opened.enter_context(_appending(self._vmm_log(definition.id)))
-            fds = (
-                plan.kernel_fd,
-                plan.initramfs_fd,
-                plan.qmp_fd,
-                plan.channel_fd,
-                *(disk.fd for disk in plan.disks),
-                *(nic.tap_fd for nic in plan.nics if nic.tap_fd is not None),
-            )
-            group = kvm_group() if self.acceleration == "kvm" else None
-            argv = [*identity(definition.uid, group=group), *command(self._binary, plan, self._accelerator)]
-            return launch(argv, fds=fds, out=out, err=err)
-
-    def _plan(self, definition: Definition, number: int, opened: ExitStack) -> Plan:
-        directory = self._socket_dir(definition.id)
-        return Plan(
-            machine=definition.id,
-            launch=number,
-            vcpus=definition.vcpus,
-            memory_mib=definition.memory_mib,
-            kernel_fd=_open_path(definition.kernel, opened),
-            initramfs_fd=_open_path(definition.initramfs, opened),
-            boot_args=definition.boot_args,
-            disks=tuple(DiskFd(_open_path(disk.path, opened), disk.read_only) for disk in definition.disks),
-            nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict) for nic in definition.nics),
-            qmp_fd=_listen(directory / "qmp.sock", opened),
-            channel_fd=_listen(directory / "mux.sock", opened),
-        )
-
     def _keep(self, machine: UUID, known: VmmRecord, process: ProcessId) -> Running:
         running = Running(known, Watch(process, lambda: self._gone(machine)))
         self._running[machine] = running
@@ -258,7 +229,7 @@ class QemuVmm:
 
     async def _open_monitor(self, machine: UUID, running: Running) -> None:
         running.qmp = await Qmp.connect(
-            self._socket_dir(machine) / "qmp.sock",
+            self._places.monitor(machine),
             on_event=lambda name, data: self._event(machine, running, name, data),
             on_close=lambda: self._hung_up(machine, running),
         )
@@ -279,7 +250,7 @@ class QemuVmm:
                 "started_at": known.started_at or self._clock.now(),
             }
         )
-        record.save(self._record_path(machine), known)
+        record.save(self._places.record(machine), known)
         await self._reach(machine, self._keep(machine, known, process))
 
     async def _reach(self, machine: UUID, running: Running) -> None:
@@ -295,7 +266,7 @@ class QemuVmm:
                     return
             raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
         if status not in (*ACTIVE, "paused") and running.ending is None:
-            running.ending = self._guest_exit(machine, exits.reason_in_log(self._vmm_log(machine)))
+            running.ending = self._guest_exit(machine, exits.reason_in_log(self._places.vmm_log(machine)))
             await self._end(running)
             await running.settled.wait()
         running.paused = status == "paused"
@@ -318,8 +289,9 @@ class QemuVmm:
     async def _end(self, running: Running) -> None:
         """Have the process gone: asked by its monitor, then by signal."""
         if running.qmp is not None:
-            with contextlib.suppress(QmpTrouble):
-                await running.qmp.execute("quit")
+            with contextlib.suppress(QmpTrouble, TimeoutError):
+                async with asyncio.timeout(QUIT_PATIENCE_S):
+                    await running.qmp.execute("quit")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(QUIT_PATIENCE_S):
                     await running.watch.ended.wait()
@@ -337,7 +309,7 @@ class QemuVmm:
         self._changed(machine)
 
     def _unexpected(self, machine: UUID, status: int | None) -> VmmExit:
-        reason, why = exits.explain(status, exits.messages(self._vmm_log(machine)))
+        reason, why = exits.explain(status, exits.messages(self._places.vmm_log(machine)))
         return self._exit(reason, why)
 
     def _exited(self, machine: UUID, known: VmmRecord, status: int | None) -> ExitRecord:
@@ -345,7 +317,7 @@ class QemuVmm:
 
     def _record_exit(self, machine: UUID, known: VmmRecord, ended: VmmExit) -> ExitRecord:
         exit_record = ExitRecord(reason=ended.reason, why=ended.why, at=ended.at)
-        record.save(self._record_path(machine), known.model_copy(update={"exit": exit_record}))
+        record.save(self._places.record(machine), known.model_copy(update={"exit": exit_record}))
         return exit_record
 
     def _guest_exit(self, machine: UUID, reason: ExitReason) -> VmmExit:
@@ -370,48 +342,8 @@ class QemuVmm:
         while True:
             await asyncio.sleep(TRIM_INTERVAL_S)
             for machine in tuple(self._running):
-                for path in (self.console(machine), self._vmm_log(machine)):
+                for path in (self.console(machine), self._places.vmm_log(machine)):
                     try:
                         logs.trim(path)
                     except OSError as refused:
                         _log.warning("log_not_trimmed", machine_id=str(machine), why=str(refused))
-
-    def _home(self, machine: UUID) -> Path:
-        return self._machines / str(machine)
-
-    def _socket_dir(self, machine: UUID) -> Path:
-        return self._sockets / str(machine)
-
-    def _record_path(self, machine: UUID) -> Path:
-        return self._home(machine) / "vmm.json"
-
-    def _vmm_log(self, machine: UUID) -> Path:
-        return self._home(machine) / "vmm.log"
-
-
-def _open_path(path: Path, opened: ExitStack) -> int:
-    fd = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
-    opened.callback(os.close, fd)
-    return fd
-
-
-def _open_tap(nic: Nic, opened: ExitStack) -> int | None:
-    if nic.tap is None:
-        return None
-    fd = open_tap(nic.tap)
-    opened.callback(os.close, fd)
-    return fd
-
-
-def _listen(path: Path, opened: ExitStack) -> int:
-    """A socket that listens before the VMM runs, so that connecting never has to be tried twice."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    opened.callback(listener.close)
-    listener.bind(str(path))
-    listener.listen(4)
-    return listener.fileno()
-
-
-def _appending(path: Path) -> Any:
-    return path.open("ab", buffering=0)

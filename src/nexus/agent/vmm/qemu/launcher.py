@@ -1,0 +1,109 @@
+"""Turns a definition into a running QEMU: opens its files, binds its sockets, launches the command line."""
+
+import os
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from nexus.agent.net.tap import open_tap
+from nexus.agent.privilege import identity
+from nexus.agent.vmm.port import Definition, Nic
+from nexus.agent.vmm.qemu.accel import kvm_group
+from nexus.agent.vmm.qemu.config import Accelerator, DiskFd, NicPlan, Plan, command
+from nexus.agent.vmm.qemu.process import ProcessId, launch
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a machine's things are: what lasts below `machines`, sockets below `sockets`."""
+
+    machines: Path
+    sockets: Path
+
+    def home(self, machine: UUID) -> Path:
+        return self.machines / str(machine)
+
+    def record(self, machine: UUID) -> Path:
+        return self.home(machine) / "vmm.json"
+
+    def console(self, machine: UUID) -> Path:
+        return self.home(machine) / "console.log"
+
+    def vmm_log(self, machine: UUID) -> Path:
+        return self.home(machine) / "vmm.log"
+
+    def socket_dir(self, machine: UUID) -> Path:
+        return self.sockets / str(machine)
+
+    def monitor(self, machine: UUID) -> Path:
+        return self.socket_dir(machine) / "qmp.sock"
+
+    def channel(self, machine: UUID) -> Path:
+        return self.socket_dir(machine) / "mux.sock"
+
+
+def launch_qemu(
+    definition: Definition, *, number: int, binary: str, accelerator: Accelerator, places: Places
+) -> ProcessId:
+    """Raises OSError. Its sockets listen when this returns: connecting never has to be tried twice."""
+    with ExitStack() as opened:
+        plan = _plan(definition, number, places, opened)
+        out = opened.enter_context(_appending(places.console(definition.id)))
+        err = opened.enter_context(_appending(places.vmm_log(definition.id)))
+        fds = (
+            plan.kernel_fd,
+            plan.initramfs_fd,
+            plan.qmp_fd,
+            plan.channel_fd,
+            *(disk.fd for disk in plan.disks),
+            *(nic.tap_fd for nic in plan.nics if nic.tap_fd is not None),
+        )
+        group = kvm_group() if accelerator.name == "kvm" else None
+        argv = [*identity(definition.uid, group=group), *command(binary, plan, accelerator)]
+        return launch(argv, fds=fds, out=out, err=err)
+
+
+def _plan(definition: Definition, number: int, places: Places, opened: ExitStack) -> Plan:
+    return Plan(
+        machine=definition.id,
+        launch=number,
+        vcpus=definition.vcpus,
+        memory_mib=definition.memory_mib,
+        kernel_fd=_open_path(definition.kernel, opened),
+        initramfs_fd=_open_path(definition.initramfs, opened),
+        boot_args=definition.boot_args,
+        disks=tuple(DiskFd(_open_path(disk.path, opened), disk.read_only) for disk in definition.disks),
+        nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict) for nic in definition.nics),
+        qmp_fd=_listen(places.monitor(definition.id), opened),
+        channel_fd=_listen(places.channel(definition.id), opened),
+    )
+
+
+def _open_path(path: Path, opened: ExitStack) -> int:
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+    opened.callback(os.close, fd)
+    return fd
+
+
+def _open_tap(nic: Nic, opened: ExitStack) -> int | None:
+    if nic.tap is None:
+        return None
+    fd = open_tap(nic.tap)
+    opened.callback(os.close, fd)
+    return fd
+
+
+def _listen(path: Path, opened: ExitStack) -> int:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    opened.callback(listener.close)
+    listener.bind(str(path))
+    listener.listen(4)
+    return listener.fileno()
+
+
+def _appending(path: Path) -> IO[bytes]:
+    return path.open("ab", buffering=0)
