@@ -6,6 +6,7 @@ Plain ASGI, because a middleware that buffers would break streams and WebSockets
 import contextlib
 import re
 import time
+from collections.abc import Mapping
 from uuid import uuid4
 
 import structlog
@@ -67,12 +68,12 @@ class Bug(Problem):
     status, code = 500, "internal_error"
 
 
-def problem_response(problem: Problem) -> JSONResponse:
+def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer that tells this problem, with the id of the request being served."""
     request_id = log.bound("request_id")
     body = problem.body(str(request_id) if request_id else None)
-    headers = {"WWW-Authenticate": "Bearer"} if body.status == 401 else None
-    return JSONResponse(body.model_dump(), status_code=body.status, headers=headers)
+    challenge = {"WWW-Authenticate": "Bearer"} if body.status == 401 else {}
+    return JSONResponse(body.model_dump(), status_code=body.status, headers={**challenge, **(headers or {})})
 
 
 class UnexpectedErrorMiddleware:

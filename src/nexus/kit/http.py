@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 from fastapi import Depends, FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -27,6 +27,10 @@ _UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableChar
 
 class MethodNotAllowed(Problem):
     status, code = 405, "method_not_allowed"
+
+
+class UnsupportedMediaType(Problem):
+    status, code = 415, "unsupported_media_type"
 
 
 class Unavailable(Problem):
@@ -73,6 +77,7 @@ def handle_problems(app: FastAPI) -> None:
     handlers: dict[Any, Any] = {
         Problem: _on_problem,
         RequestValidationError: _on_invalid,
+        WebSocketRequestValidationError: _on_invalid,
         HTTPException: _on_http_exception,
         **dict.fromkeys(LOST, _on_database_lost),
         **dict.fromkeys(_UNSTORABLE, _on_unstorable),
@@ -96,13 +101,15 @@ async def answer(connection: Request | WebSocket, problem: Problem) -> Response 
 
 
 async def _on_invalid(connection: Any, error: Exception) -> Response | None:
-    """Not JSON at all is 400; JSON (or a parameter) that does not fit is 422 and names the field."""
-    assert isinstance(error, RequestValidationError)
+    """A body of another type than JSON is 415, one that is no object 400; JSON (or a parameter) that does not fit is
+    422 and names the field."""
+    assert isinstance(error, RequestValidationError | WebSocketRequestValidationError)
     first: dict[str, Any] = error.errors()[0]
     where, *path = [str(part) for part in first["loc"]] or ["body"]
-    if first["type"] == "json_invalid":
-        problem: Problem = Malformed(
-            f"The body is not JSON: {first['ctx']['error']}.", suggestion="Send a JSON object, encoded as UTF-8."
+    if isinstance(error, RequestValidationError) and isinstance(error.body, bytes):
+        # FastAPI parses what is said to be JSON (and kit.wellformed has seen to it that it is); anything else is bytes
+        problem: Problem = UnsupportedMediaType(
+            "The body is not said to be JSON.", suggestion="Send a JSON object with Content-Type: application/json."
         )
     elif not path and where == "body" and first["type"] != "value_error":
         problem = Malformed(
@@ -123,13 +130,15 @@ async def _on_http_exception(connection: Any, error: Exception) -> Response | No
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "another method")
         problem = MethodNotAllowed(f"{connection.method} is not for {path}.", suggestion=f"Use {allowed}.")
+        return problem_response(problem, headers=error.headers)
     else:
         problem = Malformed(f"The request cannot be read: {error.detail}.")
     return await answer(connection, problem)
 
 
 async def _on_unstorable(connection: Any, error: Exception) -> Response | None:
-    """NUL passes every JSON parser and string type; PostgreSQL has no place for it."""
+    """NUL passes every JSON parser and plain string type; PostgreSQL has no place for it. The types of kit.fields
+    refuse it with the field's name: this is for a field that was given none of them."""
     problem = InvalidField(
         "The request holds a character that cannot be stored (NUL).", suggestion="Leave that character out."
     )

@@ -18,6 +18,7 @@ from nexus.kit.asgi import (
 )
 from nexus.kit.http import Unavailable, handle_problems, problems
 from nexus.kit.problems import InvalidField, Malformed
+from nexus.kit.wellformed import WellFormedMiddleware
 from nexus.manager.access.rules import rules_of
 from nexus.manager.idempotency.middleware import IdempotencyMiddleware
 
@@ -56,6 +57,7 @@ def create_app(routers: list[APIRouter]) -> FastAPI:
     handle_problems(app)
     # the last one added is the outermost
     app.add_middleware(IdempotencyMiddleware)
+    app.add_middleware(WellFormedMiddleware)
     app.add_middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, headers=SECURITY_HEADERS)
@@ -64,8 +66,9 @@ def create_app(routers: list[APIRouter]) -> FastAPI:
 
 
 def operation_id(route: APIRoute) -> str:
-    """`vms_stop` for `stop_vm` under the tag `vms`: the tag, then the function's name without the noun."""
-    tag = str(route.tags[0]) if route.tags else "api"
+    """`vms_stop` for `stop_vm` under the tag `vms`, `ssh_keys_list` for `list_ssh_keys` under `ssh-keys`: the tag, then
+    the function's name without the noun."""
+    tag = str(route.tags[0]).replace("-", "_") if route.tags else "api"
     noun = tag.removesuffix("s")
     verb = route.name.removesuffix(f"_{tag}").removesuffix(f"_{noun}")
     return f"{tag}_{verb}"

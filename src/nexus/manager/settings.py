@@ -28,9 +28,6 @@ class ManagerSettings(Settings):
         alias="MANAGER_IMAGE_ROOT",
         description="Where the manager keeps images, named by sha256",
     )
-    allow_image_paths: bool = Field(
-        default=False, alias="MANAGER_ALLOW_IMAGE_PATHS", description="Let admins register images by path on this host"
-    )
     reconciler_disabled: bool = Field(
         default=False,
         alias="MANAGER_RECONCILER_DISABLED",

@@ -32,6 +32,8 @@ from nexus.manager.operations import Operations
 from nexus.manager.operations.routes import router as operations_router
 from nexus.manager.platform import Builder, Platform
 from nexus.manager.settings import ManagerSettings
+from nexus.manager.ssh_keys.routes import router as ssh_keys_router
+from nexus.manager.ssh_keys.service import build as build_ssh_keys
 from nexus.manager.sweeps import Sweeper
 from nexus.manager.sweeps.expiry import platform_sweeps
 from nexus.manager.users.routes import router as users_router
@@ -40,6 +42,7 @@ from nexus.manager.users.service import Users, ensure_first_user
 ROUTERS: list[APIRouter] = [
     users_router,
     *compute_routers,
+    ssh_keys_router,
     operations_router,
     events_router,
     audit_router,
@@ -48,7 +51,7 @@ ROUTERS: list[APIRouter] = [
 ]
 
 
-BUILDERS: list[Builder] = [build_compute]
+BUILDERS: list[Builder] = [build_compute, build_ssh_keys]
 
 
 @dataclass(frozen=True)

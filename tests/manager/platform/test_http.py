@@ -39,6 +39,11 @@ async def bug(_: Public) -> None:
     raise KeyError("the secret inside")
 
 
+@router.get("/nul")
+async def nul(_: Public) -> None:
+    raise asyncpg.CharacterNotInRepertoireError("invalid byte sequence for encoding")
+
+
 @pytest.fixture
 def client() -> httpx.AsyncClient:
     transport = httpx.ASGITransport(create_app([router]), raise_app_exceptions=False)
@@ -113,11 +118,9 @@ async def test_answers_carry_the_security_headers(client: httpx.AsyncClient) -> 
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_text_that_postgresql_cannot_hold_is_the_clients_mistake(admin: httpx.AsyncClient) -> None:
-    answer = await admin.get("/v1/operations", params={"verb": "a\0b"})
+async def test_text_that_postgresql_cannot_hold_is_the_clients_mistake(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/things/nul")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_field")
-    login = await admin.post("/v1/auth/login", content=b'{"username": "a\\u0000", "password": "\\ud800"}')
-    assert login.status_code in (400, 422)
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready", "/health/startup"])

@@ -25,7 +25,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     config.write_text('bind = "127.0.0.1:1"\nlog_level = "debug"\n')
     monkeypatch.setenv("MANAGER_BIND", "127.0.0.1:2")
     settings = load(ManagerSettings, config=config)
-    assert (settings.bind, settings.log_level, settings.allow_image_paths) == ("127.0.0.1:2", "debug", False)
+    assert (settings.bind, settings.log_level, settings.metrics_disabled) == ("127.0.0.1:2", "debug", False)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexus.kit.asgi import problem_response
+from nexus.kit.bodies import read_body, replay_body
 from nexus.kit.db import Db
 from nexus.kit.http import service
 from nexus.kit.problems import Conflict, InvalidField, Problem
@@ -56,7 +57,7 @@ class IdempotencyMiddleware:
         if actor is None:
             await self._app(scope, receive, send)
             return
-        body = await _read_body(receive)
+        body = await read_body(receive)
         request = Request(actor.user_id, key, "POST", _path(scope), hashlib.sha256(body).digest())
         claim = Claim(request, service(connection, Seal))
         await self._once(service(connection, Db), claim, body, scope, receive, send)
@@ -66,7 +67,7 @@ class IdempotencyMiddleware:
         if kept is None:
             reset = current.set(claim)
             try:
-                await self._app(scope, _replay_body(body, receive), _Keeper(db, claim, send))
+                await self._app(scope, replay_body(body, receive), _Keeper(db, claim, send))
                 return
             except Replayed:
                 kept = await repository.find(db, claim.request)
@@ -118,28 +119,3 @@ def _answer(claim: Claim, kept: repository.Kept | None) -> Response:
 def _path(scope: Scope) -> str:
     query = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != _HOW_LONG_TO_WAIT]
     return scope["path"] + ("?" + urlencode(sorted(query)) if query else "")
-
-
-async def _read_body(receive: Receive) -> bytes:
-    body, has_more = bytearray(), True
-    while has_more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        body += message.get("body", b"")
-        has_more = message.get("more_body", False)
-    return bytes(body)
-
-
-def _replay_body(body: bytes, receive: Receive) -> Receive:
-    """The body that was read, once, and after it whatever comes from the client."""
-    is_told = False
-
-    async def replay() -> Message:
-        nonlocal is_told
-        if is_told:
-            return await receive()
-        is_told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
