@@ -154,7 +154,7 @@ class Supervisor:
             return await images
         except ImageBuildError as failed:
             self._say(f"warning: images for VMs could not be made: {failed}. {failed.advice}")
-            self._next = "./nexus image build"
+            self._next = "./nexus image build kernel initramfs python"
             return Store(self._image_root).images()
 
     async def _register(self, api: ManagerApi, images: tuple[Image, ...]) -> None:
