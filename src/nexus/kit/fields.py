@@ -1,0 +1,57 @@
+"""Types for what clients send, so that a rule about text, numbers or ids stands in one place.
+
+What must stay true: a value is taken as it was sent or refused, never turned into another one; no text holds NUL,
+and no number is beyond what a PostgreSQL column of its size holds.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MOST_INT4 = 2**31 - 1
+MOST_INT8 = 2**63 - 1
+
+
+class RequestBody(BaseModel):
+    """The base of every JSON body that a client sends: unknown fields are refused, and no string is taken for a number
+    nor a number for a boolean. What JSON has no type for is a string: see `Id`, and `FromText` for enumerations."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+FromText = Field(strict=False)
+"""Marks a field whose type JSON does not have, such as an enumeration: `Annotated[Kind, FromText]`."""
+
+Id = Annotated[UUID, FromText]
+
+
+def _without_controls(text: str) -> str:
+    if any((ord(char) < 32 and char not in "\n\t") or ord(char) == 127 for char in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain NUL")
+    return text
+
+
+Prose = Annotated[str, AfterValidator(_without_controls)]
+"""Lines of text in any script."""
+
+Line = Annotated[str, AfterValidator(_one_line)]
+"""One line of printable characters of any script; no formatting marks, which would hide what stands there."""
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+"""Anything that can be stored."""
+
+Int4 = Annotated[int, Field(ge=0, le=MOST_INT4)]
+Int8 = Annotated[int, Field(ge=0, le=MOST_INT8)]
