@@ -22,9 +22,17 @@ HELLO_PAUSE_S: Final = (1.0, 10.0)
 class MuxTransport:
     """A `Transport` over the socket of the port `nexus.mux`. Start QEMU first: until its socket is there we poll."""
 
-    def __init__(self, socket: Path, *, ping_interval_s: float = 20, ping_patience_s: float = 10) -> None:
+    def __init__(
+        self,
+        socket: Path,
+        *,
+        ping_interval_s: float = 20,
+        ping_patience_s: float = 10,
+        hello_pause_s: tuple[float, float] = HELLO_PAUSE_S,
+    ) -> None:
         """Every `ping_interval_s` without a byte the guest is asked for one; `ping_patience_s` later it is lost."""
         self._socket = socket
+        self._hello_pause_s = hello_pause_s
         self._ping_interval_s = ping_interval_s
         self._ping_patience_s = ping_patience_s
         self._connection: MuxConnection | None = None
@@ -63,7 +71,7 @@ class MuxTransport:
 
     async def _greet(self, connection: MuxConnection) -> bool:
         """Say HELLO until it is answered; False when the socket closed instead."""
-        pause, longest = HELLO_PAUSE_S
+        pause, longest = self._hello_pause_s
         connection.hello()
         while not await _happens(connection.answered, connection.ended, within_s=pause):
             if connection.is_closed:
