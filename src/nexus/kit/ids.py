@@ -15,3 +15,11 @@ def new_id() -> UUID:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def read_id(text: str) -> UUID | None:
+    """The id in `text`; None for what is none, such as a name: where either may stand, what reads as an id is one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

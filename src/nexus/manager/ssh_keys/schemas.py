@@ -1,0 +1,70 @@
+"""SSH keys on the wire."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from nexus.kit.envelopes import Item, Items
+from nexus.manager.ssh_keys.models import KeyType
+from nexus.manager.ssh_keys.public_key import LONGEST_TEXT
+
+KeyName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$"),
+    Field(
+        description="Letters, digits and @ . _ - after a letter or digit; at most 63; unique among its owner's",
+        examples=["ada@laptop"],
+    ),
+]
+KeyRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$")]
+"""A key's name or id."""
+PublicKeyText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_TEXT),
+    Field(
+        description="The line of an OpenSSH .pub file: ed25519, ECDSA, their security-key kinds, or RSA from 2048 bits",
+        examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS ada@laptop"],
+    ),
+]
+
+
+class CreateSshKey(BaseModel):
+    """A public key to keep under a name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: KeyName
+    public_key: PublicKeyText
+
+
+class PatchSshKey(BaseModel):
+    """What to change. The key itself cannot: another key is another object."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: KeyName
+
+
+class SshKeyBody(BaseModel):
+    """A public SSH key."""
+
+    id: UUID = Field(description="Id of the key")
+    name: str = Field(description="Unique among its owner's keys; `ssh_keys` of a new VM takes it")
+    type: KeyType = Field(description="Its algorithm, as SSH names it")
+    bits: int = Field(description="Its size")
+    comment: str = Field(description="What stood behind the key in its file; may be empty")
+    fingerprint: str = Field(description="SHA256:…, as `ssh-keygen -l` prints it; unique among its owner's keys")
+    public_key: str = Field(description="The key as a line of authorized_keys")
+    created_by_user_id: UUID = Field(description="Its owner")
+    created_at: datetime = Field(description="When it was added")
+    updated_at: datetime = Field(description="When it was last changed")
+
+
+class SshKeyList(Items[SshKeyBody]):
+    """The SSH keys you may see."""
+
+
+class SshKeyItem(Item[SshKeyBody]):
+    """An SSH key."""
