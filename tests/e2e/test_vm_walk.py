@@ -222,6 +222,7 @@ async def test_a_vm_walks_through_its_whole_life(site: Site) -> None:
     assert (await run(site, vm_id, "sleep", "30", timeout_s=0.5))["timed_out"]
 
     await shell_survives_its_connection(site, vm_id)
+    await a_command_streams(site, vm_id)
 
     first_boot = await boot_id(site, vm_id)
     assert (await act(site, vm_id, "pause"))["state"] == "paused"
@@ -271,6 +272,27 @@ async def shell_survives_its_connection(site: Site, vm_id: str) -> None:
         async with asyncio.timeout(30):
             last = [json.loads(message) async for message in connection][-1]
     assert last == {"type": "exit", "code": 3}
+
+
+async def a_command_streams(site: Site, vm_id: str) -> None:
+    """Both outputs, told apart by their first byte; input until its end; a signal."""
+    async with site.socket(f"/v1/vms/{vm_id}/exec/ws?framing=binary") as connection:
+        await connection.send(json.dumps({"argv": ["sh", "-c", "tr a-z A-Z; echo no >&2"]}))
+        assert json.loads(await connection.recv())["type"] == "session"
+        for part in (b"one ", b"two"):
+            await connection.send(part)
+        await connection.send(json.dumps({"type": "eof"}))
+        async with asyncio.timeout(30):
+            messages = [message async for message in connection]
+    assert b"".join(each[1:] for each in messages if isinstance(each, bytes) and each[0] == 1) == b"ONE TWO"
+    assert b"".join(each[1:] for each in messages if isinstance(each, bytes) and each[0] == 2) == b"no\n"
+    assert json.loads(messages[-1]) == {"type": "exit", "code": 0}
+    async with site.socket(f"/v1/vms/{vm_id}/exec/ws") as connection:
+        await connection.send(json.dumps({"argv": ["sleep", "60"]}))
+        await connection.recv()
+        await connection.send(json.dumps({"type": "signal", "signal": 15}))
+        async with asyncio.timeout(30):
+            assert json.loads(await connection.recv()) == {"type": "exit", "code": 143}
 
 
 async def test_a_guest_that_powers_itself_off_stays_off_and_one_that_reboots_comes_back(site: Site) -> None:
