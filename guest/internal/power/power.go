@@ -92,10 +92,21 @@ func (s *Switch) perform(action string) {
 // endProcesses is the end of a machine whose init we are.
 func endProcesses() {
 	syscall.Kill(-1, syscall.SIGTERM) // ESRCH: there are none
-	for until := time.Now().Add(hangUpGrace); time.Now().Before(until) && syscall.Kill(-1, 0) == nil; {
+	for until := time.Now().Add(hangUpGrace); time.Now().Before(until) && othersRun(); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	syscall.Kill(-1, syscall.SIGKILL)
+}
+
+// othersRun says whether there are processes beside us; the kernel's own, and those that have ended, have no arguments.
+func othersRun() bool {
+	files, _ := filepath.Glob("/proc/[1-9]*/cmdline") // the pattern is constant and valid
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil && len(b) > 0 && f != "/proc/1/cmdline" {
+			return true
+		}
+	}
+	return false
 }
 
 // closeDiskAtTheEnd waits for the SIGTERM that busybox sends to everybody a second before its SIGKILL, and leaves most
