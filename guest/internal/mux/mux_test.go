@@ -303,3 +303,28 @@ func TestAThousandSessionsOfHTTPLeakNothing(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+func TestAWriteThatWaitedForTheNextSessionWritesNothingInIt(t *testing.T) {
+	m, p := startMux(t)
+	for i := range 200 {
+		p.send(typeOpen, 1, nil)
+		c := accept(t, m)
+		m.writing.Lock()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.Write([]byte("late"))
+			ended <- err
+		}()
+		p.in <- helloBytes(nonce(byte(i)))
+		for s := m.current.Load(); !s.isDead(); {
+			runtime.Gosched()
+		}
+		m.writing.Unlock()
+		if err := <-ended; err == nil {
+			t.Fatal("the write succeeded")
+		}
+		p.expect(t, typeHello)
+		p.send(typePing, 0, nil)
+		p.expect(t, typePing)
+	}
+}
