@@ -62,7 +62,9 @@ def openapi() -> int:
 
 def generate(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    document = subprocess.run([*PYTHON, "nexus.manager", "openapi"], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    document = subprocess.run([*PYTHON, "nexus.manager", "openapi"], cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    if document.returncode != 0:  # it has said why
+        sys.exit(document.returncode)
     target.write_bytes(document.stdout)
 
 
