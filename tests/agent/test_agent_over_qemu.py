@@ -186,13 +186,22 @@ async def test_a_paused_guest_has_the_right_time_again_once_it_runs(
     assert abs(int(said) - now) <= 2
 
 
-async def test_ctrl_alt_del_reaches_the_guest(process: AgentProcess, agent: AgentClient, using: ImageSet) -> None:
+async def test_ctrl_alt_del_reaches_the_guest_and_a_panic_is_told_from_a_restart(
+    agent: AgentClient, using: ImageSet
+) -> None:
     spec = machine_spec(using)
     await agent.boot(spec)
     assert (await agent.http.post(f"/v1/machines/{spec.id}/ctrl-alt-del")).json() == {"ok": True}
     off = await agent.until(spec.id, is_off)
     assert off.exit is not None
     assert off.exit.reason is ExitReason.GUEST_REBOOT
+    await agent.power(spec.id, Power.ON, boot=2)
+    await agent.until(spec.id, is_ready)
+    await agent.run(spec.id, "sh", "-c", "sleep 1; echo c > /proc/sysrq-trigger")
+    off = await agent.until(spec.id, is_off)
+    assert off.exit is not None
+    assert off.exit.reason is ExitReason.GUEST_PANIC
+    assert "sysrq triggered crash" in off.exit.why
 
 
 async def test_a_vmm_that_cannot_start_ends_the_boot_with_its_own_words(
@@ -227,7 +236,7 @@ async def test_a_vmm_that_hangs_is_deleted_all_the_same_even_by_an_agent_it_neve
     agent = await process.start()
     await agent.discard(found.id)
     await agent.until(found.id, lambda seen: seen.power is Power.ABSENT, within_s=30)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    await eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), within_s=10)
     assert list((process.root / "agent/machines").iterdir()) == []
 
 
@@ -239,7 +248,7 @@ async def test_four_guests_booted_at_once_are_all_ready(
     assert [each.boot for each in seen] == [1, 1, 1, 1]
 
 
-async def test_the_socket_is_private_and_a_second_agent_refuses_to_start(
+async def test_the_socket_is_private_a_second_agent_refuses_to_start_and_the_first_ends_in_order(
     process: AgentProcess, agent: AgentClient
 ) -> None:
     assert stat.S_IMODE(process.socket.stat().st_mode) == 0o600
@@ -248,3 +257,8 @@ async def test_the_socket_is_private_and_a_second_agent_refuses_to_start(
     second.start_only()
     await eventually(second.has_ended, within_s=20)
     assert "an agent is running already" in second.log()
+    assert process.process is not None
+    process.process.terminate()
+    await eventually(process.has_ended, within_s=20)
+    assert process.process.returncode == 0
+    assert not process.socket.exists()
