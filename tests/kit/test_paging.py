@@ -1,13 +1,16 @@
 """Keyset paging: whatever the sort, every row once; whatever the cursor, never a 500."""
 
 import base64
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from nexus.kit.db import Db
 from nexus.kit.ids import new_id
@@ -19,7 +22,7 @@ SORTS = Sorts(
     tie="id",
     default="name",
 )
-parse: Any = page(SORTS).dependency
+parse: Any = partial(page(SORTS).dependency, Request({"type": "http", "path": "/v1/things"}))
 
 
 @pytest.mark.parametrize("sort", ["name", "-name", "size", "-size", "at", "-at"])
@@ -66,12 +69,53 @@ def test_whatever_is_no_cursor_is_refused(cursor: str) -> None:
 @given(st.lists(st.one_of(st.none(), st.integers(), st.text(), st.booleans(), st.lists(st.integers())), max_size=4))
 def test_well_formed_json_in_a_cursor_is_checked_all_the_same(content: list[Any]) -> None:
     for sort in ("name", "size", "at"):
-        forged = base64.urlsafe_b64encode(json.dumps([sort, *content]).encode()).decode()
+        forged = _signed(json.dumps([sort, *content]))
         try:
             taken: Page = parse(limit=5, cursor=forged, sort=sort)
         except BadCursor:
             continue
         assert isinstance(taken.after, SORTS.fields[sort].kind)
+
+
+def _signed(content: str) -> str:
+    """A cursor as whoever has read our source would forge it."""
+    raw = content.encode()
+    return base64.urlsafe_b64encode(hashlib.sha256(b"/v1/things\0" + raw).digest()[:6] + raw).decode()
+
+
+@pytest.mark.parametrize(
+    ("sort", "value"),
+    [
+        ("name", '"\\ud800"'),
+        ("name", '"\\u0000"'),
+        ("size", str(2**63)),
+        ("size", "1e400"),
+        ("size", "true"),
+        ("at", '"0001-01-01T00:00:00+14:00"'),
+        ("at", '"9999-12-31T23:59:59-14:00"'),
+    ],
+)
+def test_a_forged_cursor_holds_nothing_that_postgresql_cannot(sort: str, value: str) -> None:
+    row_id = new_id().hex
+    with pytest.raises(BadCursor):
+        parse(limit=5, cursor=_signed(f'["{sort}", {value}, "{row_id}"]'), sort=sort)
+    parse(limit=5, cursor=_signed(f'["name", "fine", "{row_id}"]'), sort="name")
+
+
+def test_a_cursor_is_good_for_its_own_list_alone_and_only_whole() -> None:
+    mine: Page = parse(limit=5, cursor=None, sort="name")
+    cursor = mine.cursor("web-1", new_id())
+    assert parse(limit=5, cursor=cursor, sort="name").after == "web-1"
+    elsewhere: Any = partial(page(SORTS).dependency, Request({"type": "http", "path": "/v1/others"}))
+    changed = cursor[:20] + ("A" if cursor[20] != "A" else "B") + cursor[21:]
+    for parser, unusable, sort in (
+        (elsewhere, cursor, "name"),
+        (parse, cursor, "-name"),
+        (parse, cursor[:-4], "name"),
+        (parse, changed, "name"),
+    ):
+        with pytest.raises(BadCursor):
+            parser(limit=5, cursor=unusable, sort=sort)
 
 
 def test_a_sort_the_list_does_not_have_is_refused_with_those_it_has() -> None:

@@ -2,26 +2,31 @@
 told twice when others come and go.
 
 A list declares what it can be sorted by (`Sorts`); each sort ends in the unique id. The cursor holds the last row's
-sort value and id; it is opaque, not secret: whoever forges one sees nothing that the list's own conditions hide.
+sort value and id, and a checksum over these and the list's path: one that was cut, changed or taken from another list
+is refused, not followed to some other place. It is opaque, not secret: whoever forges one sees nothing that the list's
+own conditions hide.
 """
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
 from nexus.kit.db import Record
+from nexus.kit.fields import MOST_INT8
 from nexus.kit.problems import InvalidField, Malformed
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
-_MOST_INTEGER = 2**63 - 1
+_CHECKSUM_BYTES = 6
+_SQL_TYPES: Mapping[type, str] = {str: "text", int: "bigint", datetime: "timestamptz"}
 
 
 class BadCursor(Malformed):
@@ -51,9 +56,10 @@ class Sorts:
 
 @dataclass(frozen=True)
 class Page:
-    """One page as asked for: sorted by `sort`, beginning after the row (`after`, `after_id`)."""
+    """One page as asked for of the list at `path`: sorted by `sort`, beginning after the row (`after`, `after_id`)."""
 
     sorts: Sorts
+    path: str
     sort: str
     limit: int = DEFAULT_LIMIT
     after: str | int | datetime | None = None
@@ -69,7 +75,9 @@ class Page:
             return "true"
         args += [self.after, self.after_id]
         than = "<" if self.sort.startswith("-") else ">"
-        return f"({self._field.column}, {self.sorts.tie}) {than} (${len(args) - 1}, ${len(args)})"
+        # typed here, or PostgreSQL takes the column's type, and a number too large for that could not even be sent
+        key = f"${len(args) - 1}::{_SQL_TYPES[self._field.kind]}"
+        return f"({self._field.column}, {self.sorts.tie}) {than} ({key}, ${len(args)}::uuid)"
 
     def order(self) -> str:
         """What stands after ORDER BY."""
@@ -115,8 +123,8 @@ class Page:
     def cursor(self, key: str | int | datetime, row_id: UUID) -> str:
         """The cursor for going on after the row with this sort value and id."""
         value = key.isoformat() if isinstance(key, datetime) else key
-        raw = json.dumps([self.sort, value, row_id.hex], separators=(",", ":"))
-        return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+        raw = json.dumps([self.sort, value, row_id.hex], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(_checksum(self.path, raw) + raw).decode().rstrip("=")
 
 
 def page(sorts: Sorts) -> Any:
@@ -125,6 +133,7 @@ def page(sorts: Sorts) -> Any:
     Raises InvalidField for a sort the list does not have, BadCursor for a cursor that is not of this list and sort."""
 
     def parse(
+        request: Request,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items in one answer")] = DEFAULT_LIMIT,
         cursor: Annotated[
             str | None, Query(max_length=2048, description="`next_cursor` of the answer before, to go on after it")
@@ -136,31 +145,37 @@ def page(sorts: Sorts) -> Any:
         chosen = sort or sorts.default
         if chosen.removeprefix("-") not in sorts.fields:
             raise InvalidField(f"sort: this list cannot be sorted by {chosen!r}.", suggestion=f"Use {sorts.names}.")
+        path: str = request.scope["path"]
         if cursor is None:
-            return Page(sorts, chosen, limit)
-        after, after_id = _read(cursor, chosen, sorts.fields[chosen.removeprefix("-")].kind)
-        return Page(sorts, chosen, limit, after, after_id)
+            return Page(sorts, path, chosen, limit)
+        after, after_id = _read(cursor, path, chosen, sorts.fields[chosen.removeprefix("-")].kind)
+        return Page(sorts, path, chosen, limit, after, after_id)
 
     return Depends(parse)
 
 
-def _read(cursor: str, sort: str, kind: type) -> tuple[str | int | datetime, UUID]:
+def _checksum(path: str, raw: bytes) -> bytes:
+    return hashlib.sha256(path.encode() + b"\0" + raw).digest()[:_CHECKSUM_BYTES]
+
+
+def _read(cursor: str, path: str, sort: str, kind: type) -> tuple[str | int | datetime, UUID]:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        checksum, raw = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
+        if checksum != _checksum(path, raw):
+            raise ValueError("cut, changed, or another list's")
         made_for, value, row_id = json.loads(raw)
         if made_for != sort:
             raise ValueError("another sort")
-        after = datetime.fromisoformat(value) if kind is datetime else value
+        after = datetime.fromisoformat(value).astimezone(UTC) if kind is datetime else value
         if not isinstance(after, kind) or isinstance(after, bool):
             raise ValueError("another type")
-        if isinstance(after, int) and abs(after) > _MOST_INTEGER:
+        if isinstance(after, int) and abs(after) > MOST_INT8:
             raise ValueError("out of range")
-        if isinstance(after, datetime) and after.tzinfo is None:
-            raise ValueError("a time without zone")
-        if isinstance(after, str) and "\0" in after:
+        if isinstance(after, str) and b"\0" in after.encode():
             raise ValueError("NUL")
         return after, UUID(hex=row_id)
-    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as unusable:
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError, binascii.Error) as unusable:
         raise BadCursor(
             "cursor: this is not a cursor of this list in this order.",
             suggestion="Pass next_cursor of the previous answer unchanged, with the same sort; or list from the start.",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from nexus.kit.fields import RequestBody
 from nexus.protocol.hosts import HostUsage
 
 
@@ -52,7 +53,7 @@ class HostItem(BaseModel):
     item: HostDetail = Field(description="The host")
 
 
-class JoinTokenRequest(BaseModel):
+class JoinTokenRequest(RequestBody):
     expires_in_s: int = Field(default=3600, ge=60, le=7 * 24 * 3600, description="How long it can be used")
 
 

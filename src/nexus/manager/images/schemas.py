@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from nexus.kit.fields import FromText, Prose, RequestBody, Text
 from nexus.manager.images.models import ImageFormat, ImageKind
 
 ImageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -39,14 +40,14 @@ class ImageItem(BaseModel):
     item: ImageBody = Field(description="The image")
 
 
-class CreateImage(BaseModel):
+class CreateImage(RequestBody):
     """Registers a file that is already below the manager's image directory."""
 
-    kind: ImageKind = Field(description="What it is for")
+    kind: Annotated[ImageKind, FromText] = Field(description="What it is for")
     name: ImageName = Field(description="Letters, digits, dots, hyphens and underscores; at most 63")
-    description: str = Field(default="", max_length=1000, description="What it is; free text")
-    path: str = Field(default="", max_length=4096, description="The file, below MANAGER_IMAGE_ROOT")
-    host_path: str = Field(default="", max_length=4096, description="The same as path")
+    description: Prose = Field(default="", max_length=1000, description="What it is; free text")
+    path: Text = Field(default="", max_length=4096, description="The file, below MANAGER_IMAGE_ROOT")
+    host_path: Text = Field(default="", max_length=4096, description="The same as path")
     sha256: str | None = Field(
         default=None, pattern=r"^[0-9a-fA-F]{64}$", description="Refused unless the file has this digest"
     )

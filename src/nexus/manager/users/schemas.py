@@ -4,23 +4,20 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
+from nexus.kit.fields import Line, RequestBody
 from nexus.manager.access.models import Role
 
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
-class LoginRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    username: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(description="User name")
+class LoginRequest(RequestBody):
+    username: Annotated[Line, StringConstraints(min_length=1, max_length=64)] = Field(description="User name")
     password: Password = Field(description="Password")
 
 
-class PasswordRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class PasswordRequest(RequestBody):
     current_password: Password = Field(description="The password as it is")
     new_password: Annotated[str, StringConstraints(min_length=8, max_length=1024)] = Field(
         description="The password as it shall be, 8 characters at least"

@@ -4,8 +4,9 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from nexus.kit.fields import RequestBody
 from nexus.manager.access import Actor
 from nexus.manager.agents.sessions import SessionStream
 from nexus.manager.vms.guest import Guests, Reached, told
@@ -22,10 +23,8 @@ Word = Annotated[str, StringConstraints(max_length=65536, pattern=r"^[^\x00]*$")
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 
 
-class CommandBody(BaseModel):
+class CommandBody(RequestBody):
     """A command to run in a guest: `argv`, or `command` for its shell."""
-
-    model_config = ConfigDict(extra="forbid")
 
     argv: list[Word] = Field(default=[], max_length=1024, description="The program and its arguments")
     command: Word | None = Field(default=None, description="Instead of argv: a line for `sh -c`")

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from nexus.kit import log
 from nexus.kit.problems import InvalidField, Problem
 from nexus.kit.sockets import hang_up
+from nexus.kit.wellformed import parse_json
 from nexus.manager.agents.sessions import SessionStream
 from nexus.manager.agents.troubles import as_problem
 from nexus.manager.vms.guest import Reached
@@ -151,7 +152,8 @@ class Relay:
 
 
 def read(kind: TypeAdapter[Any], text: str) -> Any:
-    """A client's JSON message. Raises InvalidField."""
+    """A client's JSON message. Raises InvalidField, or Malformed for what is no JSON."""
+    parse_json(text)
     try:
         return kind.validate_json(text)
     except ValidationError as unfit:
