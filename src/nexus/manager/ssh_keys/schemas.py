@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from nexus.kit.envelopes import Item, Items
+from nexus.kit.fields import RequestBody
 from nexus.manager.ssh_keys.models import KeyType
 from nexus.manager.ssh_keys.public_key import LONGEST_TEXT
 
@@ -30,19 +31,15 @@ PublicKeyText = Annotated[
 ]
 
 
-class CreateSshKey(BaseModel):
+class CreateSshKey(RequestBody):
     """A public key to keep under a name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: KeyName
     public_key: PublicKeyText
 
 
-class PatchSshKey(BaseModel):
+class PatchSshKey(RequestBody):
     """What to change. The key itself cannot: another key is another object."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: KeyName
 

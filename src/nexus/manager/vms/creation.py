@@ -9,7 +9,7 @@ from uuid import UUID
 
 from nexus.kit.clock import Clock
 from nexus.kit.db import Db, Tx
-from nexus.kit.ids import new_id
+from nexus.kit.ids import new_id, read_id
 from nexus.kit.seal import Seal
 from nexus.manager import audit, events
 from nexus.manager.access import Actor
@@ -26,6 +26,7 @@ from nexus.manager.machines.models import NewMachine
 from nexus.manager.networks import service as networks
 from nexus.manager.nics import service as nics
 from nexus.manager.operations import Operation, Operations
+from nexus.manager.ssh_keys import service as ssh_keys
 from nexus.manager.subjects import Subject
 from nexus.manager.vms import passwords, repository
 from nexus.manager.vms.errors import DiskTooSmall, VmNameTaken
@@ -50,15 +51,17 @@ class VmCreation:
     async def create(self, actor: Actor, wanted: CreateVm) -> tuple[UUID, Operation]:
         """Admit a VM and promise that it will be there.
 
-        Raises VmNameTaken, ImageNotFound, NoDefaultImage, DiskTooSmall, NoRoom or NoAddressLeft.
+        Raises VmNameTaken, PublicKeyRefused, SshKeyNotFound, ImageNotFound, NoDefaultImage, DiskTooSmall, NoRoom or
+        NoAddressLeft.
         """
         password = wanted.password or passwords.generate()
         async with self._db.transaction() as tx:
             if await repository.is_taken(tx, actor.project_id, wanted.name):
                 raise VmNameTaken(wanted.name)
             subject = Subject(KIND, new_id(), wanted.name, actor.project_id)
+            keys = await ssh_keys.authorize(tx, actor, given=wanted.ssh_authorized_keys, named=wanted.ssh_keys)
             machine_id = await self._add_machine(tx, actor, wanted)
-            new = self._row(actor, wanted, subject.id, machine_id, password)
+            new = self._row(actor, wanted, subject.id, machine_id, password=password, ssh_authorized_keys=keys)
             await repository.add(tx, new)
             operation = await self._promise(tx, actor, subject, wanted)
         return subject.id, operation
@@ -92,7 +95,16 @@ class VmCreation:
         await nics.add(tx, machine.id, iface_id="eth0", network=await networks.default(tx, actor.project_id))
         return machine.id
 
-    def _row(self, actor: Actor, wanted: CreateVm, vm_id: UUID, machine_id: UUID, password: str) -> NewVm:
+    def _row(
+        self,
+        actor: Actor,
+        wanted: CreateVm,
+        vm_id: UUID,
+        machine_id: UUID,
+        *,
+        password: str,
+        ssh_authorized_keys: list[str],
+    ) -> NewVm:
         return NewVm(
             id=vm_id,
             machine_id=machine_id,
@@ -106,7 +118,7 @@ class VmCreation:
             username=wanted.username,
             password_sealed=self._seal.seal(password, purpose=password_purpose(vm_id)),
             password_hash=passwords.crypt(password),
-            ssh_authorized_keys=wanted.ssh_authorized_keys,
+            ssh_authorized_keys=ssh_authorized_keys,
         )
 
     async def _promise(self, tx: Tx, actor: Actor, subject: Subject, wanted: CreateVm) -> Operation:
@@ -119,17 +131,8 @@ class VmCreation:
 
 
 async def _choose(tx: Tx, actor: Actor, kind: ImageKind, named: str | UUID | None) -> Image:
-    return await images.choose(tx, project_id=actor.project_id, kind=kind, named=_as_id(named))
-
-
-def _as_id(named: str | UUID | None) -> str | UUID | None:
-    """A name that is a UUID is an id."""
-    if not isinstance(named, str):
-        return named
-    try:
-        return UUID(named)
-    except ValueError:
-        return named
+    meant = read_id(named) or named if isinstance(named, str) else named
+    return await images.choose(tx, project_id=actor.project_id, kind=kind, named=meant)
 
 
 def _disks(rootfs: Image, wanted_bytes: int | None) -> list[NewDrive]:

@@ -14,6 +14,7 @@ from nexus.manager.access import Operator, Viewer
 from nexus.manager.hosts.errors import NoRoom
 from nexus.manager.images.errors import ImageNotFound, NoDefaultImage
 from nexus.manager.operations import Created, Done, Operations, Wait
+from nexus.manager.ssh_keys.errors import PublicKeyRefused, SshKeyNotFound
 from nexus.manager.vms import commands
 from nexus.manager.vms.commands import ExecBody, ExecResult
 from nexus.manager.vms.creation import VmCreation
@@ -68,7 +69,13 @@ async def list_vms(
     return Response(await vms.list(actor, page, wanted), media_type="application/json")
 
 
-@router.post("", responses=problems(VmNameTaken, ImageNotFound, NoDefaultImage, DiskTooSmall, NoRoom, VmFaulted))
+@router.post(
+    "",
+    responses=problems(
+        *(VmNameTaken, PublicKeyRefused, SshKeyNotFound, ImageNotFound, NoDefaultImage, DiskTooSmall),
+        *(NoRoom, VmFaulted),
+    ),
+)
 async def create_vm(
     wanted: CreateVm, actor: Operator, creation: Creation, operations: Promises, wait: Wait = None
 ) -> Created:

@@ -4,61 +4,46 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from nexus.kit.fields import Id, Line, Prose, RequestBody
+from nexus.manager.ssh_keys.schemas import KeyRef, PublicKeyText
 from nexus.manager.vms.lifecycle import State, Verb
 from nexus.protocol.machines import GuestPhase
-
-
-def _printable(text: str) -> str:
-    if any(ord(char) < 32 and char not in "\n\t" for char in text):
-        raise ValueError("must not contain control characters")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must be one line of printable characters")
-    return text
-
 
 VmName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{1,61}[A-Za-z0-9])$"),
     Field(description="3 to 63 letters, digits and hyphens, a valid host name; unique", examples=["web-1"]),
 ]
-Text = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_printable)]
-Label = Annotated[str, StringConstraints(max_length=63), AfterValidator(_one_line)]
+Text = Annotated[Prose, StringConstraints(max_length=1000)]
+Label = Annotated[Line, StringConstraints(max_length=63)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:=/-]{0,62}$")]
 Tags = Annotated[list[Tag], Field(max_length=32, description="To find it by; at most 32 words")]
 ImageRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-Password = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line)]
-SshKey = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) "
-        r"[A-Za-z0-9+/=]{16,2000}( [^\x00-\x1f]{0,200})?$"
-    ),
-]
+Password = Annotated[Line, StringConstraints(min_length=1, max_length=128)]
 
 
-class CreateVm(BaseModel):
+class CreateVm(RequestBody):
     """What a new VM should be. Only `name` is needed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: VmName
     vcpu: int = Field(default=1, ge=1, le=32, description="Virtual CPUs")
     mem_mib: int = Field(default=512, ge=128, le=1 << 20, description="Memory in MiB")
-    kernel_image_id: UUID | None = Field(default=None, description="Kernel image; without it the default")
+    kernel_image_id: Id | None = Field(default=None, description="Kernel image; without it the default")
     kernel: ImageRef | None = Field(default=None, description="The kernel image's name or id, instead of its id")
-    rootfs_image_id: UUID | None = Field(default=None, description="Root file system image; without it the default")
+    rootfs_image_id: Id | None = Field(default=None, description="Root file system image; without it the default")
     image: ImageRef | None = Field(default=None, description="The root image's name or id, instead of its id")
     username: str = Field(
         default="root", pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="The guest's user; made if it is missing"
     )
     password: Password | None = Field(default=None, description="That user's password; without it one is generated")
-    ssh_authorized_keys: list[SshKey] = Field(default=[], max_length=32, description="Public keys that may log in")
+    ssh_authorized_keys: list[PublicKeyText] = Field(
+        default=[], max_length=32, description="Public keys that may log in, as in an OpenSSH .pub file"
+    )
+    ssh_keys: list[KeyRef] = Field(
+        default=[], max_length=32, description="Registered keys that may log in as well: names of your own, or ids"
+    )
     disk_size_bytes: int | None = Field(
         default=None,
         ge=64 << 20,
@@ -69,9 +54,7 @@ class CreateVm(BaseModel):
     tags: Tags = []
     environment: Label = Field(default="", description="Such as production or staging; free text")
     owner: Label = Field(default="", description="Whom to ask about it; free text")
-    boot_args: Annotated[str, AfterValidator(_one_line)] | None = Field(
-        default=None, max_length=1024, description="Appended to the kernel's command line"
-    )
+    boot_args: Line | None = Field(default=None, max_length=1024, description="Appended to the kernel's command line")
     start: bool = Field(default=True, description="Start it; false leaves it stopped")
 
     @model_validator(mode="after")
@@ -83,10 +66,8 @@ class CreateVm(BaseModel):
         return self
 
 
-class PatchVm(BaseModel):
+class PatchVm(RequestBody):
     """What to change; a field that is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: VmName | None = Field(default=None, description="A new name")
     description: Text | None = Field(default=None, description="What it is for; free text")
@@ -101,7 +82,7 @@ class PatchVm(BaseModel):
         return self
 
 
-class StopVm(BaseModel):
+class StopVm(RequestBody):
     """How to stop."""
 
     grace_s: int = Field(
