@@ -23,7 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from nexus.client.errors import ApiError, UnexpectedAnswer, Unreachable
-from nexus.client.transport import CONNECT_TIMEOUT_S, Call, Transport, refusal, segment
+from nexus.client.transport import ANSWER_TIMEOUT_S, Call, Transport, refusal, segment
 from nexus.kit.problems import ProblemBody
 
 _STANDARD_ERROR = 2
@@ -205,7 +205,7 @@ async def _open(
         connection = await connect(
             url,
             additional_headers=transport.headers,
-            open_timeout=CONNECT_TIMEOUT_S,
+            open_timeout=ANSWER_TIMEOUT_S,
             ping_interval=PING_EVERY_S,
             ping_timeout=ping_timeout_s,
             close_timeout=_GOODBYE_S,
