@@ -27,8 +27,6 @@ from nexus.agent.vmm.choose import choose_vmm
 from nexus.kit.clock import SystemClock
 from nexus.kit.paths import make_private
 
-TRAVERSABLE = 0o711
-
 
 @dataclass(frozen=True)
 class Agent:
@@ -101,8 +99,9 @@ async def build(settings: AgentSettings, stack: AsyncExitStack) -> Agent:
 
 
 def _make_directories(settings: AgentSettings) -> None:
-    make_private(settings.run_dir, mode=TRAVERSABLE)
-    make_private(settings.runtime_dir, mode=TRAVERSABLE)
+    """For us alone: VMMs of other uids are handed what they need, open."""
+    make_private(settings.run_dir)
+    make_private(settings.runtime_dir)
     (settings.runtime_dir / "m").mkdir(exist_ok=True, mode=0o700)
 
 

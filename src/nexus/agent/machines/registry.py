@@ -115,7 +115,7 @@ class Machines:
         slot = next(number for number in range(1, len(taken) + 2) if number not in taken)
         state = MachineState(spec=spec, slot=slot)
         home = self._host.home(spec.id)
-        home.mkdir(mode=0o711, exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)
         await asyncio.to_thread(states.save, home, state)
         self._add(state).run()
 
