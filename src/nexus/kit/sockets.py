@@ -1,12 +1,25 @@
-"""Hanging up on WebSockets under granian, whose close is not sent while a `receive` waits.
+"""Speaking on WebSockets under granian, and hanging up, where it differs from other servers.
 
-So: first let whoever listens to the client end, then close. Granian may also tell a `send` after a cancelled `receive`
-that it was cancelled itself, although it was carried out; that must not look like our own cancellation.
+To a client that is gone it refuses a message with a RuntimeError (starlette knows only OSError), and a close is not
+sent while a `receive` waits. So: first let whoever listens to the client end, then close. Granian may also tell a
+`send` after a cancelled `receive` that it was cancelled itself, although it was carried out; that must not look like
+our own cancellation.
 """
 
 import asyncio
 
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+ABNORMAL = 1006
+"""RFC 6455: no close was received."""
+
+
+async def say(socket: WebSocket, message: str | bytes) -> None:
+    """Send one message, as text or binary. Raises WebSocketDisconnect when the client is gone."""
+    try:
+        await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+    except RuntimeError as gone:
+        raise WebSocketDisconnect(ABNORMAL) from gone
 
 
 async def hang_up(
@@ -20,13 +33,8 @@ async def hang_up(
         await asyncio.gather(hearing, return_exceptions=True)
     closing = asyncio.create_task(socket.close(code, reason[:120]))
     await asyncio.wait({closing})
-    if not closing.cancelled() and isinstance(error := closing.exception(), Exception):
-        _forgive(error)
-
-
-def _forgive(error: Exception) -> None:
-    """A socket that is closed already says so with a RuntimeError; anything else is ours to know."""
-    if not isinstance(error, RuntimeError):
+    error = None if closing.cancelled() else closing.exception()
+    if error is not None and not isinstance(error, RuntimeError | WebSocketDisconnect):
         raise error
 
 

@@ -49,7 +49,7 @@ async def test_what_is_refused_is_told_on_the_socket_and_then_closed(
         (user, f"{uuid4()}/shell/ws", None, 404),
         (other_user, f"{vm_id}/shell/ws", None, 404),
         (other_user, f"{vm_id}/metrics/ws", None, 404),
-        (user, f"{vm_id}/exec/ws", "nonsense", 422),
+        (user, f"{vm_id}/exec/ws", "nonsense", 400),
         (user, f"{vm_id}/exec/ws", b"\0\1", 422),
         (user, f"{vm_id}/exec/ws", '{"argv": []}', 422),
         (user, f"{vm_id}/exec/ws", '{"argv": ["id\\u0000"]}', 422),

@@ -111,6 +111,23 @@ async def test_a_wait_that_ends_before_the_boot_says_so(host: JoinedHost, user: 
     assert (await vm_of(user, answer["id"]))["guest"] == "ready"
 
 
+async def test_a_wish_that_takes_too_long_fails_in_words_and_may_still_come_true(
+    host: JoinedHost, user: httpx.AsyncClient, db: Db
+) -> None:
+    host.vmm.boot_s = 3
+    answer = ok(await user.post("/v1/vms", json={"name": "slow"}))
+    await db.execute("update flows set deadline = now() - interval '1 s', wake_at = now()")
+    await db.execute("notify flows")
+    path = f"/v1/operations/{answer['operation_id']}"
+    operation = ok(await user.get(path, params={"wait": 20}))["item"]
+    assert (operation["status"], operation["error"]["code"]) == ("failed", "vm_overdue")
+
+    async def is_ready() -> bool:
+        return (await vm_of(user, UUID(answer["id"])))["guest"] == "ready"
+
+    await until(is_ready)
+
+
 async def test_a_guest_that_powers_itself_off_stays_off(host: JoinedHost, user: httpx.AsyncClient, db: Db) -> None:
     vm_id = await create(user)
     host.vmm.end(await machine_of(db, vm_id), ExitReason.GUEST_SHUTDOWN, "The guest powered itself off.")

@@ -10,6 +10,8 @@ number of output bytes received goes on there. A client that reads slowly slows 
 
 import asyncio
 import codecs
+import contextlib
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -19,7 +21,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from nexus.kit import log
 from nexus.kit.problems import InvalidField, Problem
-from nexus.kit.sockets import hang_up
+from nexus.kit.sockets import hang_up, say
 from nexus.kit.wellformed import parse_json
 from nexus.manager.agents.sessions import SessionStream
 from nexus.manager.agents.troubles import as_problem
@@ -80,7 +82,7 @@ class Relay:
         """Relay until the process ends or the client leaves. Raises a Problem for a session that cannot be joined."""
         try:
             async with self.reached.agent.session(self.reached.vm.machine.id, self.session_id, offset=offset) as stream:
-                await self.socket.send_json({"type": "session", "id": self.session_id, "offset": stream.offset})
+                await self._say({"type": "session", "id": self.session_id, "offset": stream.offset})
                 await self._relay(stream)
         except WebSocketDisconnect:
             return
@@ -109,16 +111,19 @@ class Relay:
             if frame is Frame.EXIT:
                 for each, decoder in decoders.items():
                     await self._tell_text(each, decoder.decode(b"", final=True))
-                await self.socket.send_json({"type": "exit", "code": SessionExit.model_validate_json(payload).code})
+                await self._say({"type": "exit", "code": SessionExit.model_validate_json(payload).code})
             elif frame in decoders and self.framing is Framing.JSON:
                 await self._tell_text(frame, decoders[frame].decode(payload))
             elif frame in decoders:
                 head = bytes((FRAME_TYPES[frame],)) if self.tells_streams else b""
-                await self.socket.send_bytes(head + payload)
+                await say(self.socket, head + payload)
 
     async def _tell_text(self, frame: Frame, text: str) -> None:
         if text:
-            await self.socket.send_json({"type": frame.value, "data": text})
+            await self._say({"type": frame.value, "data": text})
+
+    async def _say(self, message: dict[str, object]) -> None:
+        await say(self.socket, json.dumps(message, ensure_ascii=False))
 
     async def _hear(self, stream: SessionStream) -> None:
         while True:
@@ -166,5 +171,6 @@ async def refuse(socket: WebSocket, problem: Problem) -> None:
     """Tell a client that is connected already why it cannot have what it wants, and hang up."""
     request_id = log.bound("request_id")
     body = problem.body(str(request_id) if request_id else None)
-    await socket.send_json({"type": "error", **body.model_dump()})
+    with contextlib.suppress(WebSocketDisconnect):
+        await say(socket, json.dumps({"type": "error", **body.model_dump()}))
     await hang_up(socket, code=POLICY_VIOLATION, reason=problem.code)

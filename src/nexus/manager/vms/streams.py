@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter
 
 from nexus.kit.http import provided
 from nexus.kit.problems import InvalidField, Problem
-from nexus.kit.sockets import until_closed
+from nexus.kit.sockets import say, until_closed
 from nexus.manager.access import Actor, Operator, Viewer
 from nexus.manager.vms.commands import CommandBody
 from nexus.manager.vms.guest import Guests, Reached, told
@@ -160,7 +160,7 @@ async def _stream_metrics(socket: WebSocket, reached: Reached, sampler: Sampler)
                 if not isinstance(news, MachineMetrics):
                     async with told(f"read the metrics of {reached.vm.name}"):
                         raise news
-                await socket.send_text(news.model_dump_json())
+                await say(socket, news.model_dump_json())
         except WebSocketDisconnect:
             return
         finally:
