@@ -12,10 +12,19 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from nexus.kit.fields import Int4, Int8, Line
 from nexus.protocol.base import Message
-from nexus.protocol.machines import MachineSeen
+from nexus.protocol.machines import MachineSeen, Told
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")]
+
+AgentAddress = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(unix:/[^\x00-\x1f\x7f]{1,106}|https://([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):\d{1,5})$"
+    ),
+]
+BootId = Annotated[Line, StringConstraints(min_length=1, max_length=64)]
 
 
 class Offer(StrEnum):
@@ -37,23 +46,23 @@ class HostFacts(Message):
 
     name: HostName = Field(description="What the host calls itself; unique")
     vmm: Annotated[str, StringConstraints(pattern=r"^[a-z]+$")] = Field(description="firecracker, qemu or fake")
-    vmm_version: str = Field(description="The hypervisor's version")
+    vmm_version: Told = Field(description="The hypervisor's version")
     acceleration: Annotated[str, StringConstraints(pattern=r"^(kvm|tcg|none)$")] = Field(
         description="kvm, tcg (software emulation) or none"
     )
-    why_vmm: str = Field(description="Why this hypervisor and acceleration, in one sentence")
+    why_vmm: Told = Field(description="Why this hypervisor and acceleration, in one sentence")
     offers: frozenset[Offer] = Field(description="What it can do beyond the basics")
-    vcpus: int = Field(ge=1, description="CPUs")
-    memory_mib: int = Field(ge=1, description="Memory in MiB")
-    disk_bytes: int = Field(ge=0, description="Size of the file system that holds the machines' disks")
-    agent_version: str = Field(description="The agent's version")
-    protocol_version: int = Field(description="The version of this protocol it speaks")
-    boot_id: str = Field(description="The kernel's boot id: changes when the host restarts")
+    vcpus: Int4 = Field(ge=1, description="CPUs")
+    memory_mib: Int8 = Field(ge=1, description="Memory in MiB")
+    disk_bytes: Int8 = Field(description="Size of the file system that holds the machines' disks")
+    agent_version: Told = Field(description="The agent's version")
+    protocol_version: Int4 = Field(description="The version of this protocol it speaks")
+    boot_id: BootId = Field(description="The kernel's boot id: changes when the host restarts")
 
 
 class RegisterRequest(Message):
-    join_token: str = Field(description="Lets one host in, once")
-    address: str = Field(description="Where the manager reaches the agent: unix:/path or https://host:port")
+    join_token: Annotated[Line, StringConstraints(max_length=255)] = Field(description="Lets one host in, once")
+    address: AgentAddress = Field(description="Where the manager reaches the agent: unix:/path or https://host:port")
     facts: HostFacts = Field(description="What the host is")
 
 
@@ -65,14 +74,14 @@ class Registered(Message):
 class HostUsage(Message):
     """How busy the host is, for people to look at."""
 
-    cpu_percent: float = Field(ge=0, description="Of all its CPUs together")
-    memory_used_mib: int = Field(ge=0, description="Memory in use, in MiB")
-    disk_used_bytes: int = Field(ge=0, description="Used of the file system that holds the machines' disks")
+    cpu_percent: float = Field(ge=0, allow_inf_nan=False, description="Of all its CPUs together")
+    memory_used_mib: Int8 = Field(description="Memory in use, in MiB")
+    disk_used_bytes: Int8 = Field(description="Used of the file system that holds the machines' disks")
 
 
 class Heartbeat(Message):
-    boot_id: str = Field(description="The kernel's boot id")
-    seq: int = Field(ge=0, description="Of the newest observation in it")
+    boot_id: BootId = Field(description="The kernel's boot id")
+    seq: Int8 = Field(description="Of the newest observation in it")
     full: bool = Field(description="True: `machines` is all there are; a machine not in it is ABSENT")
     machines: tuple[MachineSeen, ...] = Field(default=(), description="What is seen of each")
     facts: HostFacts | None = Field(default=None, description="What the host is, where that changed")

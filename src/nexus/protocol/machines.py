@@ -17,11 +17,14 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from nexus.kit.fields import Int4, Int8, Line, Text
 from nexus.protocol.base import Message
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MacAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
 DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+Told = Annotated[Text, StringConstraints(max_length=16384)]
+"""What one side tells about something, for a person to read."""
 Hostname = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
@@ -85,7 +88,7 @@ class DiskSpec(Message):
     role: DiskRole
     format: DiskFormat
     image_sha256: Sha256 | None = Field(default=None, description="Content to start from; None: an empty disk")
-    size_bytes: int | None = Field(default=None, ge=1, description="Grown to this; None: the image's own size")
+    size_bytes: Int8 | None = Field(default=None, ge=1, description="Grown to this; None: the image's own size")
     read_only: bool = False
 
 
@@ -111,8 +114,10 @@ class NicSpec(Message):
 
 class GuestUser(Message):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "root"
-    password_hash: str | None = Field(default=None, description="crypt(5), SHA-512; None: login by password is locked")
-    ssh_authorized_keys: tuple[str, ...] = ()
+    password_hash: Annotated[str, StringConstraints(pattern=r"^[!-9;-~]{1,255}$")] | None = Field(
+        default=None, description="crypt(5), SHA-512; None: login by password is locked"
+    )
+    ssh_authorized_keys: tuple[Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")], ...] = ()
 
 
 class GuestSpec(Message):
@@ -120,19 +125,21 @@ class GuestSpec(Message):
 
     hostname: Hostname
     user: GuestUser = GuestUser()
-    init: str = "/sbin/init"
+    init: Annotated[str, StringConstraints(pattern=r"^/[!-~]{1,254}$")] = "/sbin/init"
 
 
 class MachineSpec(Message):
     """Everything an agent needs to define a machine. Content is named by digest; where files live is the agent's."""
 
     id: UUID
-    generation: int = Field(ge=1)
+    generation: Int8 = Field(ge=1)
     vcpus: int = Field(ge=1, le=32)
-    memory_mib: int = Field(ge=128)
+    memory_mib: Int4 = Field(ge=128)
     kernel_sha256: Sha256
     initramfs_sha256: Sha256
-    boot_args: str | None = Field(default=None, description="Appended to the driver's own kernel command line")
+    boot_args: Line | None = Field(
+        default=None, max_length=1024, description="Appended to the driver's own kernel command line"
+    )
     disks: tuple[DiskSpec, ...]
     nics: tuple[NicSpec, ...] = ()
     guest: GuestSpec
@@ -141,18 +148,18 @@ class MachineSpec(Message):
 class PowerWish(Message):
     """What the hypervisor should do. `boot` counts boots (see the module); `grace_s` only matters for OFF."""
 
-    generation: int = Field(ge=1)
+    generation: Int8 = Field(ge=1)
     power: Power
-    boot: int = Field(ge=0)
+    boot: Int4
     grace_s: int = Field(default=30, ge=0, le=600, description="Seconds for an orderly shutdown before power is cut")
 
 
 class Exit(Message):
     """How the last boot ended, with a sentence a user may read."""
 
-    boot: int = Field(description="Which boot ended")
+    boot: Int4 = Field(description="Which boot ended")
     reason: ExitReason = Field(description="Why it ended")
-    why: str = Field(description="The same in a sentence for a user")
+    why: Told = Field(description="The same in a sentence for a user")
     at: datetime = Field(description="When it ended")
 
 
@@ -160,14 +167,14 @@ class MachineSeen(Message):
     """An observation of one machine. Of two, the newer has the greater (`host boot_id` changes: any) `seq`."""
 
     id: UUID = Field(description="The machine's id")
-    seq: int = Field(ge=0, description="Grows with every observation this agent makes of any machine")
-    generation: int = Field(ge=0, description="The newest generation the agent has accepted; 0 when ABSENT")
+    seq: Int8 = Field(description="Grows with every observation this agent makes of any machine")
+    generation: Int8 = Field(description="The newest generation the agent has accepted; 0 when ABSENT")
     power: Power = Field(description="What its hypervisor does")
-    boot: int = Field(default=0, description="Boots begun so far")
+    boot: Int4 = Field(default=0, description="Boots begun so far")
     guest: GuestPhase = Field(default=GuestPhase.ABSENT, description="Whether the agent in its guest answers")
     address: IPv4Address | None = Field(default=None, description="The guest's first address")
-    stage: str | None = Field(default=None, description="What is being done right now: 'fetching image', 'booting' …")
-    fault: str | None = Field(default=None, description="What prevents the wish from coming true, for a user to read")
+    stage: Told | None = Field(default=None, description="What is being done right now: 'fetching image', 'booting' …")
+    fault: Told | None = Field(default=None, description="What prevents the wish from coming true, for a user to read")
     exit: Exit | None = Field(default=None, description="How the last boot ended; None while the first one runs")
     started_at: datetime | None = Field(default=None, description="When its VMM was started; None while it is off")
 
