@@ -47,7 +47,7 @@ type Machine struct {
 
 // New returns an agent for m.
 func New(m Machine) *Agent {
-	debug.SetGCPercent(40) // memory is the machine's, and there is little garbage
+	debug.SetGCPercent(25) // memory is the machine's, and there is little garbage
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
 	a := &Agent{sessions: session.NewBook(m.Family, m.DefaultUser)}
 	a.power = power.NewSwitch(a.sessions.HangUp, m.Disk, m.Terminated)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,8 @@ import (
 const (
 	// keepEnded is how long a session that nobody has fetched stays after its end.
 	keepEnded = 10 * time.Minute
+	// tidyAfter is how long after a session's end its memory goes back to the machine.
+	tidyAfter = time.Second
 	// maxEnded and maxSessions bound the memory that sessions can take.
 	maxEnded    = 32
 	maxSessions = 128
@@ -40,6 +43,7 @@ type Book struct {
 	mu       sync.Mutex
 	sessions map[string]*Session
 	ended    []string // oldest first
+	tidying  bool
 }
 
 // NewBook returns an empty book whose processes belong to family. defaultUser runs what names no user.
@@ -137,10 +141,21 @@ func (b *Book) forget(id string) {
 			break
 		}
 	}
+	if !b.tidying {
+		b.tidying = true
+		time.AfterFunc(tidyAfter, b.tidy)
+	}
 	b.mu.Unlock()
 	if s != nil {
 		s.drop()
 	}
+}
+
+func (b *Book) tidy() {
+	b.mu.Lock()
+	b.tidying = false
+	b.mu.Unlock()
+	debug.FreeOSMemory()
 }
 
 // Signal sends a signal to a session's process group.
