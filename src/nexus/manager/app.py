@@ -5,6 +5,7 @@ It can be made without settings or database, which is how its OpenAPI descriptio
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
@@ -20,6 +21,7 @@ from nexus.kit.http import Unavailable, handle_problems, problems
 from nexus.kit.problems import InvalidField, Malformed
 from nexus.kit.wellformed import WellFormedMiddleware
 from nexus.manager.access.rules import rules_of
+from nexus.manager.description import Described, complete
 from nexus.manager.idempotency.middleware import IdempotencyMiddleware
 
 MOST_BODY_BYTES = 1024 * 1024
@@ -40,9 +42,18 @@ done.
 Send an `Idempotency-Key` with a POST to be able to send it again safely."""
 
 
+class Application(FastAPI):
+    """FastAPI, with a description that tells each route's rule."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            complete(super().openapi(), (_described(endpoint) for endpoint in endpoints_of(self)))
+        return super().openapi()
+
+
 def create_app(routers: list[APIRouter]) -> FastAPI:
     """The application over these routers; give it its services with `kit.http.provide`."""
-    app = FastAPI(
+    app = Application(
         title="Nexus",
         description=_ABOUT,
         version=version("nexus-microvm"),
@@ -98,3 +109,7 @@ def _endpoints(context: RouteContext) -> list[Endpoint]:
         raise TypeError(f"{route!r} is no API route")
     rules = frozenset(rules_of(route.dependant))
     return [Endpoint(method, context.path or "/", rules) for method in sorted(methods)]
+
+
+def _described(endpoint: Endpoint) -> Described:
+    return Described(endpoint.method, endpoint.path, next(iter(endpoint.rules), "public"))
