@@ -1,6 +1,6 @@
 # Thin on purpose: what happens is in tools/ and in the product itself. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help up down build dev test check fmt bench clean lock
+.PHONY: help up down build build-dev dev test check fmt bench clean lock
 
 export PYTHONPATH := tools
 PYTHON := .venv/bin/python
@@ -18,23 +18,26 @@ down: ## stop everything that `make up` started; guests keep running
 build: ## install what is missing and build, start nothing
 	@$(BOOTSTRAP)
 
+build-dev:
+	@$(BOOTSTRAP) packages dev guest
+
 dev: build ## like up, with debug logs
 	@MANAGER_LOG_LEVEL=debug AGENT_LOG_LEVEL=debug exec ./nexus up
 
-test: build ## Go and Python tests, with real guests (pytest options in ARGS)
+test: build-dev ## Go and Python tests, with real guests (pytest options in ARGS)
 	@$(PYTHON) tools/test.py $(ARGS)
 
-check: build ## formats, lint, types, import rules, Go vet, generated files
+check: build-dev ## formats, lint, types, import rules, Go vet, generated files
 	@$(PYTHON) tools/check.py check
 
-fmt: build ## format the code, generate what is generated
+fmt: build-dev ## format the code, generate what is generated
 	@$(PYTHON) tools/check.py fmt
 
-bench: build ## measure; what and how is in benchmarks/
+bench: build-dev ## measure; what and how is in benchmarks/
 	@$(PYTHON) -m benchmarks $(ARGS)
 
 clean: ## remove build outputs and caches, never data
 	@tools/python -m bootstrap.clean
 
-lock: ## resolve the dependencies again into requirements.lock
+lock: ## resolve the dependencies again into the two locks
 	@tools/python -c 'from bootstrap.venv import lock; lock()'

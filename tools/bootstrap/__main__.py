@@ -1,11 +1,12 @@
-"""`python -m bootstrap [venv|guest|packages …]`: the named steps, or all of them, in order."""
+"""`python -m bootstrap [packages|venv|dev|guest …]`: the named steps, or what running takes, in order."""
 
 import sys
 
 from bootstrap import guest, packages, venv
 from bootstrap.steps import Failed
 
-STEPS = {"packages": packages.ensure, "venv": venv.ensure, "guest": guest.ensure}
+STEPS = {"packages": packages.ensure, "venv": venv.ensure, "dev": venv.ensure_dev, "guest": guest.ensure}
+TO_RUN = ("packages", "venv", "guest")
 
 
 def main(names: list[str]) -> int:
@@ -14,7 +15,7 @@ def main(names: list[str]) -> int:
         print(f"nexus: unknown step {unknown[0]!r} (known: {', '.join(STEPS)})", file=sys.stderr)
         return 2
     try:
-        for name in names or list(STEPS):
+        for name in names or TO_RUN:
             STEPS[name]()
     except Failed as failed:
         print(f"nexus: {failed}", file=sys.stderr)

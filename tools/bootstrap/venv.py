@@ -1,4 +1,7 @@
-"""The virtual environment: everything in requirements.lock, by hash, and this checkout as an editable install.
+"""The virtual environment: everything in a lock, by hash, and this checkout as an editable install.
+
+There are two locks, of one resolution: requirements.lock is what running and building take, requirements-dev.lock adds
+what testing and checking take. A person who only runs Nexus is spared half a gigabyte of tools.
 
 Programs of the environment are run as `.venv/bin/python -m …`, never by their scripts: a script's first line holds the
 interpreter's path, and the kernel reads no more than 127 (older) or 255 bytes of it.
@@ -9,26 +12,45 @@ import os
 import sys
 import tomllib
 import venv
+from pathlib import Path
 
 from bootstrap.index import parse_pip_config, uv_environment
 from bootstrap.steps import BUILD, ROOT, VENV, Failed, digest, is_stamped, put_stamp, run, say
 
 LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
 UV_LOCK = ROOT / "tools" / "uv.lock"
 
 
 def ensure() -> None:
-    wanted = digest([LOCK], sys.version, str(ROOT), _about_us())
-    if is_stamped("venv", wanted) and (VENV / "bin" / "python").exists():
-        return
+    """What running and building take; more than that stays."""
+    if not any(is_stamped("venv", _wanted(lock)) for lock in (LOCK, DEV_LOCK)) or not _python().exists():
+        _install(LOCK)
+
+
+def ensure_dev() -> None:
+    """What testing and checking take as well."""
+    if not is_stamped("venv", _wanted(DEV_LOCK)) or not _python().exists():
+        _install(DEV_LOCK)
+
+
+def _install(lock: Path) -> None:
     uv, env = ensure_uv()
     say("installing Python packages into .venv")
     venv.create(VENV, symlinks=True, clear=not _is_usable())
-    python = str(VENV / "bin" / "python")
-    run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, str(LOCK)], env=env)
+    python = str(_python())
+    run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, str(lock)], env=env)
     here = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     run([uv, "pip", "install", "--quiet", "--python", python, *here], env=env)
-    put_stamp("venv", wanted)
+    put_stamp("venv", _wanted(lock))
+
+
+def _python() -> Path:
+    return VENV / "bin" / "python"
+
+
+def _wanted(lock: Path) -> str:
+    return digest([lock], sys.version, str(ROOT), _about_us())
 
 
 def ensure_uv() -> tuple[str, dict[str, str]]:
@@ -46,13 +68,17 @@ def ensure_uv() -> tuple[str, dict[str, str]]:
 
 
 def lock() -> None:
-    """Resolve pyproject.toml again and write requirements.lock: every platform, hashes, no index address."""
+    """Resolve pyproject.toml again and write both locks: every platform, hashes, no index address."""
     uv, env = ensure_uv()
+    for partial in ("UV_FIND_LINKS", "UV_INDEX"):  # what holds some of a release's files knows those files' hashes only
+        env.pop(partial, None)
     options = ["--universal", "--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "--quiet"]
-    groups = ["--group", "dev", "--group", "toolchain"]
-    run([uv, "pip", "compile", *options, *groups, "pyproject.toml", "--output-file", str(LOCK)], env=env)
-    if "://" in LOCK.read_text():
-        raise Failed(f"{LOCK} holds an address; an index's or a package's: remove it, other machines have their own")
+    compile_all = [uv, "pip", "compile", *options, "--group", "toolchain", "pyproject.toml"]
+    run([*compile_all, "--group", "dev", "--output-file", str(DEV_LOCK)], env=env)
+    run([*compile_all, "--constraint", str(DEV_LOCK), "--output-file", str(LOCK)], env=env)
+    for lock in (LOCK, DEV_LOCK):
+        if "://" in lock.read_text():
+            raise Failed(f"{lock} holds an address; an index's or a package's: remove it, other machines have their own")
 
 
 def _about_us() -> str:
@@ -65,7 +91,7 @@ def _is_usable() -> bool:
     """Whether .venv runs, and on this very Python; otherwise it is made anew."""
     try:
         return (
-            run([str(VENV / "bin" / "python"), "-c", "import sys; print(sys.version)"], quiet=True)
+            run([str(_python()), "-c", "import sys; print(sys.version)"], quiet=True)
             == f"{sys.version}\n"
         )
     except (Failed, OSError):
