@@ -78,7 +78,7 @@ def lock() -> None:
     run([*compile_all, "--constraint", str(DEV_LOCK), "--output-file", str(LOCK)], env=env)
     for lock in (LOCK, DEV_LOCK):
         if "://" in lock.read_text():
-            raise Failed(f"{lock} holds an address; an index's or a package's: remove it, other machines have their own")
+            raise Failed(f"{lock} holds an address; an index's or a package's: remove it")
 
 
 def _about_us() -> str:
@@ -90,9 +90,6 @@ def _about_us() -> str:
 def _is_usable() -> bool:
     """Whether .venv runs, and on this very Python; otherwise it is made anew."""
     try:
-        return (
-            run([str(_python()), "-c", "import sys; print(sys.version)"], quiet=True)
-            == f"{sys.version}\n"
-        )
+        return run([str(_python()), "-c", "import sys; print(sys.version)"], quiet=True) == f"{sys.version}\n"
     except (Failed, OSError):
         return False
