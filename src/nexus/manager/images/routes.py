@@ -5,8 +5,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
-from fastapi.responses import FileResponse
 
+from nexus.kit.files import FileAnswer, RangeNotSatisfiable
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
 from nexus.manager.access import Admin, HostAgent, Viewer
@@ -29,6 +29,8 @@ _SORTS = Sorts(
     default="name",
 )
 Service = Annotated[Images, provided(Images)]
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_PARTS = _BYTES | {"multipart/byteranges": {"schema": {"type": "string", "format": "binary"}}}
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Digest of the content")]
 
 
@@ -69,7 +71,15 @@ async def delete_image(image_id: UUID, actor: Admin, images: Service) -> Done:
     return Done()
 
 
-@router.get("/content/{sha256}", responses=problems(ImageNotFound))
-async def read_content(sha256: Sha256, host: HostAgent, images: Service) -> FileResponse:
+@router.get(
+    "/content/{sha256}",
+    response_class=FileAnswer,
+    responses={
+        **problems(ImageNotFound, RangeNotSatisfiable),
+        200: {"description": "The whole image", "content": _BYTES},
+        206: {"description": "The bytes asked for with `Range`; several ranges come as multipart", "content": _PARTS},
+    },
+)
+async def read_content(sha256: Sha256, host: HostAgent, images: Service) -> FileAnswer:
     """An image's bytes, for hosts; `Range` is honoured."""
-    return FileResponse(await images.file_of(sha256), media_type="application/octet-stream")
+    return FileAnswer(await images.file_of(sha256), media_type="application/octet-stream")
