@@ -59,6 +59,7 @@ def test_only_our_own_uid_and_root_are_trusted(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_stranger_gets_no_answer_even_if_the_socket_lets_him_in(short_tmp: Path) -> None:
     process = AgentProcess(short_tmp, AGENT_VMM="fake")
     await process.start()
+    process.socket.parent.chmod(0o711)
     process.socket.chmod(0o666)
     script = (
         "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
