@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 from uuid import UUID
 
@@ -28,8 +28,8 @@ from nexus.manager.wiring import describe
 ID = UUID("0192f0c1-0000-7000-8000-000000000001")
 VM_SPEC: dict[str, object] = {
     "name": "web-1", "vcpu": 1, "mem_mib": 512, "image": "a", "kernel": "b", "disk_size_bytes": 1, "username": "root",
-    "password": "x", "ssh_authorized_keys": [], "description": "", "tags": [], "environment": "", "owner": "",
-    "boot_args": "", "start": False,
+    "password": "x", "ssh_authorized_keys": [], "ssh_keys": [], "description": "", "tags": [], "environment": "",
+    "owner": "", "boot_args": "", "start": False,
 }  # fmt: skip
 VM_CHANGES: dict[str, object] = {"name": "web-2", "description": "", "tags": [], "environment": "", "owner": ""}
 IMAGE_SPEC = {
@@ -65,6 +65,11 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "images.get": lambda client: client.images.get(ID),
     "images.create": lambda client: client.images.create(IMAGE_SPEC),
     "images.delete": lambda client: client.images.delete(ID),
+    "ssh_keys.list": lambda client: client.ssh_keys.list(name="a", q="a", limit=1),
+    "ssh_keys.get": lambda client: client.ssh_keys.get(ID),
+    "ssh_keys.create": lambda client: client.ssh_keys.create(name="a", public_key="b"),
+    "ssh_keys.rename": lambda client: client.ssh_keys.rename(ID, name="a"),
+    "ssh_keys.delete": lambda client: client.ssh_keys.delete(ID),
     "hosts.list": lambda client: client.hosts.list(),
     "hosts.get": lambda client: client.hosts.get(ID),
     "operations.list": lambda client: client.operations.list(status="running", subject_id=ID, limit=1),
@@ -79,6 +84,7 @@ SCHEMAS: dict[type[models.Answer], str] = {
     models.Vm: "VmBody",
     models.Credentials: "ShellCredentials",
     models.Image: "ImageBody",
+    models.SshKey: "SshKeyBody",
     models.Amounts: "AmountsBody",
     models.Host: "HostDetail",
     models.Operation: "OperationBody",
@@ -172,7 +178,7 @@ def test_every_model_is_compared_with_a_schema() -> None:
 def test_every_method_of_the_client_is_tried() -> None:
     def methods() -> Iterator[str]:
         client = Client(Transport(url="http://manager"))
-        for noun in ("auth", "vms", "images", "hosts", "operations"):
+        for noun, _ in inspect.getmembers(Client, lambda member: isinstance(member, cached_property)):
             for name, _ in inspect.getmembers(getattr(client, noun), inspect.ismethod):
                 if not name.startswith("_"):
                     yield f"{noun}.{name}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from nexus.cli.failures import report
 from nexus.cli.invocation import Cli
+from nexus.cli.public_keys import files, names_a_file
 
 if TYPE_CHECKING:
     from nexus.client.api import Client
@@ -30,3 +31,9 @@ def names(ask: Callable[["Client", str], Iterable[str]]) -> Callable[[str], list
 vm_names = names(lambda client, typed: (vm.name for vm in client.vms.list(q=typed or None, limit=_MOST)))
 image_names = names(lambda client, _typed: (image.name for image in client.images.list()))
 host_names = names(lambda client, _typed: (host.name for host in client.hosts.list()))
+ssh_key_names = names(lambda client, typed: (key.name for key in client.ssh_keys.list(q=typed or None, limit=_MOST)))
+
+
+def ssh_keys_and_files(incomplete: str) -> list[str]:
+    """What `--ssh-key` takes: names first, files too as soon as it cannot be a name any more."""
+    return files(incomplete) if names_a_file(incomplete) else ssh_key_names(incomplete)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nexus.cli import about, context, events, host, image, local, operation, session, vm
+from nexus.cli import about, context, events, host, image, local, operation, session, ssh_key, vm
 from nexus.cli.command import ContextOption, DebugOption, OutputOption, chosen, examples_of
 from nexus.cli.failures import INTERRUPTED, OWN_FAILURE
 
@@ -25,7 +25,17 @@ class Nouns(TyperGroup):
         return sorted(super().list_commands(ctx), key=_place_in_help)
 
 
-_ORDER = ("up", "down", "doctor", "vm", "image", "host", "operation", "events", "login", "logout", "whoami", "passwd")
+_NOUNS = {
+    "vm": vm.app,
+    "image": image.app,
+    "ssh-key": ssh_key.app,
+    "host": host.app,
+    "operation": operation.app,
+    "context": context.app,
+}
+"""In the order of the help."""
+
+_ORDER = ("up", "down", "doctor", *_NOUNS, "events", "login", "logout", "whoami", "passwd")
 
 
 def _place_in_help(name: str) -> int:
@@ -63,11 +73,8 @@ def begin(
     typer_context.obj = chosen(typer_context, output=output, debug=debug, context_name=context_name)
 
 
-app.add_typer(vm.app, name="vm")
-app.add_typer(image.app, name="image")
-app.add_typer(host.app, name="host")
-app.add_typer(operation.app, name="operation")
-app.add_typer(context.app, name="context")
+for noun, commands in _NOUNS.items():
+    app.add_typer(commands, name=noun)
 for part in (local, session, events, about):
     part.register(app)
 

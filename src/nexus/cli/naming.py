@@ -57,4 +57,4 @@ def _did_you_mean(noun: str, given: str, candidates: Sequence[Named]) -> str:
     close = difflib.get_close_matches(given, [one.name for one in candidates], n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(close)}?"
-    return f"`nexus {noun.lower()} list` shows what there is."
+    return f"`nexus {noun.lower().replace(' ', '-')} list` shows what there is."

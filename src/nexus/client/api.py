@@ -13,6 +13,7 @@ from nexus.client.models import (
     Operation,
     User,
 )
+from nexus.client.ssh_keys import SshKeys
 from nexus.client.transport import Transport, segment
 from nexus.client.vms import Vms
 
@@ -43,6 +44,10 @@ class Client:
     @cached_property
     def images(self) -> "Images":
         return Images(self.transport)
+
+    @cached_property
+    def ssh_keys(self) -> SshKeys:
+        return SshKeys(self.transport)
 
     @cached_property
     def hosts(self) -> "Hosts":

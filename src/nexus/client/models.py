@@ -104,6 +104,20 @@ class Image(Answer):
     updated_at: datetime
 
 
+class SshKey(Answer):
+    """A public SSH key; `public_key` is a line of authorized_keys, `fingerprint` as `ssh-keygen -l` prints it."""
+
+    id: UUID
+    name: str
+    type: str
+    bits: int
+    comment: str
+    fingerprint: str
+    public_key: str
+    created_at: datetime
+    updated_at: datetime
+
+
 class Amounts(Answer):
     vcpus: int
     memory_mib: int

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nexus.cli import human
-from nexus.cli.command import Tally, command
+from nexus.cli.command import command
 from nexus.cli.completing import image_names
-from nexus.cli.failures import REFUSED, CliFailure
+from nexus.cli.deleting import YesOption, delete_each, require_consent
 from nexus.cli.image.kinds import Kind
 from nexus.cli.invocation import Cli
 from nexus.cli.naming import the
@@ -45,17 +45,12 @@ def register(app: typer.Typer) -> None:
         cli: Cli,
         image: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Names or ids.", autocompletion=image_names)],
         *,
-        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+        yes: YesOption = False,
     ) -> None:
         """Take images out of the registry. One that a VM uses is refused. Asks first at a terminal."""
         targets = [_the_image(cli, one) for one in image]
-        names = ", ".join(target.name for target in targets)
-        if not yes and cli.is_interactive and not cli.confirm(f"Delete {names}?"):
-            raise CliFailure("Nothing was deleted.", exit_code=REFUSED)
-        tally = Tally(cli)
-        for target in targets:
-            tally.attempt(lambda target=target: _delete(cli, target))
-        tally.close()
+        require_consent(cli, targets, yes=yes)
+        delete_each(cli, targets, cli.client.images.delete)
 
 
 def _columns(now: datetime) -> "list[Column[Image]]":
@@ -87,8 +82,3 @@ def _details(now: datetime) -> "list[Column[Image]]":
 def _the_image(cli: Cli, given: str) -> "Image":
     images = cli.client.images
     return the("image", given, get=images.get, named=lambda name: images.list(name=name), everything=images.list)
-
-
-def _delete(cli: Cli, target: "Image") -> None:
-    cli.client.images.delete(target.id)
-    cli.say(f"{target.name} is deleted.")

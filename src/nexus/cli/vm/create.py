@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nexus.cli import human
 from nexus.cli.command import command
-from nexus.cli.completing import image_names
-from nexus.cli.failures import USAGE, CliFailure
+from nexus.cli.completing import image_names, ssh_keys_and_files
 from nexus.cli.invocation import Cli, from_stdin
+from nexus.cli.public_keys import keys_in, names_a_file
 from nexus.cli.vm.subject import recorded
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout, follow
 
@@ -55,8 +54,12 @@ DiskOption = Annotated[
 UsernameOption = Annotated[str | None, typer.Option(metavar="NAME", help="Who you are in the guest (default: root).")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read that user's password from standard input.")]
 SshKeys = Annotated[
-    list[Path] | None,
-    typer.Option(metavar="FILE", help="Public key file whose owner may sign in by SSH. Repeatable."),
+    list[str] | None,
+    typer.Option(
+        metavar="KEY",
+        help="Who may sign in by SSH: a registered key's name, or a .pub file. Repeatable.",
+        autocompletion=ssh_keys_and_files,
+    ),
 ]
 BootArgs = Annotated[str | None, typer.Option(metavar="TEXT", help="Appended to the kernel's command line.")]
 
@@ -67,7 +70,8 @@ def register(app: typer.Typer) -> None:
         "create",
         examples=(
             "nexus vm create web-1",
-            "nexus vm create db-1 --vcpu 2 --memory 1G --disk 10G --tag db --ssh-key ~/.ssh/id_ed25519.pub",
+            "nexus vm create db-1 --vcpu 2 --memory 1G --disk 10G --tag db --ssh-key laptop",
+            "nexus vm create web-3 --ssh-key ~/.ssh/id_ed25519.pub",
             "nexus vm create build-1 --image debian-12-systemd --no-start",
             "pass show vm | nexus vm create web-2 --username admin --password-stdin",
         ),
@@ -105,7 +109,8 @@ def create_vm(
         "disk_size_bytes": disk,
         "username": username,
         "password": from_stdin(prompt="Password for the guest") if password_stdin else None,
-        "ssh_authorized_keys": [key for file in ssh_key or () for key in _keys_in(file)] or None,
+        "ssh_keys": [one for one in ssh_key or () if not names_a_file(one)] or None,
+        "ssh_authorized_keys": [key for one in ssh_key or () if names_a_file(one) for key in keys_in(one)] or None,
         "description": description,
         "tags": tag or None,
         "environment": environment,
@@ -130,18 +135,6 @@ def _create(cli: Cli, spec: Mapping[str, object], *, name: str, no_wait: bool, t
     vm = cli.client.vms.get(created.id)
     cli.say(_ways_in(vm, took_s=time.monotonic() - began))
     cli.result(vm)
-
-
-def _keys_in(file: Path) -> list[str]:
-    """The public keys in an OpenSSH file, one a line. A private key is refused before it leaves this machine."""
-    try:
-        lines = [line.strip() for line in file.expanduser().read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as unreadable:
-        raise CliFailure(f"Cannot read {file}: {unreadable}.", exit_code=USAGE) from unreadable
-    keys = [line for line in lines if line and not line.startswith("#")]
-    if not keys or any("PRIVATE KEY" in line or len(line.split()) < 2 for line in keys):
-        raise CliFailure(f"{file} holds no public key.", suggestion="Give the file that ends in .pub.", exit_code=USAGE)
-    return keys
 
 
 def _ways_in(vm: "Vm", *, took_s: float) -> str:

@@ -1,15 +1,11 @@
-"""`vm delete`: the one verb that cannot be taken back, so a person is asked first.
+"""`vm delete`."""
 
-Only a person: where standard input is no terminal nobody could answer, and a script that says "delete web-1" means it,
-as with rm, docker or kubectl.
-"""
-
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from nexus.cli.command import Tally, command
-from nexus.cli.failures import REFUSED, CliFailure
+from nexus.cli.deleting import YesOption, require_consent
 from nexus.cli.invocation import Cli
 from nexus.cli.vm.subject import VmArguments, recorded, settle, the_vm
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout
@@ -24,16 +20,13 @@ def register(app: typer.Typer) -> None:
         cli: Cli,
         vm: VmArguments,
         *,
-        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+        yes: YesOption = False,
         no_wait: NoWait = False,
         timeout: Timeout = TIMEOUT_S,
     ) -> None:
         """Delete VMs, running or not, with their disks. At a terminal it asks first; in a script it does not."""
         targets = [the_vm(cli, one) for one in vm]
-        if not yes and cli.is_interactive:
-            names = ", ".join(target.name for target in targets)
-            if not cli.confirm(f"Delete {names}? What is on the disks is lost."):
-                raise CliFailure("Nothing was deleted.", exit_code=REFUSED)
+        require_consent(cli, targets, yes=yes, warning="What is on the disks is lost.")
         _delete(cli, targets, no_wait=no_wait, timeout_s=timeout)
 
 
