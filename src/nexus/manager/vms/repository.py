@@ -40,7 +40,10 @@ async def of_machines(tx: Tx, machine_ids: Sequence[UUID]) -> list[Vm]:
 
 
 async def is_taken(tx: Tx, project_id: UUID, name: str) -> bool:
-    return await tx.fetchval("select exists (select from vms where project_id = $1 and name = $2)", project_id, name)
+    """Whether a VM has this name, in whatever case: it is its guest's host name."""
+    return await tx.fetchval(
+        "select exists (select from vms where project_id = $1 and lower(name) = lower($2))", project_id, name
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
