@@ -101,13 +101,9 @@ async def apply(
     if not seen:
         return []
     reports = [one.model_dump(mode="json") for one in seen]
-    before = await tx.fetch(
-        "select id, seen_guest, address from machines where id = any($1) and host_id = $2 order by id for update",
-        [one.id for one in seen],
-        host_id,
-    )
-    known = {row["id"]: (row["seen_guest"], row["address"]) for row in before}
-    rows = await tx.fetch(_APPLY, host_id, boot_id, floor_seq, reports)
+    news = await tx.fetch(_LOCK_NEWS, host_id, boot_id, floor_seq, reports)
+    known = {row["id"]: (row["seen_guest"], row["address"]) for row in news}
+    rows = await tx.fetch(_APPLY, host_id, boot_id, floor_seq, reports, list(known)) if known else []
     if not is_full:
         await tx.execute(_REMEMBER_SEQ, host_id, boot_id, reports)
     return [Change(row["id"], shows=known[row["id"]] != (row["seen_guest"], row["address"])) for row in rows]
@@ -120,6 +116,21 @@ jsonb_to_recordset({}) as s(
 )
 """
 
+_IS_NEWS = """
+m.id = s.id and m.host_id = $1
+and (m.seen_boot_id is distinct from $2 or s.seq > greatest(m.seen_seq, $3))
+and (m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.stage, m.address, m.exit, m.started_at)
+    is distinct from
+    (s.power, s.guest, case when s.power = 'absent' then m.seen_generation else s.generation end, s.boot, s.fault,
+     s.stage, s.address, s.exit, s.started_at)
+"""
+
+_LOCK_NEWS = f"""
+select m.id, m.seen_guest, m.address from machines m, {_REPORTS.format("$4")}
+where {_IS_NEWS} order by m.id for update of m
+"""
+"""Locks no row about which there is nothing new: most of the time that is all of them."""
+
 _APPLY = f"""
 update machines m set
     seen = s.power, seen_guest = s.guest, seen_boot = s.boot, seen_fault = s.fault, stage = s.stage,
@@ -128,12 +139,7 @@ update machines m set
     address = s.address, exit = s.exit, started_at = s.started_at,
     seen_boot_id = $2, seen_seq = s.seq, seen_at = now(), updated_at = now()
 from {_REPORTS.format("$4")}
-where m.id = s.id and m.host_id = $1
-  and (m.seen_boot_id is distinct from $2 or s.seq > greatest(m.seen_seq, $3))
-  and (m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.stage, m.address, m.exit, m.started_at)
-      is distinct from
-      (s.power, s.guest, case when s.power = 'absent' then m.seen_generation else s.generation end, s.boot, s.fault,
-       s.stage, s.address, s.exit, s.started_at)
+where m.id = any($5) and {_IS_NEWS}
 returning m.id, m.seen_guest, m.address
 """
 
