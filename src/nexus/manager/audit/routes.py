@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from nexus.kit.db import Db
+from nexus.kit.envelopes import Items
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
 from nexus.kit.problems import InvalidField, NotAllowed, NotSignedIn
@@ -39,9 +40,8 @@ class AuditEntry(BaseModel):
     details: dict[str, Any] = Field(description="What else is worth knowing; never a secret")
 
 
-class AuditList(BaseModel):
-    items: list[AuditEntry] = Field(description="The entries, newest first unless sorted otherwise")
-    next_cursor: str | None = Field(description="Pass as `cursor` for the next page; null on the last one")
+class AuditList(Items[AuditEntry]):
+    """A page of the audit trail, newest first unless sorted otherwise."""
 
 
 @router.get("", response_model=AuditList, responses=problems(NotSignedIn, NotAllowed, InvalidField, BadCursor))

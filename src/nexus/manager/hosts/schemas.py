@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from nexus.kit.envelopes import Item, Items
 from nexus.kit.fields import RequestBody
 from nexus.protocol.hosts import HostUsage
 
@@ -44,13 +45,12 @@ class HostDetail(HostBody):
     reserved: AmountsBody = Field(description="What its VMs have reserved")
 
 
-class HostList(BaseModel):
-    items: list[HostBody] = Field(description="This page")
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
+class HostList(Items[HostBody]):
+    """A page of hosts."""
 
 
-class HostItem(BaseModel):
-    item: HostDetail = Field(description="The host")
+class HostItem(Item[HostDetail]):
+    """A host."""
 
 
 class JoinTokenRequest(RequestBody):

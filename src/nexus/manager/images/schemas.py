@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from nexus.kit.envelopes import Item, Items
 from nexus.kit.fields import FromText, Prose, RequestBody, Text
 from nexus.manager.images.models import ImageFormat, ImageKind
 
@@ -31,13 +32,12 @@ class ImageBody(BaseModel):
     updated_at: datetime = Field(description="When anything here last changed")
 
 
-class ImageList(BaseModel):
-    items: list[ImageBody] = Field(description="This page")
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
+class ImageList(Items[ImageBody]):
+    """A page of images."""
 
 
-class ImageItem(BaseModel):
-    item: ImageBody = Field(description="The image")
+class ImageItem(Item[ImageBody]):
+    """An image."""
 
 
 class CreateImage(RequestBody):

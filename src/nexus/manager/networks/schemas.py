@@ -5,6 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from nexus.kit.envelopes import Item, Items
+
 
 class NetworkBody(BaseModel):
     """What the interfaces of VMs hang on."""
@@ -20,10 +22,9 @@ class NetworkBody(BaseModel):
     updated_at: datetime = Field(description="When anything here last changed")
 
 
-class NetworkList(BaseModel):
-    items: list[NetworkBody] = Field(description="This page")
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
+class NetworkList(Items[NetworkBody]):
+    """A page of networks."""
 
 
-class NetworkItem(BaseModel):
-    item: NetworkBody = Field(description="The network")
+class NetworkItem(Item[NetworkBody]):
+    """A network."""

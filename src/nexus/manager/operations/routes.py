@@ -5,9 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
 
 from nexus.kit.db import Db
+from nexus.kit.envelopes import Item, Items
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
 from nexus.kit.problems import InvalidField, NotSignedIn
@@ -29,13 +29,12 @@ _WHERE = f"""
 """
 
 
-class OperationList(BaseModel):
-    items: list[OperationBody] = Field(description="The operations, newest first unless sorted otherwise")
-    next_cursor: str | None = Field(description="Pass as `cursor` for the next page; null on the last one")
+class OperationList(Items[OperationBody]):
+    """A page of operations, newest first unless sorted otherwise."""
 
 
-class OperationItem(BaseModel):
-    item: OperationBody = Field(description="The operation")
+class OperationItem(Item[OperationBody]):
+    """An operation."""
 
 
 @router.get("", response_model=OperationList, responses=problems(NotSignedIn, InvalidField, BadCursor))

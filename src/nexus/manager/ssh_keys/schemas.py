@@ -60,7 +60,7 @@ class SshKeyBody(BaseModel):
 
 
 class SshKeyList(Items[SshKeyBody]):
-    """The SSH keys you may see."""
+    """A page of SSH keys."""
 
 
 class SshKeyItem(Item[SshKeyBody]):

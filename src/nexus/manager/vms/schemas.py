@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from nexus.kit.envelopes import Item, Items
 from nexus.kit.fields import Id, Line, Prose, RequestBody
 from nexus.manager.ssh_keys.schemas import KeyRef, PublicKeyText
 from nexus.manager.vms.lifecycle import State, Verb
@@ -136,13 +137,12 @@ class VmBody(BaseModel):
     updated_at: datetime = Field(description="When anything here last changed")
 
 
-class VmList(BaseModel):
-    items: list[VmBody] = Field(description="This page")
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one")
+class VmList(Items[VmBody]):
+    """A page of VMs."""
 
 
-class VmItem(BaseModel):
-    item: VmBody = Field(description="The VM")
+class VmItem(Item[VmBody]):
+    """A VM."""
 
 
 class ShellCredentials(BaseModel):
