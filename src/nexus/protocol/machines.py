@@ -109,7 +109,7 @@ class NicSpec(Message):
     mac: MacAddress
     network: NetworkSpec
     address: IPv4Interface | None = None
-    dns: tuple[IPv4Address, ...] = ()
+    dns: tuple[IPv4Address, ...] = Field(default=(), description="Name servers; empty: those of the host")
 
 
 class GuestUser(Message):

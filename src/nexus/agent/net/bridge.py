@@ -9,6 +9,7 @@ from uuid import UUID
 
 from nexus.agent.net import links
 from nexus.agent.net.port import Attachment, NetCounters, NetTrouble
+from nexus.agent.net.resolvers import host_resolvers
 from nexus.agent.net.rules import Rules
 from nexus.agent.net.tap import tap_name
 from nexus.protocol.hosts import Offer
@@ -19,7 +20,8 @@ IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 class BridgeNetwork:
-    """`attachment` gives what the manager chose: addresses are its business in this mode."""
+    """`attachment` gives what the manager chose: addresses are its business in this mode. Only where it names no name
+    servers the guest gets the host's own."""
 
     mode = "bridge"
     offers = frozenset({Offer.BRIDGE})
@@ -32,7 +34,7 @@ class BridgeNetwork:
         self._default_bridge = default_bridge
 
     def attachment(self, nic: NicSpec) -> Attachment:
-        return Attachment(tap_name(nic.id), False, nic.address, nic.network.gateway.ip, nic.dns)
+        return Attachment(tap_name(nic.id), False, nic.address, nic.network.gateway.ip, nic.dns or host_resolvers())
 
     async def ensure(self, nic: NicSpec, *, uid: int | None) -> None:
         network, tap = nic.network, tap_name(nic.id)
