@@ -25,6 +25,7 @@ from nexus.local import images
 pytestmark = pytest.mark.vm
 
 READY_WITHIN_S = 60
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMXbtoBB6AYAk/gwvtR3xz+cBBr51pvlcBqrx3q1gGad ada@laptop"
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,9 @@ async def read_until(connection: ClientConnection, wanted: str) -> str:
 
 
 async def test_a_vm_walks_through_its_whole_life(site: Site) -> None:
-    created = ok(await site.api.post("/v1/vms", json={"name": "walker", "mem_mib": 256}, params={"wait": 60}))
+    ok(await site.api.post("/v1/ssh-keys", json={"name": "laptop", "public_key": SSH_KEY}))
+    wanted = {"name": "walker", "mem_mib": 256, "ssh_keys": ["laptop"]}
+    created = ok(await site.api.post("/v1/vms", json=wanted, params={"wait": 60}))
     assert created["status"] == "done"
     vm_id = created["id"]
     vm = ok(await site.api.get(f"/v1/vms/{vm_id}"))["item"]
@@ -220,6 +223,7 @@ async def test_a_vm_walks_through_its_whole_life(site: Site) -> None:
         "timed_out": False,
     }
     assert (await run(site, vm_id, "sleep", "30", timeout_s=0.5))["timed_out"]
+    assert (await run(site, vm_id, "cat", "/root/.ssh/authorized_keys"))["stdout"] == f"{SSH_KEY}\n"
 
     await shell_survives_its_connection(site, vm_id)
     await a_command_streams(site, vm_id)
