@@ -117,35 +117,35 @@ async def db(manager_database: str) -> AsyncIterator[Db]:
 
 @pytest.fixture
 async def anonymous(manager: Manager) -> AsyncIterator[httpx.AsyncClient]:
-    async with _client(manager) as client:
+    async with client_of(manager) as client:
         yield client
 
 
 @pytest.fixture
 async def admin(manager: Manager, db: Db) -> AsyncIterator[httpx.AsyncClient]:
     """root"""
-    async with _client(manager, await sign_in(db, "root")) as client:
+    async with client_of(manager, await sign_in(db, "root")) as client:
         yield client
 
 
 @pytest.fixture
 async def user(manager: Manager, db: Db) -> AsyncIterator[httpx.AsyncClient]:
     """ada"""
-    async with _client(manager, await sign_in(db, "ada")) as client:
+    async with client_of(manager, await sign_in(db, "ada")) as client:
         yield client
 
 
 @pytest.fixture
 async def other_user(manager: Manager, db: Db) -> AsyncIterator[httpx.AsyncClient]:
     """otto, who must not see what is ada's"""
-    async with _client(manager, await sign_in(db, "otto")) as client:
+    async with client_of(manager, await sign_in(db, "otto")) as client:
         yield client
 
 
 @pytest.fixture
 async def viewer(manager: Manager, db: Db) -> AsyncIterator[httpx.AsyncClient]:
     """vera"""
-    async with _client(manager, await sign_in(db, "vera")) as client:
+    async with client_of(manager, await sign_in(db, "vera")) as client:
         yield client
 
 
@@ -178,7 +178,8 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def _client(manager: Manager, token: str | None = None) -> AsyncGenerator[httpx.AsyncClient]:
+async def client_of(manager: Manager, token: str | None = None) -> AsyncGenerator[httpx.AsyncClient]:
+    """Whoever has this session token or host credential; nobody, without one."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     transport = httpx.ASGITransport(manager.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://manager", headers=headers, timeout=70) as client:

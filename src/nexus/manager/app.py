@@ -60,6 +60,7 @@ def create_app(routers: list[APIRouter]) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # a redirect is no answer to an API's client, and sends a body twice
         generate_unique_id_function=operation_id,
         responses=problems(Malformed, InvalidField, BodyTooLarge, Unavailable),
     )

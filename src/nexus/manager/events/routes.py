@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, WebSocket, WebSocketDisconnect
 from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 
+from nexus.kit.fields import MOST_INT8
 from nexus.kit.http import problems, provided
 from nexus.kit.problems import InvalidField, NotSignedIn
 from nexus.manager.access import Viewer
@@ -27,7 +28,7 @@ CLOSE_TRY_AGAIN = 1013
 
 EventTail = Annotated[Tail, provided(Tail)]
 Seq = Annotated[
-    int | None, Query(ge=0, le=2**63 - 1, description="Tell what came after this number; default: from now")
+    int | None, Query(ge=0, le=MOST_INT8, description="Tell what came after this number; default: from now")
 ]
 Types = Annotated[
     list[str] | None, Query(max_length=32, description="Only these types; one that ends in a dot is a prefix (`vm.`)")
@@ -55,7 +56,9 @@ async def stream_events(
     type: Types = None,
     subject_kind: Kind = None,
     subject_id: SubjectId = None,
-    last_event_id: Annotated[int | None, Header(ge=0, description="As `since`; sent by browsers on reconnect")] = None,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=MOST_INT8, description="As `since`; sent by browsers on reconnect")
+    ] = None,
 ) -> StreamingResponse:
     """Follow what happens, as Server-Sent Events; the same path speaks WebSocket (one JSON text message an event).
 
