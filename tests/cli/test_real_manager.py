@@ -88,3 +88,22 @@ def test_images_hosts_operations_and_events_are_shown(site: Installation, tmp_pa
     told.wait()
     assert told.exitstatus == 130
     site.done("vm", "delete", "seen")
+
+
+def test_a_key_is_kept_and_let_into_a_vm(site: Installation, tmp_path: Path) -> None:
+    line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMXbtoBB6AYAk/gwvtR3xz+cBBr51pvlcBqrx3q1gGad ann@laptop"
+    (tmp_path / "laptop.pub").write_text(f"{line}\n")
+    key = json.loads(site.done("ssh-key", "add", str(tmp_path / "laptop.pub"), "-o", "json"))
+    assert key["fingerprint"] in site.done("ssh-key", "list")
+    again = site.nexus("ssh-key", "add", str(tmp_path / "laptop.pub"), "--name", "same")
+    assert again.returncode == 1
+    assert b"as laptop" in again.stderr
+    site.done("ssh-key", "rename", "laptop", "ann")
+    unknown = site.nexus("vm", "create", "keyed", "--ssh-key", "laptop")
+    assert unknown.returncode == 1
+    assert b"nexus ssh-key list" in unknown.stderr
+    vm = json.loads(site.done("vm", "create", "keyed", "--no-start", "--ssh-key", "ann", "-o", "json"))
+    assert vm["ssh_authorized_keys"] == [line]
+    site.done("ssh-key", "delete", "ann")
+    assert site.done("ssh-key", "list", "-o", "json") == "[]\n"
+    site.done("vm", "delete", "keyed")

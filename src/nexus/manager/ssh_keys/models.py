@@ -1,15 +1,37 @@
-"""A row of `ssh_keys`, and a public key as it was read."""
+"""A row of `ssh_keys`, a public key as it was read, and how requests of any slice name or hold one."""
 
 import base64
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field, StringConstraints
 
 from nexus.kit.db import Record
 from nexus.manager.subjects import Subject
 
 KIND = "ssh_key"
+
+KeyName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$"),
+    Field(
+        description="Letters, digits and @ . _ - after a letter or digit; at most 63; unique among its owner's",
+        examples=["ada@laptop"],
+    ),
+]
+KeyRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$")]
+"""A key's name or id."""
+PublicKeyText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=8192),
+    Field(
+        description="The line of an OpenSSH .pub file: ed25519, ECDSA, their security-key kinds, or RSA from 2048 bits",
+        examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS ada@laptop"],
+    ),
+]
 
 
 class KeyType(StrEnum):

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from nexus.manager.ssh_keys.errors import PublicKeyRefused
 from nexus.manager.ssh_keys.models import KeyType, PublicKey
 
-LONGEST_TEXT = 8192
 LEAST_RSA_BITS = 2048
 MOST_RSA_BITS = 16384
 """OpenSSH's own limit."""

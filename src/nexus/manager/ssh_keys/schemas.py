@@ -1,34 +1,13 @@
 """SSH keys on the wire."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from nexus.kit.envelopes import Item, Items
 from nexus.kit.fields import RequestBody
-from nexus.manager.ssh_keys.models import KeyType
-from nexus.manager.ssh_keys.public_key import LONGEST_TEXT
-
-KeyName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$"),
-    Field(
-        description="Letters, digits and @ . _ - after a letter or digit; at most 63; unique among its owner's",
-        examples=["ada@laptop"],
-    ),
-]
-KeyRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$")]
-"""A key's name or id."""
-PublicKeyText = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=LONGEST_TEXT),
-    Field(
-        description="The line of an OpenSSH .pub file: ed25519, ECDSA, their security-key kinds, or RSA from 2048 bits",
-        examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS ada@laptop"],
-    ),
-]
+from nexus.manager.ssh_keys.models import KeyName, KeyType, PublicKeyText
 
 
 class CreateSshKey(RequestBody):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from nexus.kit.envelopes import Item, Items
 from nexus.kit.fields import Id, Line, Prose, RequestBody
-from nexus.manager.ssh_keys.schemas import KeyRef, PublicKeyText
+from nexus.manager.ssh_keys.models import KeyRef, PublicKeyText
 from nexus.manager.vms.lifecycle import State, Verb
 from nexus.protocol.machines import GuestPhase
 
