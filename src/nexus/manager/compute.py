@@ -3,6 +3,9 @@
 from fastapi import APIRouter
 
 from nexus.manager.agents.pool import Agents
+from nexus.manager.agents.tls import ManagerTls
+from nexus.manager.authority.service import Authority
+from nexus.manager.hosts.joining import HostJoining
 from nexus.manager.hosts.placement import Overcommit
 from nexus.manager.hosts.routes import router as hosts_router
 from nexus.manager.hosts.service import Hosts
@@ -27,18 +30,15 @@ routers: list[APIRouter] = [vms_router, streams_router, images_router, networks_
 def build(platform: Platform) -> Built:
     """These slices over the platform."""
     db, flows, operations, settings = platform.db, platform.flows, platform.operations, platform.settings
-    agents, machines = Agents(), Machines()
+    authority = Authority(db, platform.seal, clock=platform.clock)
+    agents, machines = Agents(ManagerTls(authority, clock=platform.clock)), Machines()
     machines.watch(VmWatcher(flows, operations))
     overcommit = Overcommit(
         vcpus=settings.cpu_overcommit, memory=settings.memory_overcommit, disk=settings.disk_overcommit
     )
-    hosts = Hosts(
-        db,
-        platform.access,
-        machines,
-        clock=platform.clock,
-        overcommit=overcommit,
-        local_token_file=settings.local_join_token_file,
+    hosts = Hosts(db, machines, overcommit=overcommit)
+    joining = HostJoining(
+        db, platform.access, authority, clock=platform.clock, local_token_file=settings.local_join_token_file
     )
     sampler = Sampler(is_disabled=settings.metrics_disabled)
 
@@ -49,6 +49,7 @@ def build(platform: Platform) -> Built:
     return Built(
         services=(
             hosts,
+            joining,
             sampler,
             Images(db, root=settings.image_root),
             VmCreation(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock),

@@ -1,7 +1,8 @@
 """Hosts: how an agent introduces itself, and what it reports.
 
 `POST /v1/hosts/register` with a one-time join token answers with the host's id and its own credential, which
-authenticates every later call. `POST /v1/hosts/{id}/heartbeat` carries observations: all machines every interval
+authenticates every later call. An agent on TCP sends a certificate signing request along, and gets its next certificate
+by `POST /v1/hosts/{id}/certificate`. `POST /v1/hosts/{id}/heartbeat` carries observations: all machines every interval
 (`full`), single ones as soon as they change. The answer lists the machines the manager has confirmed gone; the agent
 discards those and nothing else it does not know.
 """
@@ -60,15 +61,38 @@ class HostFacts(Message):
     boot_id: BootId = Field(description="The kernel's boot id: changes when the host restarts")
 
 
+Pem = Annotated[str, StringConstraints(max_length=16384)]
+"""One certificate, or one signing request, as PEM."""
+
+
+class HostIdentity(Message):
+    """What an agent on TCP needs to be known by managers, and to know them."""
+
+    certificate: Pem = Field(description="For the key of the request; good for some days, see its dates")
+    ca: Pem = Field(description="The authority that signs for hosts and managers; it stays the same")
+    manager: str = Field(description="The URI that a manager's certificate names, and no host's does")
+
+
+class CertificateRequest(Message):
+    """How a host that has joined asks for its next certificate, and says where it is now."""
+
+    address: AgentAddress = Field(description="Where managers reach the agent: https://host:port")
+    csr: Pem = Field(description="PKCS#10 request in PEM; of it only the public key is used")
+
+
 class RegisterRequest(Message):
     join_token: Annotated[Line, StringConstraints(max_length=255)] = Field(description="Lets one host in, once")
     address: AgentAddress = Field(description="Where the manager reaches the agent: unix:/path or https://host:port")
     facts: HostFacts = Field(description="What the host is")
+    csr: Pem | None = Field(
+        default=None, description="With an https address: PKCS#10 request in PEM; of it only the public key is used"
+    )
 
 
 class Registered(Message):
     host_id: UUID = Field(description="The host's id")
     credential: str = Field(description="Bearer token of this host, shown once")
+    identity: HostIdentity | None = Field(default=None, description="With a `csr`: what it was granted")
 
 
 class HostUsage(Message):

@@ -8,6 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from nexus.agent.machines.registry import Machines
 from nexus.agent.vmm.fake import FakeVmm
@@ -59,6 +62,13 @@ async def create(client: httpx.AsyncClient, name: str = "web-1", *, wait: float 
 
 async def vm_of(client: httpx.AsyncClient, vm_id: UUID) -> dict[str, Any]:
     return ok(await client.get(f"/v1/vms/{vm_id}"))["item"]
+
+
+def signing_request(key: ec.EllipticCurvePrivateKey | None = None) -> str:
+    """A certificate signing request, of a new key if none is given."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    signed = builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
 async def machine_of(db: Db, vm_id: UUID) -> UUID:

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, refused, until, vm_of
+from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, refused, signing_request, until, vm_of
 
 from nexus.agent.settings import AgentSettings
 from nexus.kit.db import Db
@@ -36,7 +36,8 @@ def facts(name: str = "far-1", **other: Any) -> HostFacts:
 
 
 async def join(client: httpx.AsyncClient, token: str, name: str = "far-1") -> httpx.Response:
-    request = RegisterRequest(join_token=token, address="unix:/nowhere/agent.sock", facts=facts(name))
+    address = f"https://{name}.invalid:18081"
+    request = RegisterRequest(join_token=token, address=address, facts=facts(name), csr=signing_request())
     return await client.post("/v1/hosts/register", json=request.model_dump(mode="json"))
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from tests.manager.compute.acting import JoinedHost, create, ok
+from tests.manager.compute.acting import JoinedHost, create, ok, signing_request
 from tests.manager.compute.conftest import agent_settings, host, images, join_token
 from tests.manager.conftest import client_of
 from tests.manager.hostile.trying import FACTS, Trials
@@ -25,7 +25,8 @@ async def vm_id(host: JoinedHost, admin: httpx.AsyncClient) -> UUID:
 async def as_host(host: JoinedHost, admin: httpx.AsyncClient, manager: Manager) -> AsyncIterator[httpx.AsyncClient]:
     """Another host, of the test's own: a client with its credential and its id in the header `Host-Id`."""
     token = ok(await admin.post("/v1/hosts/join-tokens", json={}))["token"]
-    wanted = {"join_token": token, "address": "unix:/nowhere/agent.sock", "facts": FACTS}
+    address = "https://far-1.invalid:18081"
+    wanted = {"join_token": token, "address": address, "facts": FACTS, "csr": signing_request()}
     registered = ok(await admin.post("/v1/hosts/register", json=wanted))
     async with client_of(manager, registered["credential"]) as client:
         client.headers["Host-Id"] = registered["host_id"]

@@ -5,8 +5,8 @@ are Refused, with the agent's own sentence; anything else, and silence, is Retry
 while one of these is awaited.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from nexus.kit import log
 from nexus.manager.agents.sessions import SessionStream, open_session
+from nexus.manager.agents.tls import ManagerTls
 from nexus.manager.agents.troubles import trouble_of
 from nexus.protocol.base import Message
 from nexus.protocol.guest import SessionOpened, SessionRequest
@@ -41,17 +42,33 @@ class ConsoleLog:
     content: bytes
 
 
+@dataclass(frozen=True)
+class SecureLine:
+    """How an agent on another machine is spoken to; it must prove to be `server_name`."""
+
+    tls: ManagerTls
+    server_name: str
+
+
 class Agent:
     """One host's agent. Cheap to make; the connections belong to the pool (`agents.pool`)."""
 
-    def __init__(self, http: httpx.AsyncClient, address: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, address: str, line: SecureLine | None) -> None:
         self._http = http
+        self._line = line
         self.address = address
 
-    def session(self, machine_id: UUID, session_id: str, *, offset: int) -> AbstractAsyncContextManager[SessionStream]:
-        """The frames of a guest session, its output from byte `offset` on."""
+    @asynccontextmanager
+    async def session(self, machine_id: UUID, session_id: str, *, offset: int) -> AsyncGenerator[SessionStream]:
+        """The frames of a guest session, its output from byte `offset` on. Raises as `sessions.open_session` does."""
         path = f"/v1/machines/{machine_id}/guest/sessions/{session_id}/stream?offset={offset}"
-        return open_session(self.address, path, headers=correlation())
+        server_name, context = None, None
+        if self._line is not None:
+            await self._line.tls.prepare()
+            server_name, context = self._line.server_name, self._line.tls.context
+        opened = open_session(self.address, path, headers=correlation(), server_name=server_name, context=context)
+        async with opened as stream:
+            yield stream
 
     async def ensure_machine(self, spec: MachineSpec) -> MachineSeen:
         """Have the host know this definition; does not start it."""
@@ -111,8 +128,14 @@ class Agent:
         self, method: str, path: str, *, body: Message | None = None, params: Mapping[str, Any] | None = None
     ) -> httpx.Response:
         content = None if body is None else body.model_dump_json().encode()
+        extensions: dict[str, Any] = {}
+        if self._line is not None:
+            await self._line.tls.prepare()
+            extensions["sni_hostname"] = self._line.server_name
         try:
-            answer = await self._http.request(method, path, content=content, params=params, headers=correlation())
+            answer = await self._http.request(
+                method, path, content=content, params=params, headers=correlation(), extensions=extensions
+            )
         except httpx.HTTPError as lost:
             raise Retryable(f"the agent at {self.address} cannot be reached: {_say(lost)}") from lost
         if answer.is_success:

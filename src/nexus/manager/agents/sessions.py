@@ -4,6 +4,7 @@ Every binary message is one frame: a type byte (`protocol.guest.FRAME_TYPES`), t
 leaves the session alive in the guest; a later stream continues at any byte that its ring still holds.
 """
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -53,14 +54,17 @@ class SessionStream:
 
 
 @asynccontextmanager
-async def open_session(address: str, path: str, *, headers: Mapping[str, str]) -> AsyncGenerator[SessionStream]:
-    """Open the stream at `path` of the agent at `address` (unix:/path or https://host:port).
+async def open_session(
+    address: str, path: str, *, headers: Mapping[str, str], server_name: str | None, context: ssl.SSLContext | None
+) -> AsyncGenerator[SessionStream]:
+    """Open the stream at `path` of the agent at `address` (unix:/path or https://host:port; for the latter with
+    `context`, and the agent must prove to be `server_name`).
 
     Raises Gone when the session is unknown, Refused when it has not written as far as the wanted offset, else
     Retryable.
     """
     try:
-        connection = await _dial(address, path, headers)
+        connection = await _dial(address, path, headers, server_name, context)
     except InvalidStatus as refused:
         raise trouble_of(refused.response.status_code, bytes(refused.response.body or b"")) from refused
     except (OSError, InvalidHandshake, WebSocketException) as lost:
@@ -71,13 +75,23 @@ async def open_session(address: str, path: str, *, headers: Mapping[str, str]) -
         await connection.close()
 
 
-def _dial(address: str, path: str, headers: Mapping[str, str]) -> connect:
+def _dial(
+    address: str, path: str, headers: Mapping[str, str], server_name: str | None, context: ssl.SSLContext | None
+) -> connect:
     largest = MAX_FRAME_BYTES + 1
     if address.startswith("unix:"):
         socket, uri = address.removeprefix("unix:"), f"ws://agent{path}"
         return unix_connect(socket, uri, additional_headers=headers, max_size=largest, compression=None, proxy=None)
     uri = f"wss://{urlsplit(address).netloc}{path}"
-    return connect(uri, additional_headers=headers, max_size=largest, compression=None, proxy=None)
+    return connect(
+        uri,
+        additional_headers=headers,
+        max_size=largest,
+        compression=None,
+        proxy=None,
+        ssl=context,
+        server_hostname=server_name,
+    )
 
 
 def _start_of(connection: ClientConnection) -> int:

@@ -1,6 +1,6 @@
 """What can be wrong with a request about hosts."""
 
-from nexus.kit.problems import NoCapacity, NotFound, NotSignedIn
+from nexus.kit.problems import NameTaken, NoCapacity, NotFound, NotSignedIn, WrongState
 
 
 class HostNotFound(NotFound):
@@ -17,6 +17,26 @@ class JoinTokenInvalid(NotSignedIn):
         super().__init__(
             "This join token is unknown, has been used, or has expired.",
             suggestion="Have an administrator make a new one: POST /v1/hosts/join-tokens.",
+        )
+
+
+class HostNameTaken(NameTaken):
+    code = "host_name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is another host, which is online.",
+            suggestion="Give this one another name (AGENT_NAME). If it is the same machine, stop its other agent.",
+        )
+
+
+class HostInUse(WrongState):
+    code = "host_in_use"
+
+    def __init__(self, name: str, machines: int) -> None:
+        super().__init__(
+            f"Cannot remove {name}: {machines} {'machine is' if machines == 1 else 'machines are'} on it.",
+            suggestion="Delete them first: their disks are there.",
         )
 
 

@@ -21,6 +21,8 @@ class HostRef:
     id: UUID
     name: str
     address: str
+    joining: int
+    """How often it has joined; its present certificate is for this number."""
     boot_id: str
     seen_seq: int
     offers: frozenset[Offer]

@@ -72,6 +72,14 @@ async def add_join_token(tx: Tx, digest: bytes, *, created_by: UUID, life: timed
     return token_id
 
 
+async def knows_join_token(reader: Reader, digest: bytes) -> bool:
+    """Whether a join token can be spent now."""
+    return await reader.fetchval(
+        "select exists (select from join_tokens where token_sha256 = $1 and used_at is null and expires_at > now())",
+        digest,
+    )
+
+
 async def use_join_token(tx: Tx, digest: bytes) -> UUID | None:
     """Spend a join token: its id, or None when it is unknown, spent or expired."""
     return await tx.fetchval(
@@ -87,18 +95,32 @@ async def note_join(tx: Tx, token_id: UUID, host_id: UUID) -> None:
     await tx.execute("update join_tokens set host_id = $2 where id = $1", token_id, host_id)
 
 
-async def register(tx: Tx, request: RegisterRequest, *, credential_sha256: bytes) -> UUID:
-    """Add a host, or give the one of that name its new address, facts and credential. The host's id."""
+@dataclass(frozen=True)
+class Joined:
+    """A host, and how often it has joined."""
+
+    host_id: UUID
+    joining: int
+
+
+async def is_elsewhere(tx: Tx, name: str, *, address: str) -> bool:
+    """Whether the host of this name is online at another address."""
+    sql = f"select exists (select from hosts h where h.name = $1 and h.address <> $2 and not {IS_SILENT})"
+    return await tx.fetchval(sql, name, address)
+
+
+async def register(tx: Tx, request: RegisterRequest, *, credential_sha256: bytes) -> Joined:
+    """Add a host, or give the one of that name its new address, facts and credential."""
     facts = request.facts
-    return await tx.fetchval(
+    row = await tx.fetchrow(
         """
         insert into hosts (id, name, address, credential_sha256, vmm, facts, vcpus, memory_mib, disk_bytes, boot_id)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         on conflict (name) do update set
             address = excluded.address, credential_sha256 = excluded.credential_sha256, vmm = excluded.vmm,
             facts = excluded.facts, vcpus = excluded.vcpus, memory_mib = excluded.memory_mib,
-            disk_bytes = excluded.disk_bytes, updated_at = now()
-        returning id
+            disk_bytes = excluded.disk_bytes, joining = hosts.joining + 1, updated_at = now()
+        returning id, joining
         """,
         new_id(),
         facts.name,
@@ -111,6 +133,34 @@ async def register(tx: Tx, request: RegisterRequest, *, credential_sha256: bytes
         facts.disk_bytes,
         facts.boot_id,
     )
+    assert row is not None
+    return Joined(row["id"], row["joining"])
+
+
+async def move(tx: Tx, host_id: UUID, *, address: str) -> tuple[Joined, str] | None:
+    """Record where a host's agent is; the host and its name, or None for an unknown one."""
+    row = await tx.fetchrow(
+        """
+        update hosts set address = $2, updated_at = case when address = $2 then updated_at else now() end
+        where id = $1 returning joining, name
+        """,
+        host_id,
+        address,
+    )
+    return None if row is None else (Joined(host_id, row["joining"]), row["name"])
+
+
+async def name_of(tx: Tx, host_id: UUID) -> str | None:
+    return await tx.fetchval("select name from hosts where id = $1", host_id)
+
+
+async def count_machines(tx: Tx, host_id: UUID) -> int:
+    return await tx.fetchval("select count(*) from machines where host_id = $1", host_id)
+
+
+async def remove(tx: Tx, host_id: UUID) -> None:
+    """Remove the row of a host without machines."""
+    await tx.execute("delete from hosts where id = $1", host_id)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,19 @@ from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
 from nexus.kit.problems import NotAllowed
 from nexus.manager.access import Admin, HostAgent, Public, Viewer
-from nexus.manager.hosts.errors import HostNotFound, JoinTokenInvalid
+from nexus.manager.hosts.errors import HostInUse, HostNameTaken, HostNotFound, JoinTokenInvalid
+from nexus.manager.hosts.joining import HostJoining
 from nexus.manager.hosts.schemas import HostItem, HostList, JoinTokenBody, JoinTokenRequest
 from nexus.manager.hosts.service import Hosts
-from nexus.protocol.hosts import Heartbeat, HeartbeatAnswer, Registered, RegisterRequest
+from nexus.manager.operations import Done
+from nexus.protocol.hosts import (
+    CertificateRequest,
+    Heartbeat,
+    HeartbeatAnswer,
+    HostIdentity,
+    Registered,
+    RegisterRequest,
+)
 
 router = APIRouter(prefix="/v1/hosts", tags=["hosts"])
 
@@ -21,6 +30,7 @@ _SORTS = Sorts(
     {"name": SortField("h.name"), "created_at": SortField("h.created_at", datetime)}, tie="h.id", default="name"
 )
 Service = Annotated[Hosts, provided(Hosts)]
+Joining = Annotated[HostJoining, provided(HostJoining)]
 
 
 @router.get("", response_model=HostList)
@@ -30,15 +40,16 @@ async def list_hosts(actor: Viewer, hosts: Service, page: Annotated[Page, page(_
 
 
 @router.post("/join-tokens")
-async def create_join_token(wanted: JoinTokenRequest, actor: Admin, hosts: Service) -> JoinTokenBody:
+async def create_join_token(wanted: JoinTokenRequest, actor: Admin, joining: Joining) -> JoinTokenBody:
     """Make a token with which one host can join. It is shown once."""
-    return await hosts.make_join_token(actor, life=timedelta(seconds=wanted.expires_in_s))
+    return await joining.make_join_token(actor, life=timedelta(seconds=wanted.expires_in_s))
 
 
-@router.post("/register", responses=problems(JoinTokenInvalid))
-async def register_host(request: RegisterRequest, rule: Public, hosts: Service) -> Registered:
-    """For agents: join with a one-time token; the answer holds the host's own credential."""
-    return await hosts.register(request)
+@router.post("/register", responses=problems(JoinTokenInvalid, HostNameTaken))
+async def register_host(request: RegisterRequest, rule: Public, joining: Joining) -> Registered:
+    """For agents: join with a one-time token; the answer holds the host's own credential and, for an agent on TCP, its
+    certificate. A host that joins again under its name is the same host; what it held before opens nothing any more."""
+    return await joining.register(request)
 
 
 @router.get("/{host_id}", responses=problems(HostNotFound))
@@ -47,9 +58,27 @@ async def get_host(host_id: UUID, actor: Viewer, hosts: Service) -> HostItem:
     return HostItem(item=await hosts.get(host_id))
 
 
+@router.delete("/{host_id}", responses=problems(HostNotFound, HostInUse))
+async def delete_host(host_id: UUID, actor: Admin, joining: Joining) -> Done:
+    """Remove a host on which no machine is left. Its credential and certificate open nothing from then on."""
+    await joining.remove(actor, host_id)
+    return Done()
+
+
 @router.post("/{host_id}/heartbeat", responses=problems(NotAllowed))
 async def heartbeat(host_id: UUID, report: Heartbeat, host: HostAgent, hosts: Service) -> HeartbeatAnswer:
     """For agents: report what is, learn which machines to discard."""
+    _require_own(host, host_id)
+    return await hosts.heartbeat(host_id, report)
+
+
+@router.post("/{host_id}/certificate", responses=problems(NotAllowed))
+async def certify_host(host_id: UUID, request: CertificateRequest, host: HostAgent, joining: Joining) -> HostIdentity:
+    """For agents on TCP: get the next certificate, and say where the agent is now."""
+    _require_own(host, host_id)
+    return await joining.certify(host_id, request)
+
+
+def _require_own(host: UUID, host_id: UUID) -> None:
     if host != host_id:
         raise NotAllowed("This credential belongs to another host.")
-    return await hosts.heartbeat(host_id, report)

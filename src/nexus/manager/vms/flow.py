@@ -166,7 +166,7 @@ class VmFlow(Flow[Moving]):
         return finish()
 
     def _agent(self, facts: Moving) -> Agent:
-        return self._agents.at(facts.vm.host.address)
+        return self._agents.of(facts.vm.host)
 
 
 def _with(facts: Facts, seen: MachineSeen) -> Facts:

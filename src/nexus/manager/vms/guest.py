@@ -45,7 +45,7 @@ class Guests:
             raise VmNotFound
         if verb is not None:
             require(vm, verb)
-        return Reached(vm, self._agents.at(vm.host.address))
+        return Reached(vm, self._agents.of(vm.host))
 
     async def send_ctrl_alt_del(self, actor: Actor, vm_id: UUID) -> None:
         reached = await self.reach(actor, vm_id, verb=Verb.CTRL_ALT_DEL)

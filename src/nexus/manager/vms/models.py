@@ -37,8 +37,8 @@ class Vm:
 
 SELECT = f"""
 select v.id, v.project_id, v.created_by_user_id, v.name, v.state, v.username, {MACHINE_COLUMNS},
-       h.name as host_name, h.address as host_address, h.boot_id as host_boot_id, h.seen_seq as host_seen_seq,
-       h.facts -> 'offers' as offers, {IS_SILENT} as host_is_silent
+       h.name as host_name, h.address as host_address, h.joining as host_joining, h.boot_id as host_boot_id,
+       h.seen_seq as host_seen_seq, h.facts -> 'offers' as offers, {IS_SILENT} as host_is_silent
 from vms v join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
 """
 """What `vm_of` reads; add a WHERE."""
@@ -57,6 +57,7 @@ def vm_of(row: Record) -> Vm:
             id=row["host_id"],
             name=row["host_name"],
             address=row["host_address"],
+            joining=row["host_joining"],
             boot_id=row["host_boot_id"],
             seen_seq=row["host_seen_seq"],
             offers=frozenset(Offer(offer) for offer in row["offers"]),
