@@ -54,4 +54,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 """Anything that can be stored."""
 
 Int4 = Annotated[int, Field(ge=0, le=MOST_INT4)]
+"""A count. One that begins elsewhere says so whole, `int = Field(ge=1, le=MOST_INT4)`: Pydantic would let this bound
+win over one that stands beside it."""
+
 Int8 = Annotated[int, Field(ge=0, le=MOST_INT8)]

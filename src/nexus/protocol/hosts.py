@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from nexus.kit.fields import Int4, Int8, Line
+from nexus.kit.fields import MOST_INT4, MOST_INT8, Int4, Int8, Line
 from nexus.protocol.base import Message
 from nexus.protocol.machines import MachineSeen, Told
 
@@ -53,8 +53,8 @@ class HostFacts(Message):
     )
     why_vmm: Told = Field(description="Why this hypervisor and acceleration, in one sentence")
     offers: frozenset[Offer] = Field(description="What it can do beyond the basics")
-    vcpus: Int4 = Field(ge=1, description="CPUs")
-    memory_mib: Int8 = Field(ge=1, description="Memory in MiB")
+    vcpus: int = Field(ge=1, le=MOST_INT4, description="CPUs")
+    memory_mib: int = Field(ge=1, le=MOST_INT8, description="Memory in MiB")
     disk_bytes: Int8 = Field(description="Size of the file system that holds the machines' disks")
     agent_version: Told = Field(description="The agent's version")
     protocol_version: Int4 = Field(description="The version of this protocol it speaks")

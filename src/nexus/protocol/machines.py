@@ -17,7 +17,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from nexus.kit.fields import Int4, Int8, Line, Text
+from nexus.kit.fields import MOST_INT4, MOST_INT8, Int4, Int8, Line, Text
 from nexus.protocol.base import Message
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -88,7 +88,9 @@ class DiskSpec(Message):
     role: DiskRole
     format: DiskFormat
     image_sha256: Sha256 | None = Field(default=None, description="Content to start from; None: an empty disk")
-    size_bytes: Int8 | None = Field(default=None, ge=1, description="Grown to this; None: the image's own size")
+    size_bytes: int | None = Field(
+        default=None, ge=1, le=MOST_INT8, description="Grown to this; None: the image's own size"
+    )
     read_only: bool = False
 
 
@@ -132,9 +134,9 @@ class MachineSpec(Message):
     """Everything an agent needs to define a machine. Content is named by digest; where files live is the agent's."""
 
     id: UUID
-    generation: Int8 = Field(ge=1)
+    generation: int = Field(ge=1, le=MOST_INT8)
     vcpus: int = Field(ge=1, le=32)
-    memory_mib: Int4 = Field(ge=128)
+    memory_mib: int = Field(ge=128, le=MOST_INT4)
     kernel_sha256: Sha256
     initramfs_sha256: Sha256
     boot_args: Line | None = Field(
@@ -148,7 +150,7 @@ class MachineSpec(Message):
 class PowerWish(Message):
     """What the hypervisor should do. `boot` counts boots (see the module); `grace_s` only matters for OFF."""
 
-    generation: Int8 = Field(ge=1)
+    generation: int = Field(ge=1, le=MOST_INT8)
     power: Power
     boot: Int4
     grace_s: int = Field(default=30, ge=0, le=600, description="Seconds for an orderly shutdown before power is cut")

@@ -114,5 +114,5 @@ async def test_commands_hold_what_can_be_an_argument_and_an_environment(trials: 
 async def test_who_is_not_signed_in_learns_nothing_by_sending_nonsense(
     trials: Trials, anonymous: httpx.AsyncClient
 ) -> None:
-    tries = posts("/v1/vms", 401, ["{}", '{"name":"kept"}', '{"name":1}']) + [Try(401, "GET", f"/v1/vms/{ANY_ID}")]
+    tries = [*posts("/v1/vms", 401, ["{}", '{"name":"kept"}', '{"name":1}']), Try(401, "GET", f"/v1/vms/{ANY_ID}")]
     await trials.all_refused(tries, client=anonymous)

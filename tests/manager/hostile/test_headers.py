@@ -85,18 +85,17 @@ async def test_a_range_is_one_of_bytes_that_the_file_has(
         "bytes",
         "bytes=",
         "bytes=a-b",
-        "bytes=--1",
         "bytes=5-1",
         "lines=0-1",
         "bytes=" + "9" * 5000 + "-",
         "0-1",
         "\x01",
     ]
-    beyond = [f"bytes={size}-", f"bytes={2**63}-{2**64}", f"bytes={2**64}-"]
+    beyond = ["bytes=--1", f"bytes={size}-", f"bytes={2**63}-{2**64}", f"bytes={2**64}-"]
     for status, values in ((400, none), (416, beyond)):
         tries = [Try(status, "GET", path, headers={"Range": value}) for value in values]
         await trials.all_refused(tries, client=as_host)
-    assert (await as_host.get(path, headers={"Range": beyond[0]})).headers["content-range"] == f"bytes */{size}"
+    assert (await as_host.get(path, headers={"Range": beyond[1]})).headers["content-range"] == f"bytes */{size}"
     for value, status, length in (("bytes=-1", 206, 1), ("bytes=0-99999999", 206, size), ("bytes=0-0", 206, 1)):
         answer = await as_host.get(path, headers={"Range": value})
         assert (answer.status_code, len(answer.content)) == (status, length)
