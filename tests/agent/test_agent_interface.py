@@ -22,7 +22,7 @@ from nexus.protocol.machines import Power
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("AGENT_BIND", "0.0.0.0:18081", "mutual TLS"),
+        ("AGENT_BIND", "0.0.0.0", "host:port"),
         ("AGENT_VMM", "xen", "fake"),
         ("AGENT_MAX_BOOTS", "0", "greater than or equal to 1"),
         ("AGENT_RUNTIME_DIR", "/" + "x" * 80, "107 bytes"),

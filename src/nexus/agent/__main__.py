@@ -8,11 +8,13 @@ import uvloop
 
 from nexus.agent.credential import CredentialUnreadable
 from nexus.agent.doctor import examine
+from nexus.agent.listening import SocketTaken
 from nexus.agent.net.port import NetTrouble
-from nexus.agent.serve import SocketTaken, serve
+from nexus.agent.serve import serve
 from nexus.agent.settings import DEFAULT_CONFIG, AgentSettings
 from nexus.agent.vmm.choose import NoHypervisor
 from nexus.agent.vmm.qemu.accel import AcceleratorTrouble
+from nexus.agent.wiring import CaUnreadable
 from nexus.kit import log
 from nexus.kit.settings import SettingsError, load
 
@@ -24,7 +26,7 @@ FAILURE = 1
 def main() -> int:
     options = _parser().parse_args()
     try:
-        settings = load(AgentSettings, config=options.config, default_config=DEFAULT_CONFIG)
+        settings = load(AgentSettings, config=options.config, default_config=DEFAULT_CONFIG, options=_given(options))
     except SettingsError as wrong:
         sys.stderr.write(f"nexus agent: {wrong}\n")
         return CONFIGURATION_ERROR
@@ -33,7 +35,7 @@ def main() -> int:
     log.setup(process="agent", level=settings.log_level)
     try:
         uvloop.run(serve(settings))
-    except (NoHypervisor, AcceleratorTrouble, NetTrouble, CredentialUnreadable) as wrong:
+    except (NoHypervisor, AcceleratorTrouble, NetTrouble, CredentialUnreadable, CaUnreadable) as wrong:
         sys.stderr.write(f"nexus agent: {wrong}\n")
         return CONFIGURATION_ERROR
     except (SocketTaken, OSError) as failed:
@@ -53,9 +55,29 @@ def _doctor(settings: AgentSettings, *, as_json: bool) -> int:
     return 0
 
 
+def _given(options: argparse.Namespace) -> dict[str, str | None]:
+    """The settings that have an option of their own."""
+    return {
+        "manager": options.join,
+        "join_token": options.token,
+        "manager_ca": options.ca,
+        "bind": options.bind,
+        "advertise": options.advertise,
+        "name": options.name,
+    }
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nexus agent", description=__doc__)
     parser.add_argument("--config", type=Path, help="TOML file (default: nexus-agent.toml, if there is one)")
+    parser.add_argument("--join", metavar="URL", help="the manager to join and report to (MANAGER_BASE)")
+    parser.add_argument(
+        "--token", help="a join token of that manager (AGENT_JOIN_TOKEN); needed once, and may be left out afterwards"
+    )
+    parser.add_argument("--ca", metavar="FILE", help="certificates to verify the manager by (AGENT_MANAGER_CA)")
+    parser.add_argument("--bind", metavar="HOST:PORT", help="where to listen for the manager (AGENT_BIND)")
+    parser.add_argument("--advertise", metavar="HOST:PORT", help="where the manager reaches that (AGENT_ADVERTISE)")
+    parser.add_argument("--name", help="what to call this host (AGENT_NAME)")
     parser.add_argument("command", nargs="?", choices=["serve", "doctor"], default="serve")
     parser.add_argument("--json", action="store_true", help="doctor: as JSON (protocol.checkup.Checkup)")
     return parser

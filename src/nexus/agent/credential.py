@@ -6,12 +6,15 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from nexus.agent.storage.files import write_atomically
+from nexus.agent.tls import Trust
 from nexus.protocol.base import Message
 
 
 class Credential(Message):
     host_id: UUID
     credential: str
+    trust: Trust | None = None
+    """None for an agent that has been on a Unix socket only."""
 
 
 class CredentialUnreadable(Exception):

@@ -1,4 +1,4 @@
-"""The agent's side of the conversation with the manager: join once, then report.
+"""The agent's side of the conversation with the manager: join once, keep certified, report.
 
 Changes are reported at once (coalesced while a report is under way), everything every interval. Reports go out one
 after another and are repeated until they arrive; the newest observation wins. With the manager away the guests run on.
@@ -18,9 +18,19 @@ from nexus.agent import credential as credentials
 from nexus.agent.credential import Credential
 from nexus.agent.machines.registry import NumberLine
 from nexus.agent.reporter import Outbox
+from nexus.agent.tls import AgentTls, Trust, UnfitIdentity
 from nexus.kit import log
 from nexus.protocol.base import Message
-from nexus.protocol.hosts import Heartbeat, HeartbeatAnswer, HostFacts, HostUsage, Registered, RegisterRequest
+from nexus.protocol.hosts import (
+    CertificateRequest,
+    Heartbeat,
+    HeartbeatAnswer,
+    HostFacts,
+    HostIdentity,
+    HostUsage,
+    Registered,
+    RegisterRequest,
+)
 from nexus.protocol.machines import MachineSeen
 
 _log = log.get("nexus.agent.manager")
@@ -40,7 +50,8 @@ class Unreachable(Exception):
 
 
 class ManagerLink:
-    """`address`: where the manager reaches this agent. `token`: reads the join token, None without one."""
+    """`address`: where the manager reaches this agent. `token`: reads the join token, None without one. `tls`: what is
+    to be certified, None on a Unix socket."""
 
     def __init__(
         self,
@@ -55,6 +66,7 @@ class ManagerLink:
         numbers: NumberLine,
         everything: Callable[[], tuple[MachineSeen, ...]],
         discard: Callable[[UUID], Awaitable[object]],
+        tls: AgentTls | None = None,
     ) -> None:
         self._http = http
         self._address = address
@@ -66,6 +78,7 @@ class ManagerLink:
         self._numbers = numbers
         self._everything = everything
         self._discard = discard
+        self._tls = tls
         self._interval_s = DEFAULT_INTERVAL_S
         self._discarding: dict[UUID, asyncio.Task[None]] = {}
 
@@ -85,6 +98,7 @@ class ManagerLink:
         while True:
             changes = self._outbox.take()
             try:
+                await self._keep_certified(credential)
                 await self._report(path, changes, full=is_full)
             except (Unreachable, NotJoined) as trouble:
                 _log.warning("report_failed", why=str(trouble))
@@ -125,13 +139,44 @@ class ManagerLink:
             raise NotJoined(
                 "this host has no credential and no join token; set AGENT_JOIN_TOKEN_FILE or AGENT_JOIN_TOKEN"
             )
-        request = RegisterRequest(join_token=token, address=self._address, facts=self._facts)
+        csr = None if self._tls is None else self._tls.request
+        request = RegisterRequest(join_token=token, address=self._address, facts=self._facts, csr=csr)
         answer = await self._post("/v1/hosts/register", request.model_dump_json())
         registered = _parse(Registered, answer)
-        credential = Credential(host_id=registered.host_id, credential=registered.credential)
+        trust = None if self._tls is None else self._accept(self._tls, registered.identity)
+        credential = Credential(host_id=registered.host_id, credential=registered.credential, trust=trust)
         credentials.save(self._credential_file, credential)
         _log.info("joined", host_id=str(credential.host_id))
         return credential
+
+    async def _keep_certified(self, credential: Credential) -> None:
+        """Ask for a certificate when it is time, and at every start, which also tells where this agent is now. Reports
+        must not end for a renewal that fails while the present one is good."""
+        if self._tls is None or not self._tls.is_due:
+            return
+        request = CertificateRequest(address=self._address, csr=self._tls.request)
+        try:
+            answer = await self._post(f"/v1/hosts/{credential.host_id}/certificate", request.model_dump_json())
+            trust = self._accept(self._tls, _parse(HostIdentity, answer))
+        except (Unreachable, NotJoined) as trouble:
+            if not self._tls.is_granted:
+                raise
+            _log.warning("certificate_not_renewed", why=str(trouble))
+            return
+        if credential.trust is None:
+            credentials.save(self._credential_file, credential.model_copy(update={"trust": trust}))
+        _log.info("certified", address=self._address)
+
+    def _accept(self, tls: AgentTls, identity: HostIdentity | None) -> Trust:
+        if identity is None:
+            raise Unreachable("the manager certifies no hosts; it is older than this agent")
+        try:
+            tls.use(identity)
+        except UnfitIdentity as unfit:
+            raise NotJoined(
+                f"{unfit}; to join it anew, remove {self._credential_file} and give the agent a new join token"
+            ) from unfit
+        return Trust(ca=identity.ca, manager=identity.manager)
 
     async def _report(self, path: str, changes: tuple[MachineSeen, ...], *, full: bool) -> None:
         heartbeat = Heartbeat(

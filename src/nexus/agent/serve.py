@@ -1,18 +1,19 @@
-"""Runs the agent: its Unix socket served, its manager told, until it is asked to end. Guests run on."""
+"""Runs the agent: its socket served, its manager told, until it is asked to end. Guests run on."""
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import uvicorn
 
 from nexus.agent import wiring
-from nexus.agent.api.peer import PeerCheckedProtocol
+from nexus.agent.api.peer import PeerCheckedProtocol, manager_checked
+from nexus.agent.listening import listen
 from nexus.agent.settings import AgentSettings
+from nexus.agent.tls import AgentTls
+from nexus.agent.wiring import Agent
 from nexus.kit import log
 
 _log = log.get("nexus.agent")
@@ -20,49 +21,38 @@ _log = log.get("nexus.agent")
 STOP_PATIENCE_S = 3
 
 
-class SocketTaken(Exception):
-    """Another agent listens there; the message says so."""
-
-
 async def serve(settings: AgentSettings) -> None:
     """Until SIGTERM or SIGINT. Raises what the wiring raises, and SocketTaken."""
     async with AsyncExitStack() as stack:
         agent = await wiring.build(settings, stack)
-        listener = listen(settings.socket)
-        stack.callback(settings.socket.unlink, missing_ok=True)
-        server = _Server(_config(agent.app))
+        listener = listen(settings)
+        if settings.tcp is None:
+            stack.callback(settings.socket.unlink, missing_ok=True)
+        server = server_of(agent)
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        serving = asyncio.create_task(serve_on(listener, server, agent.tls))
         linking = asyncio.create_task(agent.link.run()) if agent.link is not None else None
-        _log.info("agent_started", socket=str(settings.socket), manager=settings.manager)
+        _log.info("agent_started", address=agent.address, manager=settings.manager)
         try:
             await _first_of(serving, linking, asyncio.create_task(ended.wait()))
         finally:
             server.should_exit = True
+            if not server.started:
+                serving.cancel()
             if linking is not None:
                 linking.cancel()
             await asyncio.gather(serving, *([linking] if linking else []), return_exceptions=True)
         _log.info("agent_stopped")
 
 
-def listen(path: Path) -> socket.socket:
-    """A listening socket that only our uid may connect to. Raises SocketTaken when somebody answers there already."""
-    with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as probe:
-        probe.connect(str(path))
-        raise SocketTaken(f"an agent is running already: {path} answers")
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen(256)
-    listener.setblocking(False)
-    return listener
+async def serve_on(listener: socket.socket, server: uvicorn.Server, tls: AgentTls | None) -> None:
+    """Serve, on TCP not before there is a certificate, and with it the knowledge of whom to obey."""
+    if tls is not None:
+        await tls.granted()
+    await server.serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -73,10 +63,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: object) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,  # pyright: ignore[reportArgumentType]
-        http=PeerCheckedProtocol,
+def server_of(agent: Agent) -> uvicorn.Server:
+    """The server of an agent's application, letting in only whom it should."""
+    tls = agent.tls
+    config = uvicorn.Config(
+        agent.app,  # pyright: ignore[reportArgumentType]
+        http=PeerCheckedProtocol if tls is None else manager_checked(tls.is_manager),
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
         ws="websockets-sansio",
         lifespan="off",
         access_log=False,
@@ -86,6 +79,7 @@ def _config(app: object) -> uvicorn.Config:
         ws_max_size=1 << 20,
         ws_ping_interval=None,
     )
+    return _Server(config)
 
 
 async def _first_of(*tasks: asyncio.Task[object] | None) -> None:

@@ -4,15 +4,38 @@ Wrong combinations are refused here, before anything is touched, with the key's 
 """
 
 import os
+import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from nexus.kit.paths import data_dir, runtime_dir
 from nexus.kit.settings import Settings
 
 DEFAULT_CONFIG = Path("nexus-agent.toml")
+DEFAULT_TCP = ("0.0.0.0", 18081)  # noqa: S104 - every connection is checked for a manager's certificate
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with
+_PLACE = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):(\d{1,5})")
+
+
+def split_place(place: str) -> tuple[str, int]:
+    """Host (without the brackets of IPv6) and port. Raises ValueError."""
+    match = _PLACE.fullmatch(place)
+    if match is None or not 0 < int(match[2]) < 65536:
+        raise ValueError("must be unix:/path or host:port, such as 0.0.0.0:18081 or [::]:18081")
+    return match[1].strip("[]"), int(match[2])
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether a URL leads nowhere but to this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class AgentSettings(Settings):
@@ -21,7 +44,14 @@ class AgentSettings(Settings):
     bind: str | None = Field(
         default=None,
         alias="AGENT_BIND",
-        description="unix:/path of the agent's socket; default: in the runtime directory",
+        description="unix:/path of a socket, or host:port for a manager on another machine, which is then known by its "
+        "certificate. Default: a socket in the runtime directory, or 0.0.0.0:18081 where the manager is elsewhere",
+    )
+    advertise: str | None = Field(
+        default=None,
+        alias="AGENT_ADVERTISE",
+        description="host:port at which managers reach this agent; default: as in AGENT_BIND, and for 0.0.0.0 the "
+        "address of this machine that has the route to the manager",
     )
     run_dir: Path = Field(
         default_factory=lambda: data_dir() / "agent",
@@ -39,8 +69,23 @@ class AgentSettings(Settings):
         pattern=r"^[a-z][a-z0-9-]{0,14}$",
         description="This host's name for the bridge of the default network",
     )
+    allow_plain_http: bool = Field(
+        default=False,
+        alias="AGENT_ALLOW_PLAIN_HTTP",
+        description="Speak to a manager on another machine without encryption: whoever is on the network between can "
+        "take the join token or the credential, pose as this host or as its manager, and then command it",
+    )
     manager: str | None = Field(
-        default=None, alias="MANAGER_BASE", description="Base URL of the manager; none: serve only, report to nobody"
+        default=None,
+        alias="MANAGER_BASE",
+        validate_default=True,
+        description="Base URL of the manager; none: serve only, report to nobody",
+    )
+    manager_ca: Path | None = Field(
+        default=None,
+        alias="AGENT_MANAGER_CA",
+        description="Certificates (PEM) by which the manager's own is verified, such as that of a private authority or "
+        "a self-signed one; default: those this system trusts",
     )
     name: str | None = Field(default=None, alias="AGENT_NAME", description="This host's name; default: its host name")
     vmm: Literal["auto", "qemu", "fake"] = Field(default="auto", alias="AGENT_VMM")
@@ -77,12 +122,19 @@ class AgentSettings(Settings):
 
     @field_validator("bind")
     @classmethod
-    def _bind_is_a_socket_path(cls, given: str | None) -> str | None:
+    def _bind_is_a_place(cls, given: str | None) -> str | None:
         if given is not None and not given.startswith("unix:/"):
-            raise ValueError("must be unix:/path; an agent on TCP would need mutual TLS, which it cannot do yet")
+            split_place(given)
         return given
 
-    @field_validator("run_dir", "runtime_dir", "image_seed", "join_token_file")
+    @field_validator("advertise")
+    @classmethod
+    def _advertised_is_a_place(cls, given: str | None) -> str | None:
+        if given is not None and split_place(given)[0] in WILDCARDS:
+            raise ValueError("must be an address that managers can connect to")
+        return given
+
+    @field_validator("run_dir", "runtime_dir", "image_seed", "join_token_file", "manager_ca")
     @classmethod
     def _paths_are_absolute(cls, given: Path | None) -> Path | None:
         return given.absolute() if given is not None else None
@@ -97,14 +149,30 @@ class AgentSettings(Settings):
 
     @field_validator("manager")
     @classmethod
-    def _manager_is_a_url(cls, given: str | None) -> str | None:
-        if given is not None and not given.startswith(("http://", "https://")):
+    def _manager_is_a_url(cls, given: str | None, info: ValidationInfo) -> str | None:
+        if given is None:
+            if info.data.get("bind") and not info.data["bind"].startswith("unix:"):
+                raise ValueError("is needed: an agent on TCP (AGENT_BIND) serves only the manager that it has joined")
+            return None
+        if not given.startswith(("http://", "https://")) or not urlsplit(given).hostname:
             raise ValueError("must be a URL such as http://127.0.0.1:18080")
-        return given.rstrip("/") if given else None
+        if given.startswith("http:") and not is_this_machine(given) and not info.data.get("allow_plain_http"):
+            raise ValueError(
+                "is on another machine and must be https:// (MANAGER_TLS_CERT there): over plain HTTP whoever is on "
+                "the network between can take this host over. AGENT_ALLOW_PLAIN_HTTP=1 if that network is yours alone"
+            )
+        return given.rstrip("/")
+
+    @property
+    def tcp(self) -> tuple[str, int] | None:
+        """Host and port to listen on; None for a Unix socket."""
+        if self.bind is not None:
+            return None if self.bind.startswith("unix:") else split_place(self.bind)
+        return None if self.manager is None or is_this_machine(self.manager) else DEFAULT_TCP
 
     @property
     def socket(self) -> Path:
-        """Where the agent listens."""
+        """Where the agent listens if not on TCP."""
         return Path(self.bind.removeprefix("unix:")) if self.bind else self.runtime_dir / "agent.sock"
 
     @property

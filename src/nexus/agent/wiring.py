@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from nexus.agent.api.guest_proxy import GuestProxy
 from nexus.agent.api.metrics import MetricsReader
 from nexus.agent.api.routes import Routes
 from nexus.agent.facts import host_boot_id, host_facts, host_usage
+from nexus.agent.listening import address_of
 from nexus.agent.machines.host import Host
 from nexus.agent.machines.registry import Machines, NumberLine
 from nexus.agent.manager_link import ManagerLink
@@ -22,25 +24,33 @@ from nexus.agent.net.choose import choose_network
 from nexus.agent.reporter import Outbox
 from nexus.agent.settings import AgentSettings
 from nexus.agent.storage.images import ImageSource, ImageStore
+from nexus.agent.tls import AgentTls
 from nexus.agent.vmm.cgroup import Cgroups
 from nexus.agent.vmm.choose import choose_vmm
 from nexus.kit.clock import SystemClock
 from nexus.kit.paths import make_private
 
 
+class CaUnreadable(Exception):
+    """The file by which the manager is to be verified cannot be used."""
+
+
 @dataclass(frozen=True)
 class Agent:
-    """A running agent: serve `app`, run `link` (None without a manager)."""
+    """A running agent: serve `app`, run `link` (None without a manager). `tls`: how `app` is to be served at `address`;
+    None on a Unix socket."""
 
     app: Starlette
     machines: Machines
     link: ManagerLink | None
+    address: str
+    tls: AgentTls | None
 
 
 async def build(settings: AgentSettings, stack: AsyncExitStack) -> Agent:
     """Everything is taken up and watched when this returns; `stack` closes it, leaving guests running.
 
-    Raises NoHypervisor, AcceleratorTrouble, NetTrouble, CredentialUnreadable, OSError."""
+    Raises NoHypervisor, AcceleratorTrouble, NetTrouble, CredentialUnreadable, CaUnreadable, OSError."""
     _make_directories(settings)
     clock = SystemClock()
     boot_id = host_boot_id()
@@ -52,7 +62,7 @@ async def build(settings: AgentSettings, stack: AsyncExitStack) -> Agent:
     network = await choose_network(
         wanted=settings.network, restrict=settings.user_net_restrict, default_bridge=settings.bridge
     )
-    http = httpx.AsyncClient(base_url=settings.manager, trust_env=False) if settings.manager else None
+    http = _manager_client(settings)
     if http is not None:
         stack.push_async_callback(http.aclose)
     images = ImageStore(
@@ -74,11 +84,14 @@ async def build(settings: AgentSettings, stack: AsyncExitStack) -> Agent:
     outbox, numbers = Outbox(), NumberLine()
     machines = Machines(host, numbers=numbers, reported=outbox.put)
     facts = host_facts(vmm, network, name=settings.name, disks=settings.run_dir)
+    address = await address_of(settings)
+    known = credentials.load(settings.run_dir / "credential.json")
+    tls = AgentTls(clock=clock, trust=known.trust if known else None) if settings.tcp is not None else None
     link = None
     if http is not None:
         link = ManagerLink(
             http,
-            address=f"unix:{settings.socket}",
+            address=address,
             credential_file=settings.run_dir / "credential.json",
             token=lambda: _join_token(settings),
             facts=facts,
@@ -87,15 +100,32 @@ async def build(settings: AgentSettings, stack: AsyncExitStack) -> Agent:
             numbers=numbers,
             everything=machines.list,
             discard=machines.discard,
+            tls=tls,
         )
         stack.push_async_callback(link.close)
-        if known := credentials.load(settings.run_dir / "credential.json"):
+        if known is not None:
             link.use(known)
     await machines.restore()
     stack.push_async_callback(machines.close)
     metrics = MetricsReader(vmm, network)
     routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics)
-    return Agent(app=make_app(routes, GuestProxy(machines)), machines=machines, link=link)
+    app = make_app(routes, GuestProxy(machines))
+    return Agent(app=app, machines=machines, link=link, address=address, tls=tls)
+
+
+def _manager_client(settings: AgentSettings) -> httpx.AsyncClient | None:
+    """Raises CaUnreadable."""
+    if settings.manager is None:
+        return None
+    if not settings.manager.startswith("https:"):
+        return httpx.AsyncClient(base_url=settings.manager, verify=False, trust_env=False)  # noqa: S501 - no TLS at all
+    try:
+        trusted = ssl.create_default_context(cafile=settings.manager_ca)
+    except (OSError, ssl.SSLError) as unreadable:
+        raise CaUnreadable(
+            f"AGENT_MANAGER_CA: {settings.manager_ca} holds no certificates: {unreadable}"
+        ) from unreadable
+    return httpx.AsyncClient(base_url=settings.manager, verify=trusted, trust_env=False)
 
 
 def _make_directories(settings: AgentSettings) -> None:

@@ -6,6 +6,7 @@ specification promises, such as MANAGER_BIND); in the TOML file it is the field'
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,8 +26,11 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def load(kind: type[S], *, config: Path | None, default_config: Path | None = None) -> S:
-    """Read `kind` from the environment, then from `config` (or `default_config`, if that exists), then its defaults.
+def load(
+    kind: type[S], *, config: Path | None, default_config: Path | None = None, options: Mapping[str, Any] | None = None
+) -> S:
+    """Read `kind` from the command line (`options`, by field name; None: not given), the environment, then `config`
+    (or `default_config`, if that exists), then its defaults.
 
     Raises SettingsError for an unreadable file, an unknown key in it, or a value that does not fit.
     """
@@ -39,6 +43,10 @@ def load(kind: type[S], *, config: Path | None, default_config: Path | None = No
         if field.alias and field.alias in os.environ:
             values[name] = os.environ[field.alias]
             origin[name] = f"environment variable {field.alias}"
+    for name, value in (options or {}).items():
+        if value is not None:
+            values[name] = value
+            origin[name] = "the command line"
     try:
         return kind.model_validate(values)
     except ValidationError as refused:

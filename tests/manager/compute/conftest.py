@@ -10,12 +10,11 @@ from typing import Any, cast
 
 import httpx
 import pytest
-import uvicorn
 from tests.manager.compute.acting import JoinedHost, ok, until
 
 from nexus.agent import wiring as agent_wiring
-from nexus.agent.api.peer import PeerCheckedProtocol
-from nexus.agent.serve import listen
+from nexus.agent.listening import listen
+from nexus.agent.serve import serve_on, server_of
 from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.db import Db
@@ -82,16 +81,8 @@ async def running_host(settings: AgentSettings) -> AsyncGenerator[JoinedHost]:
     async with AsyncExitStack() as stack:
         agent = await agent_wiring.build(settings, stack)
         assert agent.link is not None
-        config = uvicorn.Config(
-            agent.app,  # pyright: ignore[reportArgumentType]
-            http=PeerCheckedProtocol,
-            ws="websockets-sansio",
-            lifespan="off",
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server._serve([listen(settings.socket)]))  # pyright: ignore[reportPrivateUsage]
+        server = server_of(agent)
+        serving = asyncio.create_task(serve_on(listen(settings), server, agent.tls))
         linking = asyncio.create_task(agent.link.run())
         vmm = cast(Any, agent.machines)._host.vmm
         assert isinstance(vmm, FakeVmm)
@@ -99,6 +90,8 @@ async def running_host(settings: AgentSettings) -> AsyncGenerator[JoinedHost]:
             yield JoinedHost(agent.machines, vmm, settings.socket)
         finally:
             server.should_exit = True
+            if not server.started:
+                serving.cancel()
             linking.cancel()
             await asyncio.gather(serving, linking, return_exceptions=True)
 

@@ -1,10 +1,12 @@
-"""Who may speak to the agent: processes of its own uid, or root. Checked per connection, by the kernel's word."""
+"""Who may speak to the agent, checked per connection: on the Unix socket processes of its own uid or root, by the
+kernel's word; on TCP managers, by their certificates."""
 
 import asyncio
 import os
 import socket
 import struct
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -24,13 +26,16 @@ def is_trusted(uid: int) -> bool:
     return uid in (0, os.geteuid())
 
 
-class PeerCheckedProtocol(HttpToolsProtocol):
-    """Closes a connection before its first byte is read, when it is somebody else's."""
+class CheckedProtocol(HttpToolsProtocol):
+    """Closes a connection before its first byte is read, when it is a stranger's."""
+
+    def stranger(self, transport: asyncio.Transport) -> dict[str, object] | None:
+        """What to log of whoever has no business here; None for those who have."""
+        raise NotImplementedError
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        uid = peer_uid(cast(socket.socket, transport.get_extra_info("socket")))
-        if not is_trusted(uid):
-            _log.warning("stranger_refused", uid=uid)
+        if stranger := self.stranger(transport):
+            _log.warning("stranger_refused", **stranger)
             transport.abort()
             return
         super().connection_made(transport)
@@ -38,3 +43,23 @@ class PeerCheckedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.transport is not None:  # pyright: ignore[reportUnnecessaryComparison]
             super().connection_lost(exc)
+
+
+class PeerCheckedProtocol(CheckedProtocol):
+    """For the Unix socket."""
+
+    def stranger(self, transport: asyncio.Transport) -> dict[str, object] | None:
+        uid = peer_uid(cast(socket.socket, transport.get_extra_info("socket")))
+        return None if is_trusted(uid) else {"uid": uid}
+
+
+def manager_checked(is_manager: Callable[[Mapping[str, Any] | None], bool]) -> type[CheckedProtocol]:
+    """For TCP, where OpenSSL has verified the peer's certificate already: `is_manager` judges its role."""
+
+    class ManagerCheckedProtocol(CheckedProtocol):
+        def stranger(self, transport: asyncio.Transport) -> dict[str, object] | None:
+            if is_manager(transport.get_extra_info("peercert")):
+                return None
+            return {"peer": str(transport.get_extra_info("peername"))}
+
+    return ManagerCheckedProtocol
