@@ -12,16 +12,14 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_rout
 
 from nexus.kit.asgi import (
     BodyLimitMiddleware,
-    BodyTooLarge,
     RequestIdMiddleware,
     SecurityHeadersMiddleware,
     UnexpectedErrorMiddleware,
 )
-from nexus.kit.http import Unavailable, handle_problems, problems
-from nexus.kit.problems import InvalidField, Malformed
+from nexus.kit.http import handle_problems, problems
 from nexus.kit.wellformed import WellFormedMiddleware
 from nexus.manager.access.rules import rules_of
-from nexus.manager.description import Described, complete
+from nexus.manager.description import EVERYWHERE, Described, complete
 from nexus.manager.idempotency.middleware import IdempotencyMiddleware
 
 MOST_BODY_BYTES = 1024 * 1024
@@ -62,7 +60,7 @@ def create_app(routers: list[APIRouter]) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,  # a redirect is no answer to an API's client, and sends a body twice
         generate_unique_id_function=operation_id,
-        responses=problems(Malformed, InvalidField, BodyTooLarge, Unavailable),
+        responses=problems(*EVERYWHERE),
     )
     for router in routers:
         app.include_router(router)

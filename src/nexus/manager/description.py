@@ -8,11 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nexus.kit.http import UnsupportedMediaType, problems
-from nexus.kit.problems import NotAllowed, NotSignedIn, Problem
+from nexus.kit.asgi import BodyTooLarge
+from nexus.kit.http import Unavailable, UnsupportedMediaType, problems
+from nexus.kit.paging import BadCursor
+from nexus.kit.problems import InvalidField, Malformed, NotAllowed, NotSignedIn, Problem
 from nexus.manager.access.rules import COOKIE, ForeignOrigin
 from nexus.manager.idempotency.middleware import AnswerUnknown, KeyReused
 
+EVERYWHERE: tuple[type[Problem], ...] = (Malformed, InvalidField, BodyTooLarge, Unavailable)
+"""What any route may answer."""
 _SESSION, _BROWSER, _HOST = "session", "browser", "host"
 _SCHEMES = {
     _SESSION: {"type": "http", "scheme": "bearer", "description": "The token of `POST /v1/auth/login`"},
@@ -55,7 +59,9 @@ def complete(schema: dict[str, Any], routes: Iterable[Described]) -> None:
 
 def _complete(operation: dict[str, Any], route: Described) -> None:
     operation["security"] = _SECURITY.get(route.rule, _SIGNED_IN)
-    _add(operation, _refusals(route.rule, is_change=route.method != "GET"))
+    _add(operation, [*EVERYWHERE, *_refusals(route.rule, is_change=route.method != "GET")])
+    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
+        _add(operation, [BadCursor])
     if "requestBody" in operation:
         _add(operation, [UnsupportedMediaType])
     if route.method == "POST" and route.rule in ("viewer", "operator", "admin"):

@@ -5,6 +5,8 @@ from pydantic import ValidationError
 from nexus.kit.problems import AgentTrouble, NotFound, Problem, WrongState
 from nexus.protocol.trouble import Gone, Refused, Retryable, Trouble, TroubleBody
 
+PASSED_ON: tuple[type[Problem], ...] = (NotFound, WrongState, AgentTrouble)
+"""What `as_problem` may make of an agent's answer, for the description of routes that pass on to one."""
 _REFUSED = (400, 409, 422)
 
 

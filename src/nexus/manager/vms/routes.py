@@ -9,11 +9,13 @@ from pydantic import Field
 
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
-from nexus.kit.problems import AgentTrouble
 from nexus.manager.access import Operator, Viewer
+from nexus.manager.agents.troubles import PASSED_ON
 from nexus.manager.hosts.errors import NoRoom
 from nexus.manager.images.errors import ImageNotFound, NoDefaultImage
+from nexus.manager.networks.errors import NoAddressLeft
 from nexus.manager.operations import Created, Done, Operations, Wait
+from nexus.manager.operations.errors import Superseded
 from nexus.manager.ssh_keys.errors import PublicKeyRefused, SshKeyNotFound
 from nexus.manager.vms import commands
 from nexus.manager.vms.commands import ExecBody, ExecResult
@@ -45,7 +47,9 @@ Service = Annotated[Vms, provided(Vms)]
 Creation = Annotated[VmCreation, provided(VmCreation)]
 GuestService = Annotated[Guests, provided(Guests)]
 Promises = Annotated[Operations, provided(Operations)]
-_VERB_PROBLEMS = problems(VmNotFound, VmStateConflict, VmFaulted, VmOverdue)
+_WAITED = (VmFaulted, VmOverdue, Superseded)
+"""How an operation may end for who waits for it."""
+_VERB_PROBLEMS = problems(VmNotFound, VmStateConflict, *_WAITED)
 
 
 class MetricsItem(Message):
@@ -73,7 +77,7 @@ async def list_vms(
     "",
     responses=problems(
         *(VmNameTaken, PublicKeyRefused, SshKeyNotFound, ImageNotFound, NoDefaultImage, DiskTooSmall),
-        *(NoRoom, VmFaulted),
+        *(NoRoom, NoAddressLeft, *_WAITED),
     ),
 )
 async def create_vm(
@@ -99,7 +103,7 @@ async def edit_vm(vm_id: UUID, changes: PatchVm, actor: Operator, vms: Service) 
     return Done()
 
 
-@router.delete("/{vm_id}", responses=problems(VmNotFound, VmOverdue))
+@router.delete("/{vm_id}", responses=problems(VmNotFound, *_WAITED))
 async def delete_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
     """Remove a VM and its disks, in whatever state it is. Again while that is under way: the same operation."""
     return await operations.done(await vms.delete(actor, vm_id), wait=wait)
@@ -143,7 +147,7 @@ async def reboot_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Prom
     return await operations.done(await vms.reboot(actor, vm_id), wait=wait)
 
 
-@router.post("/{vm_id}/ctrl-alt-del", responses={**_VERB_PROBLEMS, **problems(AgentTrouble)})
+@router.post("/{vm_id}/ctrl-alt-del", responses=problems(VmNotFound, VmStateConflict, *PASSED_ON))
 async def ctrl_alt_del_vm(vm_id: UUID, actor: Operator, guests: GuestService) -> Done:
     """Press Ctrl+Alt+Del; what comes of it is the guest's decision."""
     await guests.send_ctrl_alt_del(actor, vm_id)
@@ -156,13 +160,13 @@ async def get_shell(vm_id: UUID, actor: Operator, vms: Service) -> ShellItem:
     return ShellItem(item=await vms.credentials(actor, vm_id))
 
 
-@router.post("/{vm_id}/exec", responses=problems(VmNotFound, VmStateConflict, AgentTrouble))
+@router.post("/{vm_id}/exec", responses=problems(VmNotFound, VmStateConflict, *PASSED_ON))
 async def exec_vm(vm_id: UUID, body: ExecBody, actor: Operator, guests: GuestService) -> ExecResult:
     """Run a command in the guest and answer when it has ended. For longer ones, and to talk to it, use exec/ws."""
     return await commands.run(guests, actor, vm_id, body)
 
 
-@router.get("/{vm_id}/metrics", responses=problems(VmNotFound, VmStateConflict, AgentTrouble))
+@router.get("/{vm_id}/metrics", responses=problems(VmNotFound, VmStateConflict, *PASSED_ON))
 async def get_metrics(vm_id: UUID, actor: Viewer, guests: GuestService) -> MetricsItem:
     """One sample, taken now; metrics/ws has one a second."""
     return MetricsItem(item=await guests.metrics(actor, vm_id))
@@ -172,7 +176,7 @@ async def get_metrics(vm_id: UUID, actor: Viewer, guests: GuestService) -> Metri
     "/{vm_id}/console",
     response_class=Response,
     responses={
-        **problems(VmNotFound, AgentTrouble),
+        **problems(VmNotFound, *PASSED_ON),
         200: {
             "description": "`Nexus-Offset`: where this begins; `Nexus-Size`: how long the whole log is",
             "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
