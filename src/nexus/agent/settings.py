@@ -5,13 +5,13 @@ Wrong combinations are refused here, before anything is touched, with the key's 
 
 import os
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from nexus.kit.loopback import is_loopback_url
 from nexus.kit.paths import data_dir, runtime_dir
 from nexus.kit.settings import Settings
 
@@ -27,15 +27,6 @@ def split_place(place: str) -> tuple[str, int]:
     if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError("must be unix:/path or host:port, such as 0.0.0.0:18081 or [::]:18081")
     return match[1].strip("[]"), int(match[2])
-
-
-def is_this_machine(url: str) -> bool:
-    """Whether a URL leads nowhere but to this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class AgentSettings(Settings):
@@ -156,7 +147,7 @@ class AgentSettings(Settings):
             return None
         if not given.startswith(("http://", "https://")) or not urlsplit(given).hostname:
             raise ValueError("must be a URL such as http://127.0.0.1:18080")
-        if given.startswith("http:") and not is_this_machine(given) and not info.data.get("allow_plain_http"):
+        if given.startswith("http:") and not is_loopback_url(given) and not info.data.get("allow_plain_http"):
             raise ValueError(
                 "is on another machine and must be https:// (MANAGER_TLS_CERT there): over plain HTTP whoever is on "
                 "the network between can take this host over. AGENT_ALLOW_PLAIN_HTTP=1 if that network is yours alone"
@@ -168,7 +159,7 @@ class AgentSettings(Settings):
         """Host and port to listen on; None for a Unix socket."""
         if self.bind is not None:
             return None if self.bind.startswith("unix:") else split_place(self.bind)
-        return None if self.manager is None or is_this_machine(self.manager) else DEFAULT_TCP
+        return None if self.manager is None or is_loopback_url(self.manager) else DEFAULT_TCP
 
     @property
     def socket(self) -> Path:

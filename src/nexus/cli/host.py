@@ -1,7 +1,7 @@
 """`nexus host`: the machines that VMs run on."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +9,11 @@ import typer
 from nexus.cli import human
 from nexus.cli.command import command, new_app
 from nexus.cli.completing import host_names
+from nexus.cli.deleting import YesOption, delete_each, require_consent
 from nexus.cli.invocation import Cli
 from nexus.cli.naming import the
-from nexus.cli.output import Column
+from nexus.cli.output import Column, Format, write
+from nexus.kit.loopback import is_loopback_url
 
 if TYPE_CHECKING:
     from nexus.client.models import Host
@@ -71,6 +73,49 @@ def show_host(
     host: Annotated[str, typer.Argument(metavar="HOST", help="Name or id of a host.", autocompletion=host_names)],
 ) -> None:
     """Show what a host is, why it uses the hypervisor it does, and how full it is."""
+    cli.show(cli.client.hosts.get(_the_host(cli, host).id), _details(datetime.now(UTC)))
+
+
+@command(app, "join-token", examples=("nexus host join-token", "nexus host join-token --hours 24 -o json"))
+def make_join_token(
+    cli: Cli,
+    *,
+    hours: Annotated[int, typer.Option("--hours", metavar="N", min=1, max=168, help="How long it can be used.")] = 1,
+) -> None:
+    """Make a token with which one host can join, once, and print the command to run on that host."""
+    made = cli.client.hosts.create_join_token(expires_in_s=hours * 3600)
+    joining = f"nexus agent --join {made.url} --token {made.token}"
+    if cli.format is not Format.TABLE:
+        cli.result({**made.model_dump(mode="json"), "command": joining})
+        return
+    cli.say(f"On the new host, within {human.span(made.expires_at - datetime.now(UTC) + timedelta(seconds=30))}:")
+    write(f"{joining}\n")
+    for line in _advice(made.url):
+        cli.say(line)
+
+
+@command(app, "delete", examples=("nexus host delete lab-2", "nexus host delete --yes lab-2"))
+def delete_hosts(
+    cli: Cli,
+    host: Annotated[list[str], typer.Argument(metavar="HOST", help="Names or ids.", autocompletion=host_names)],
+    *,
+    yes: YesOption = False,
+) -> None:
+    """Remove hosts that no VM is on. What they joined with opens nothing any more; stop their agents too."""
+    targets = [_the_host(cli, one) for one in host]
+    require_consent(cli, targets, yes=yes)
+    delete_each(cli, targets, cli.client.hosts.delete)
+
+
+def _the_host(cli: Cli, named: str) -> "Host":
     hosts = cli.client.hosts
-    found = the("host", host, get=hosts.get, named=lambda _name: hosts.list(), everything=hosts.list)
-    cli.show(hosts.get(found.id), _details(datetime.now(UTC)))
+    return the("host", named, get=hosts.get, named=lambda _name: hosts.list(), everything=hosts.list)
+
+
+def _advice(url: str) -> list[str]:
+    """What may keep a host from joining there."""
+    if is_loopback_url(url):
+        return ["This manager listens for this machine only; to have others join, see 'A second host' in the README."]
+    if url.startswith("https:"):
+        return ["If its certificate is of a private authority or self-signed, copy that there and add: --ca FILE"]
+    return ["This manager speaks plain HTTP, so hosts will refuse: see 'A second host' in the README."]

@@ -9,6 +9,7 @@ from nexus.client.models import (
     Created,
     Host,
     Image,
+    JoinToken,
     Login,
     Operation,
     User,
@@ -109,6 +110,15 @@ class Hosts:
 
     def get(self, host_id: UUID) -> Host:
         return self._http.item(Host, f"/v1/hosts/{segment(host_id)}")
+
+    def create_join_token(self, *, expires_in_s: int) -> JoinToken:
+        """A token with which one host can join. It is in the answer and nowhere else, so the request bears no key under
+        which the answer would be kept."""
+        body = {"expires_in_s": expires_in_s}
+        return self._http.model(JoinToken, "POST", "/v1/hosts/join-tokens", body=body)
+
+    def delete(self, host_id: UUID) -> Accepted:
+        return self._http.model(Accepted, "DELETE", f"/v1/hosts/{segment(host_id)}")
 
 
 class Operations:

@@ -118,6 +118,15 @@ class SshKey(Answer):
     updated_at: datetime
 
 
+class JoinToken(Answer):
+    """Lets one host join, once; `url` is where that host reaches the manager, as far as the manager knows."""
+
+    id: UUID
+    token: str
+    expires_at: datetime
+    url: str
+
+
 class Amounts(Answer):
     vcpus: int
     memory_mib: int

@@ -23,6 +23,8 @@ from nexus.local.postgres import Postgres
 DEFAULT_BIND = "127.0.0.1:18080"
 _MANAGER_KEYS = {
     "MANAGER_BIND": "bind",
+    "MANAGER_LOCAL_BIND": "local_bind",
+    "MANAGER_TLS_CERT": "tls_cert",
     "DATABASE_URL": "database_url",
     "MANAGER_IMAGE_ROOT": "image_root",
     "MANAGER_SECRET_KEY_FILE": "secret_key_file",
@@ -87,6 +89,14 @@ def split_bind(bind: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def local_bind(given: Given, bind: str) -> str | None:
+    """Where a manager that serves https, under a name that is not this machine's to check, is reached from here: a port
+    of its own, without encryption, on loopback. None for one that serves plain http."""
+    if given.find("MANAGER_TLS_CERT") is None:
+        return None
+    return given.find("MANAGER_LOCAL_BIND") or f"127.0.0.1:{split_bind(bind)[1] + 2}"
+
+
 def base_url(bind: str) -> str:
     """Where this machine reaches a manager bound there: one bound to every address is asked over loopback."""
     host, port = split_bind(bind)
@@ -114,10 +124,13 @@ def database(place: Place, postgres: Postgres) -> Program:
     )
 
 
-def manager(place: Place, given: Given, *, database_url: str, bind: str) -> Program:
+def manager(place: Place, given: Given, *, database_url: str, bind: str, url: str) -> Program:
+    """`url`: where it is reached from this machine."""
+    local = local_bind(given, bind)
     defaults = {
         "DATABASE_URL": database_url,
         "MANAGER_BIND": bind,
+        **({"MANAGER_LOCAL_BIND": local} if local else {}),
         "MANAGER_IMAGE_ROOT": str(place.images),
         "MANAGER_SECRET_KEY_FILE": str(place.data / "secret.key"),
         "MANAGER_LOCAL_JOIN_TOKEN_FILE": str(place.join_token),
@@ -127,22 +140,29 @@ def manager(place: Place, given: Given, *, database_url: str, bind: str) -> Prog
         command=[sys.executable, "-m", "nexus.manager", *given.arguments()],
         log=place.logs / "manager.log",
         pid_file=place.child_pid("manager"),
-        is_ready=_answers(f"{base_url(bind)}/health/startup"),
+        is_ready=_answers(f"{url}/health/startup"),
         env=given.environment(defaults) | {"NEXUS_DATA_DIR": str(place.data)},
         cwd=place.data,
     )
 
 
-def agent(place: Place, given: Given, *, bind: str, image_root: Path) -> Program:
+def agent(place: Place, given: Given, *, url: str, image_root: Path) -> Program:
+    """`url`: where the manager is. Raises CannotStart for an agent on TCP: it would be no part of this."""
     defaults = {
-        "MANAGER_BASE": base_url(bind),
+        "MANAGER_BASE": url,
         "AGENT_BIND": f"unix:{place.agent_socket}",
         "FC_RUN_DIR": str(place.agent_data),
         "AGENT_RUNTIME_DIR": str(place.runtime),
         "AGENT_IMAGE_SEED": str(image_root),
         "AGENT_JOIN_TOKEN_FILE": str(place.join_token),
     }
-    socket = Path((given.find("AGENT_BIND") or defaults["AGENT_BIND"]).removeprefix("unix:"))
+    agent_bind = given.find("AGENT_BIND") or defaults["AGENT_BIND"]
+    if not agent_bind.startswith("unix:/"):
+        raise CannotStart(
+            f"AGENT_BIND is {agent_bind!r}, but the agent beside a manager is on a Unix socket (unix:/path). "
+            "For a host of another manager run: nexus agent --join URL --token TOKEN"
+        )
+    socket = Path(agent_bind.removeprefix("unix:"))
     return Program(
         stopping=leftovers.AGENT,
         command=[sys.executable, "-m", "nexus.agent", *given.arguments()],

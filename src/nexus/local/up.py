@@ -88,11 +88,14 @@ class Supervisor:
         self._image_root = Path(self._manager.find("MANAGER_IMAGE_ROOT") or where.images)
         self._children: list[Child] = []
         self._next = "./nexus vm create web-1"
-        self.url = programs.base_url(self._bind)
+        self._local_bind = programs.local_bind(self._manager, self._bind)
+        self.url = programs.base_url(self._local_bind or self._bind)
 
     async def work(self) -> None:
         """Start, announce, and go on for ever. Raises CannotStart."""
         port.require_free(self._bind)
+        if self._local_bind is not None:
+            port.require_free(self._local_bind)
         images = firstrun.start_build(self._image_root, cache=self._place.cache, console=self._console)
         try:
             manager, minted = await self._start_processes()
@@ -120,8 +123,8 @@ class Supervisor:
             embedded = await self._prepare_database()
             await self._start(programs.database(self._place, embedded)).wait_ready()
             database_url = embedded.url()
-        manager = programs.manager(self._place, self._manager, database_url=database_url, bind=self._bind)
-        agent = programs.agent(self._place, self._agent, bind=self._bind, image_root=self._image_root)
+        manager = programs.manager(self._place, self._manager, database_url=database_url, bind=self._bind, url=self.url)
+        agent = programs.agent(self._place, self._agent, url=self.url, image_root=self._image_root)
         manager_child, agent_child = self._start(manager), self._start(agent)
         await manager_child.wait_ready()
         minted = await self._sign_in(manager)  # while the agent starts
@@ -178,7 +181,7 @@ class Supervisor:
         self._say(f"""
 Nexus is ready.
 
-  URL     {self.url}
+  URL     {self.url}{f" (from elsewhere: https, port {self._bind.rpartition(':')[2]})" if self._local_bind else ""}
   Login   {login}; this checkout's CLI is signed in
   Data    {self._place.data}
   Stop    Ctrl-C here, or `make down`; guests keep running

@@ -14,14 +14,14 @@ from nexus.kit.seal import SealError
 from nexus.kit.settings import SettingsError, load
 from nexus.manager import accounts
 from nexus.manager.migrate import MigrationError, migrate
-from nexus.manager.serve import PortTaken, serve
+from nexus.manager.serve import PortTaken, TlsUnusable, serve
 from nexus.manager.settings import DEFAULT_CONFIG, ManagerSettings
 from nexus.manager.users.service import DefaultPassword
 from nexus.manager.wiring import describe
 
 CONFIGURATION_ERROR = 78
 """EX_CONFIG of sysexits.h: starting again will not help."""
-_EXPECTED = (MigrationError, DefaultPassword, PortTaken, SealError, accounts.AccountError)
+_EXPECTED = (MigrationError, DefaultPassword, PortTaken, TlsUnusable, SealError, accounts.AccountError)
 
 
 def main() -> int:

@@ -37,9 +37,7 @@ def build(platform: Platform) -> Built:
         vcpus=settings.cpu_overcommit, memory=settings.memory_overcommit, disk=settings.disk_overcommit
     )
     hosts = Hosts(db, machines, overcommit=overcommit)
-    joining = HostJoining(
-        db, platform.access, authority, clock=platform.clock, local_token_file=settings.local_join_token_file
-    )
+    joining = HostJoining(db, platform.access, authority, clock=platform.clock, settings=settings)
     sampler = Sampler(is_disabled=settings.metrics_disabled)
 
     async def close() -> None:

@@ -1,15 +1,16 @@
 """The manager's settings: environment over `nexus-manager.toml` over default (see kit.settings)."""
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 
 from nexus.kit import paths
+from nexus.kit.loopback import is_loopback
 from nexus.kit.settings import Settings
 
 DEFAULT_CONFIG = Path("nexus-manager.toml")
+Bind = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")]
 
 
 def _in_data_dir(name: str) -> Path:
@@ -20,8 +21,26 @@ class ManagerSettings(Settings):
     """What one manager process is told. Several may run against one database with the same settings."""
 
     database_url: SecretStr = Field(alias="DATABASE_URL", description="postgresql://… of the database")
-    bind: Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")] = Field(
+    bind: Bind = Field(
         default="127.0.0.1:18080", alias="MANAGER_BIND", description="host:port to listen on; [::1]:port for IPv6"
+    )
+    tls_cert: Path | None = Field(
+        default=None,
+        alias="MANAGER_TLS_CERT",
+        description="Certificate (PEM, with its chain) to serve https with; none: plain http. Read at the start only",
+    )
+    tls_key: Path | None = Field(
+        default=None, validate_default=True, alias="MANAGER_TLS_KEY", description="The key of that certificate (PEM)"
+    )
+    local_bind: Bind | None = Field(
+        default=None,
+        alias="MANAGER_LOCAL_BIND",
+        description="host:port on loopback to serve plain http on as well, for programs of this machine",
+    )
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")] | None = Field(
+        default=None,
+        alias="MANAGER_PUBLIC_URL",
+        description="Where hosts reach this manager, to join one; default: by its certificate and port",
     )
     image_root: Path = Field(
         default_factory=lambda: _in_data_dir("images"),
@@ -70,12 +89,26 @@ class ManagerSettings(Settings):
         default="info", alias="MANAGER_LOG_LEVEL", description="debug, info, warning or error"
     )
 
-    @field_validator("bind")
+    @field_validator("bind", "local_bind")
     @classmethod
-    def _port_exists(cls, bind: str) -> str:
-        if not 1 <= int(bind.rpartition(":")[2]) <= 65535:
+    def _port_exists(cls, bind: str | None) -> str | None:
+        if bind is not None and not 1 <= split_bind(bind)[1] <= 65535:
             raise ValueError("the port must be between 1 and 65535")
         return bind
+
+    @field_validator("local_bind")
+    @classmethod
+    def _is_local(cls, bind: str | None) -> str | None:
+        if bind is not None and not is_loopback(split_bind(bind)[0]):
+            raise ValueError("must be on loopback, such as 127.0.0.1:18082: it is served without encryption")
+        return bind
+
+    @field_validator("tls_key")
+    @classmethod
+    def _comes_with_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if (key is None) != (info.data.get("tls_cert") is None):
+            raise ValueError("a certificate and its key (MANAGER_TLS_CERT, MANAGER_TLS_KEY) go together")
+        return key
 
     @field_validator("database_url")
     @classmethod
@@ -87,16 +120,19 @@ class ManagerSettings(Settings):
     @property
     def host(self) -> str:
         """The host part of `bind`, without the brackets of an IPv6 address."""
-        return self.bind.rpartition(":")[0].strip("[]")
+        return split_bind(self.bind)[0]
 
     @property
     def port(self) -> int:
-        return int(self.bind.rpartition(":")[2])
+        return split_bind(self.bind)[1]
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the manager."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
+
+
+def split_bind(bind: str) -> tuple[str, int]:
+    """Host, without the brackets of IPv6, and port."""
+    host, _, port = bind.rpartition(":")
+    return host.strip("[]"), int(port)

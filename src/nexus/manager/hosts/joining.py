@@ -7,7 +7,6 @@ new joining number, one that is removed has neither, and what it held before ope
 import asyncio
 import hmac
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 from nexus.kit.clock import Clock
@@ -22,8 +21,10 @@ from nexus.manager.authority.certificates import UnusableRequest
 from nexus.manager.authority.service import Authority
 from nexus.manager.hosts import repository
 from nexus.manager.hosts.errors import HostInUse, HostNameTaken, HostNotFound, JoinTokenInvalid
+from nexus.manager.hosts.reached import public_url
 from nexus.manager.hosts.repository import Joined
 from nexus.manager.hosts.schemas import JoinTokenBody
+from nexus.manager.settings import ManagerSettings
 from nexus.manager.subjects import Subject
 from nexus.protocol.hosts import CertificateRequest, HostIdentity, Registered, RegisterRequest
 
@@ -34,13 +35,13 @@ _LOCAL = "unix:"
 
 class HostJoining:
     def __init__(
-        self, db: Db, access: Access, authority: Authority, *, clock: Clock, local_token_file: Path | None
+        self, db: Db, access: Access, authority: Authority, *, clock: Clock, settings: ManagerSettings
     ) -> None:
         self._db = db
         self._access = access
         self._authority = authority
         self._clock = clock
-        self._local_token_file = local_token_file
+        self._settings = settings
 
     async def make_join_token(self, actor: Actor, *, life: timedelta) -> JoinTokenBody:
         """A token that lets one host register. It is in the answer and nowhere else."""
@@ -48,7 +49,8 @@ class HostJoining:
         async with self._db.transaction() as tx:
             token_id = await repository.add_join_token(tx, digest(token), created_by=actor.user_id, life=life)
             await audit.write(tx, actor, verb="create", subject=Subject("join_token", token_id))
-        return JoinTokenBody(id=token_id, token=token, expires_at=self._clock.now() + life)
+        url = await asyncio.to_thread(public_url, self._settings)
+        return JoinTokenBody(id=token_id, token=token, expires_at=self._clock.now() + life, url=url)
 
     async def register(self, request: RegisterRequest) -> Registered:
         """Let a host in. One that comes again under its name with a new token gets a new credential (and certificate)
@@ -124,8 +126,9 @@ class HostJoining:
 
     def _is_local_token(self, token: str) -> bool:
         """Whether this is the token that this machine's own agent finds in a file; good as long as that is there."""
+        path = self._settings.local_join_token_file
         try:
-            kept = self._local_token_file.read_text().strip() if self._local_token_file else ""
+            kept = path.read_text().strip() if path else ""
         except OSError:
             return False
         return len(kept) >= _SHORTEST_LOCAL_TOKEN and hmac.compare_digest(kept.encode(), token.encode())

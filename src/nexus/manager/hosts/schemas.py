@@ -61,3 +61,4 @@ class JoinTokenBody(BaseModel):
     id: UUID = Field(description="The token's id")
     token: str = Field(description="Lets one host join; shown once. Give it to 'nexus agent --join'")
     expires_at: datetime = Field(description="It opens nothing after this")
+    url: str = Field(description="Where hosts reach this manager, as far as it knows (MANAGER_PUBLIC_URL)")
