@@ -1,6 +1,6 @@
 # Thin on purpose: what happens is in tools/ and in the product itself. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help up down build build-dev dev test check fmt bench clean lock
+.PHONY: help up down build build-dev dev test soak check fmt bench clean lock
 
 export PYTHONPATH := tools
 PYTHON := .venv/bin/python
@@ -26,6 +26,9 @@ dev: build ## like up, with debug logs
 
 test: build-dev ## Go and Python tests, with real guests (pytest options in ARGS)
 	@$(PYTHON) tools/test.py $(ARGS)
+
+soak: build-dev ## ask the whole API for what its description has not, for long
+	@NEXUS_TEST_EXAMPLES=500 $(PYTHON) -m pytest tests/manager/hostile/test_description.py --timeout 7200
 
 check: build-dev ## formats, lint, types, import rules, Go vet, generated files
 	@$(PYTHON) tools/check.py check
