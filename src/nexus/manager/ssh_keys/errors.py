@@ -18,7 +18,7 @@ class SshKeyNameTaken(NameTaken):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"Cannot call an SSH key {name}: another one of yours has that name.",
+            f"Cannot call an SSH key {name}: its owner has another one of that name.",
             suggestion="Choose another name, or delete that key.",
         )
 
