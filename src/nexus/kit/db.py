@@ -173,10 +173,11 @@ class Db:
             raise DatabaseUnavailable(str(refused) or type(refused).__name__) from refused
         try:
             yield connection
-        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as broken:
-            # a server that went away in between is noticed as a closed connection, or as one in an impossible state
-            if isinstance(broken, asyncpg.InternalClientError):
-                connection.terminate()
+        # a server that went away in between is noticed as a connection in an impossible state, or as a closed one
+        except asyncpg.InternalClientError as broken:
+            connection.terminate()  # which gives it back to the pool: it cannot be asked anything after that
+            raise DatabaseUnavailable(str(broken)) from broken
+        except asyncpg.InterfaceError as broken:
             if connection.is_closed():
                 raise DatabaseUnavailable(str(broken)) from broken
             raise
