@@ -17,16 +17,19 @@ from nexus.agent.api.routes import Routes
 from nexus.agent.machines.registry import StaleGeneration
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit import log
-from nexus.kit.asgi import RequestIdMiddleware
+from nexus.kit.asgi import BodyLimitMiddleware, RequestIdMiddleware
+from nexus.kit.problems import Problem
 from nexus.protocol.trouble import Gone, Refused, Trouble, TroubleBody
 
 _log = log.get("nexus.agent.api")
 
+MOST_BODY_BYTES = 4 << 20
+"""The longest is a command's words for a guest, of which a manager takes one MiB."""
 _MACHINE = "/v1/machines/{machine:uuid}"
 
 
 def make_app(routes: Routes, guests: GuestProxy) -> Starlette:
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/host", routes.host),
             Route("/v1/machines", routes.machines),
@@ -40,9 +43,10 @@ def make_app(routes: Routes, guests: GuestProxy) -> Starlette:
             WebSocketRoute(f"{_MACHINE}/guest/sessions/{{session}}/stream", guests.stream),
             Route(f"{_MACHINE}/guest/{{path:path}}", guests.forward, methods=["GET", "PUT", "POST", "DELETE", "PATCH"]),
         ],
-        middleware=[Middleware(RequestIdMiddleware)],
+        middleware=[Middleware(RequestIdMiddleware), Middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES)],
         exception_handlers={
             ValidationError: _on_invalid,
+            Problem: _on_problem,
             Trouble: _on_trouble,
             VmmTrouble: _on_vmm_trouble,
             OSError: _on_os_error,
@@ -50,6 +54,8 @@ def make_app(routes: Routes, guests: GuestProxy) -> Starlette:
             Exception: _on_bug,
         },
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _answer(status: int, error: str, code: str) -> JSONResponse:
@@ -60,6 +66,12 @@ async def _on_invalid(_request: Request, refused: Exception) -> Response:
     assert isinstance(refused, ValidationError)
     first = refused.errors(include_url=False, include_input=False)[0]
     return _answer(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", "invalid")
+
+
+async def _on_problem(_request: Request, problem: Exception) -> Response:
+    """What kit refuses about a body, in this interface's shape."""
+    assert isinstance(problem, Problem)
+    return _answer(problem.status, problem.error, problem.code)
 
 
 async def _on_trouble(_request: Request, trouble: Exception) -> Response:

@@ -7,12 +7,14 @@ on, come again with an offset.
 
 import asyncio
 import contextlib
+from urllib.parse import quote
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from nexus.agent.api.routes import byte_offset
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.guest.session import SessionStream
 from nexus.agent.machines.guest_link import LOST_PATIENCE_S
@@ -35,7 +37,7 @@ class GuestProxy:
 
     async def forward(self, request: Request) -> Response:
         """The guest's own answer, whatever its status. Raises Gone, Retryable."""
-        path = f"/v1/{request.path_params['path']}"
+        path = _below_v1(request.path_params["path"])
         query = f"?{request.url.query}" if request.url.query else ""
         headers = {name: request.headers[name] for name in ("content-type",) if name in request.headers}
         async with await self._client(request.path_params["machine"]) as guest:
@@ -50,14 +52,12 @@ class GuestProxy:
         return Response(answer.content, status_code=answer.status_code, headers=kept)
 
     async def stream(self, socket: WebSocket) -> None:
-        offset = socket.query_params.get("offset", "0")
         log.bind(machine_id=str(socket.path_params["machine"]))
         try:
-            if not offset.isdecimal():
-                raise Refused("offset must be a number of bytes")
+            offset = byte_offset(socket)
             async with (
                 await self._client(socket.path_params["machine"]) as guest,
-                guest.stream(socket.path_params["session"], offset=int(offset)) as session,
+                guest.stream(socket.path_params["session"], offset=offset) as session,
             ):
                 await socket.accept(headers=[(b"nexus-offset", str(session.offset).encode())])
                 await _relay(socket, session)
@@ -72,6 +72,13 @@ class GuestProxy:
         if not found.link.is_ready and not (is_expected and await found.link.wait_ready(LOST_PATIENCE_S)):
             raise Retryable("the guest's agent is not there")
         return found.link.client()
+
+
+def _below_v1(path: str) -> str:
+    """The guest's own address for it. Raises Gone for one that would lead out of the interface on the way."""
+    if any(segment in ("", ".", "..") for segment in path.split("/")):
+        raise Gone("the guest's agent has nothing there")
+    return f"/v1/{quote(path)}"
 
 
 async def _relay(socket: WebSocket, session: SessionStream) -> None:

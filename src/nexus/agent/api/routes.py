@@ -1,9 +1,10 @@
 """Everything but the guests: the host, its machines, their power, metrics and console."""
 
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from nexus.agent.api.metrics import MetricsReader
@@ -11,11 +12,13 @@ from nexus.agent.machines.registry import Machines
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.port import CtrlAltDel, Vmm
 from nexus.kit import log
+from nexus.kit.wellformed import parse_json
 from nexus.protocol.base import Message
 from nexus.protocol.hosts import HostFacts
 from nexus.protocol.machines import MachineSpec, PowerWish
 from nexus.protocol.trouble import Refused
 
+_OFFSET = re.compile("[0-9]{1,18}")
 CONSOLE_LIMIT_BYTES = 256 * 1024
 
 
@@ -36,13 +39,13 @@ class Routes:
         return _json(self._machines.seen(machine_id(request)))
 
     async def define(self, request: Request) -> Response:
-        spec = MachineSpec.model_validate_json(await request.body())
+        spec = MachineSpec.model_validate_json(await _json_body(request))
         if spec.id != machine_id(request):
             raise Refused("the definition is another machine's")
         return _json(await self._machines.define(spec))
 
     async def power(self, request: Request) -> Response:
-        wish = PowerWish.model_validate_json(await request.body())
+        wish = PowerWish.model_validate_json(await _json_body(request))
         return _json(await self._machines.wish(machine_id(request), wish))
 
     async def discard(self, request: Request) -> Response:
@@ -62,10 +65,8 @@ class Routes:
     async def console(self, request: Request) -> Response:
         """From byte `offset`, or from the oldest kept; at most 256 KiB, so ask again from where it ended."""
         machine = self._machines.get(machine_id(request))
-        given = request.query_params.get("offset", "0")
-        if not given.isdecimal():
-            raise Refused("offset must be a number of bytes")
-        part = logs.read(self._vmm.console(machine.id), offset=int(given), limit=CONSOLE_LIMIT_BYTES)
+        offset = byte_offset(request)
+        part = logs.read(self._vmm.console(machine.id), offset=offset, limit=CONSOLE_LIMIT_BYTES)
         headers = {"Nexus-Offset": str(part.start), "Nexus-Size": str(part.size)}
         return Response(part.data, media_type="application/octet-stream", headers=headers)
 
@@ -75,6 +76,21 @@ def machine_id(request: Request) -> UUID:
     machine: UUID = request.path_params["machine"]
     log.bind(machine_id=str(machine))
     return machine
+
+
+def byte_offset(connection: HTTPConnection) -> int:
+    """The query's `offset`, from 0 as if that had been given. Raises Refused."""
+    given = connection.query_params.get("offset", "0")
+    if not _OFFSET.fullmatch(given):
+        raise Refused("offset must be a number of bytes")
+    return int(given)
+
+
+async def _json_body(request: Request) -> bytes:
+    """Raises Malformed for a body that is no JSON, or that parsers would read differently."""
+    body = await request.body()
+    parse_json(body)
+    return body
 
 
 def _json(message: Message) -> Response:
