@@ -133,7 +133,7 @@ def _leaf(
     builder = _builder(_name(common_name), key, issuer=ca.certificate.subject, now=now, life=life)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
     return builder.add_extension(signer, critical=False).sign(ca.key, hashes.SHA256())
 
