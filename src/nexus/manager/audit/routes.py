@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from nexus.kit.db import Db
-from nexus.kit.envelopes import Items
+from nexus.kit.envelopes import Items, Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
 from nexus.kit.problems import InvalidField, NotAllowed, NotSignedIn
@@ -57,4 +57,4 @@ async def list_audit(
     """List what was done, by whom and when."""
     args: list[object] = [actor.project_id, subject_kind, subject_id, verb, actor_name]
     query = page.json_query(item=_ITEM, source="audit", where=_WHERE, args=args)
-    return Response(page.json_answer(await db.fetchrow(query, *args)), media_type="application/json")
+    return Json(page.json_answer(await db.fetchrow(query, *args)))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
+from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
 from nexus.kit.problems import NotAllowed
@@ -36,7 +37,7 @@ Joining = Annotated[HostJoining, provided(HostJoining)]
 @router.get("", response_model=HostList)
 async def list_hosts(actor: Viewer, hosts: Service, page: Annotated[Page, page(_SORTS)]) -> Response:
     """List the hosts that run VMs."""
-    return Response(await hosts.list(page), media_type="application/json")
+    return Json(await hosts.list(page))
 
 
 @router.post("/join-tokens")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
 
+from nexus.kit.envelopes import Json
 from nexus.kit.files import FileAnswer, RangeNotSatisfiable
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
@@ -45,7 +46,7 @@ async def list_images(
 ) -> Response:
     """List the images that VMs can start from."""
     body = await images.list(actor, page, kind=kind, name=name, q=q)
-    return Response(body, media_type="application/json")
+    return Json(body)
 
 
 @router.get("/{image_id}", responses=problems(ImageNotFound))

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from nexus.kit.db import Db
+from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
 from nexus.manager.access import Viewer
@@ -26,7 +27,7 @@ Database = Annotated[Db, provided(Db)]
 async def list_networks(actor: Viewer, db: Database, page: Annotated[Page, page(_SORTS)]) -> Response:
     """List the networks."""
     body = await repository.list_json(db, page, project_id=actor.project_id)
-    return Response(body, media_type="application/json")
+    return Json(body)
 
 
 @router.get("/{network_id}", responses=problems(NetworkNotFound))

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from nexus.kit.db import Db
-from nexus.kit.envelopes import Item, Items
+from nexus.kit.envelopes import Item, Items, Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
 from nexus.kit.problems import InvalidField, NotSignedIn
@@ -50,7 +50,7 @@ async def list_operations(
     """List operations, those of yours or, for admins and viewers, everybody's."""
     args: list[object] = [actor.project_id, actor.sees_only, subject_kind, subject_id, status, verb]
     query = page.json_query(item=repository.ITEM, source="operations", where=_WHERE, args=args)
-    return Response(page.json_answer(await db.fetchrow(query, *args)), media_type="application/json")
+    return Json(page.json_answer(await db.fetchrow(query, *args)))
 
 
 @router.get("/{operation_id}", responses=problems(NotSignedIn, OperationNotFound, InvalidField))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
 from nexus.manager.access import Operator, Viewer
@@ -37,7 +38,7 @@ async def list_ssh_keys(
     q: Annotated[str | None, Query(max_length=100, description="Only with this in name, comment, fingerprint")] = None,
 ) -> Response:
     """List the SSH keys that you may see: your own; administrators and viewers see everybody's."""
-    return Response(await keys.list(actor, page, name=name, q=q), media_type="application/json")
+    return Json(await keys.list(actor, page, name=name, q=q))
 
 
 @router.post("", responses=problems(PublicKeyRefused, SshKeyKnown, SshKeyNameTaken))
@@ -49,7 +50,7 @@ async def create_ssh_key(wanted: CreateSshKey, actor: Operator, keys: Service) -
 @router.get("/{key_id}", response_model=SshKeyItem, responses=problems(SshKeyNotFound))
 async def get_ssh_key(key_id: UUID, actor: Viewer, keys: Service) -> Response:
     """One SSH key."""
-    return Response(await keys.get(actor, key_id), media_type="application/json")
+    return Json(await keys.get(actor, key_id))
 
 
 @router.patch("/{key_id}", responses=problems(SshKeyNotFound, SshKeyNameTaken))

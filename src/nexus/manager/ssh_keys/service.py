@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from nexus.kit.db import Db, Reader
+from nexus.kit.envelopes import item_json
 from nexus.kit.ids import new_id, read_id
 from nexus.kit.paging import Page
 from nexus.manager import audit, events, idempotency
@@ -38,7 +39,7 @@ class SshKeys:
         item = await repository.find_json(self._db, key_id, project_id=actor.project_id, sees_only=actor.sees_only)
         if item is None:
             raise SshKeyNotFound
-        return f'{{"item":{item}}}'.encode()
+        return item_json(item)
 
     async def create(self, actor: Actor, wanted: CreateSshKey) -> Created:
         """Keep a key for the actor. Raises PublicKeyRefused, SshKeyKnown or SshKeyNameTaken."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
 from nexus.manager.access import Operator, Viewer
@@ -70,7 +71,7 @@ async def list_vms(
 ) -> Response:
     """List the VMs that you may see."""
     wanted = Wanted(q=q, name=name, states=state or (), tags=tag or ())
-    return Response(await vms.list(actor, page, wanted), media_type="application/json")
+    return Json(await vms.list(actor, page, wanted))
 
 
 @router.post(
@@ -93,7 +94,7 @@ async def create_vm(
 @router.get("/{vm_id}", response_model=VmItem, responses=problems(VmNotFound))
 async def get_vm(vm_id: UUID, actor: Viewer, vms: Service) -> Response:
     """One VM."""
-    return Response(await vms.get(actor, vm_id), media_type="application/json")
+    return Json(await vms.get(actor, vm_id))
 
 
 @router.patch("/{vm_id}", responses=problems(VmNotFound, VmNameTaken))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from nexus.kit.clock import Clock
 from nexus.kit.db import Db, Tx
+from nexus.kit.envelopes import item_json
 from nexus.kit.paging import Page
 from nexus.kit.seal import Seal
 from nexus.manager import audit, events
@@ -64,7 +65,7 @@ class Vms:
         item = await listing.find_json(self._db, vm_id, sees_only=actor.sees_only)
         if item is None:
             raise VmNotFound
-        return f'{{"item":{item}}}'.encode()
+        return item_json(item)
 
     async def edit(self, actor: Actor, vm_id: UUID, changes: PatchVm) -> None:
         """Change what a VM is called and labelled. A new name is the guest's hostname from its next boot on."""
