@@ -1,0 +1,180 @@
+"""What can be asked of a VM and what can befall it, each from its beginning to what it promises."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from tests.manager.compute.acting import machine_of, ok, until
+from tests.manager.life.death import Killed
+from tests.manager.life.world import World
+
+from nexus.agent.vmm.port import VmmTrouble
+from nexus.protocol.machines import ExitReason
+
+Act = Callable[[World, UUID], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Story:
+    """From `given` on, `act` happens; in the end the VM is in `state` after `boots` boots, and the operation of the act is
+    done, if it opened one. `state` None: it is gone."""
+
+    name: str
+    given: Callable[[World], Awaitable[UUID]]
+    act: Act
+    state: str | None
+    boots: int = 1
+
+    async def comes_true(self, world: World, vm_id: UUID) -> None:
+        """Go on until it has."""
+        await reaches(world, vm_id, self.state, boots=self._boots)
+
+    async def is_true(self, world: World, vm_id: UUID) -> bool:
+        return await is_at(world, vm_id, self.state, boots=self._boots)
+
+    @property
+    def _boots(self) -> int | None:
+        return self.boots if self.state in ("running", "paused", "stopped") else None
+
+
+async def create(world: World, **fields: object) -> UUID:
+    """Ask for a VM; nothing has moved when this returns."""
+    return UUID(ok(await world.client.post("/v1/vms", json={"name": "web-1", **fields}))["id"])
+
+
+async def item(world: World, vm_id: UUID) -> dict[str, Any] | None:
+    """The VM as its user sees it; None: it is gone."""
+    answer = await world.client.get(f"/v1/vms/{vm_id}")
+    return None if answer.status_code == 404 else ok(answer)["item"]
+
+
+async def ask(world: World, vm_id: UUID, verb: str, **body: object) -> None:
+    """Ask for a verb; nothing has moved when this returns."""
+    if verb == "delete":
+        ok(await world.client.delete(f"/v1/vms/{vm_id}"))
+    else:
+        ok(await world.client.post(f"/v1/vms/{vm_id}/{verb}", json=body or None))
+
+
+async def is_at(world: World, vm_id: UUID, state: str | None, *, boots: int | None = None) -> bool:
+    """Whether the VM is in this state, after so many boots, and nothing more is promised."""
+    vm = await item(world, vm_id)
+    if vm is None or vm["state"] != state:
+        return vm is None and state is None
+    seen_boot = "select seen_boot from machines m join vms v on v.machine_id = m.id where v.id = $1"
+    return vm["operation_id"] is None and boots in (None, await world.db.fetchval(seen_boot, vm_id))
+
+
+async def reaches(world: World, vm_id: UUID, state: str | None, *, boots: int | None = None) -> None:
+    """Go on until the VM is there and its flow is over."""
+
+    async def is_there() -> bool:
+        await world.rest()
+        return await is_at(world, vm_id, state, boots=boots)
+
+    try:
+        await until(is_there, within_s=10)
+    except TimeoutError:
+        raise AssertionError(f"it does not come to be {state}: {await world.account(vm_id)}") from None
+
+
+def verb(name: str, **body: object) -> Act:
+    async def act(world: World, vm_id: UUID) -> None:
+        await ask(world, vm_id, name, **body)
+
+    return act
+
+
+def befalls(reason: ExitReason, why: str) -> Act:
+    """The guest or its VMM ends by itself."""
+
+    async def act(world: World, vm_id: UUID) -> None:
+        world.vmm.end(await machine_of(world.db, vm_id), reason, why)
+
+    return act
+
+
+async def nothing(world: World, vm_id: UUID) -> None:
+    """What was given is still under way."""
+
+
+def given(state: str, **fields: object) -> Callable[[World], Awaitable[UUID]]:
+    async def make(world: World) -> UUID:
+        vm_id = await create(world, start=state != "stopped", **fields)
+        await reaches(world, vm_id, "stopped" if state == "stopped" else "running")
+        if state == "paused":
+            await ask(world, vm_id, "pause")
+            await reaches(world, vm_id, "paused")
+        return vm_id
+
+    return make
+
+
+async def failed(world: World) -> UUID:
+    """A VM whose hypervisor would not start."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise VmmTrouble("the accelerator is gone")
+
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(world.vmm, "start", fail)
+        vm_id = await create(world)
+        await reaches(world, vm_id, "error")
+    return vm_id
+
+
+async def asked(world: World) -> UUID:
+    return await create(world)
+
+
+async def asked_stopped(world: World) -> UUID:
+    return await create(world, start=False)
+
+
+async def deleting(world: World) -> UUID:
+    vm_id = await given("running")(world)
+    await ask(world, vm_id, "delete")
+    return vm_id
+
+
+async def lose(world: World, vm_id: UUID) -> None:
+    """Somebody removed the machine behind the manager's back."""
+    machine_id = await machine_of(world.db, vm_id)
+    try:
+        await world.agent.machines.discard(machine_id)
+    except Killed:
+        await world.revive()
+        await world.agent.machines.discard(machine_id)
+
+
+running, stopped, paused = given("running"), given("stopped"), given("paused")
+
+STORIES = [
+    Story("create", asked, nothing, "running"),
+    Story("create-stopped", asked_stopped, nothing, "stopped", boots=0),
+    Story("start", stopped, verb("start"), "running"),
+    Story("stop", running, verb("stop", grace_s=5), "stopped"),
+    Story("cut-power", running, verb("stop", grace_s=0), "stopped"),
+    Story("stop-paused", paused, verb("stop", grace_s=5), "stopped"),
+    Story("pause", running, verb("pause"), "paused"),
+    Story("resume", paused, verb("resume"), "running"),
+    Story("reboot", running, verb("reboot"), "running", boots=2),
+    Story("stop-while-creating", asked, verb("stop"), "stopped", boots=0),
+    Story("start-failed", failed, verb("start"), "running", boots=2),
+    Story("stop-failed", failed, verb("stop"), "stopped"),
+    Story("reboot-failed", failed, verb("reboot"), "running", boots=2),
+    Story("delete", running, verb("delete"), None),
+    Story("delete-stopped", stopped, verb("delete"), None),
+    Story("delete-paused", paused, verb("delete"), None),
+    Story("delete-failed", failed, verb("delete"), None),
+    Story("delete-while-creating", asked, verb("delete"), None),
+    Story("delete-twice", deleting, verb("delete"), None),
+    Story("guest-reboots", running, befalls(ExitReason.GUEST_REBOOT, "It restarted itself."), "running", boots=2),
+    Story("guest-powers-off", running, befalls(ExitReason.GUEST_SHUTDOWN, "It powered itself off."), "stopped"),
+    Story("guest-panics", running, befalls(ExitReason.GUEST_PANIC, "Its kernel panicked."), "stopped"),
+    Story("vmm-killed", running, befalls(ExitReason.VMM_KILLED, "Killed by signal 9."), "stopped"),
+    Story("vmm-killed-while-paused", paused, befalls(ExitReason.VMM_KILLED, "Killed by signal 9."), "stopped"),
+    Story("lost", running, lose, "error"),
+]
