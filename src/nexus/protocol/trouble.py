@@ -20,7 +20,7 @@ class Gone(Trouble):
 
 
 class TroubleBody(Message):
-    """The body of an agent's error answer: 404 is Gone, 409 and 422 are Refused, everything else Retryable."""
+    """The body of an agent's error answer: 404 is Gone, 400, 409 and 422 are Refused, everything else Retryable."""
 
     error: str
     code: str = "trouble"

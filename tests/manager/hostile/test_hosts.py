@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.manager.compute.acting import ok
+from tests.manager.compute.acting import ok, signing_request
 from tests.manager.hostile.trying import ANY_ID, FACTS, Trials, Try, posts
 
 SEEN: dict[str, Any] = {"id": ANY_ID, "seq": 1, "generation": 1, "power": "on"}
@@ -55,7 +55,8 @@ BAD_REPORTS: list[Any] = [
 async def join_request(admin: httpx.AsyncClient) -> dict[str, Any]:
     """All that is needed to join."""
     token = ok(await admin.post("/v1/hosts/join-tokens", json={}))["token"]
-    return {"join_token": token, "address": "unix:/nowhere/agent.sock", "facts": {**FACTS, "name": "host-3"}}
+    facts = {**FACTS, "name": "host-3"}
+    return {"join_token": token, "address": "https://far-2.invalid:18081", "facts": facts, "csr": signing_request()}
 
 
 async def test_no_host_joins_with_facts_that_cannot_be(join_request: dict[str, Any], trials: Trials) -> None:
@@ -68,7 +69,7 @@ async def test_no_host_joins_from_an_address_that_is_none(join_request: dict[str
     addresses = [
         *("", "unix:", "unix:relative", "unix:/a\0b", "unix:/" + "x" * 200, "http://10.0.0.1:80", "https://", "//a:1"),
         *("https://a", "https://a:b@c:1", "https://a:1/x", "https://a:1?x", "https://a:1\n", "file:///etc/passwd"),
-        *("https://[::1", "javascript:alert(1)", "unix:/a\n/b", None, 1, ["unix:/a"]),
+        *("https://[::1", "unix:/run/nexus/agent.sock", "javascript:alert(1)", "unix:/a\n/b", None, 1, ["unix:/a"]),
     ]
     bodies = [{**join_request, "address": address} for address in addresses]
     await trials.all_refused(posts("/v1/hosts/register", 422, bodies))
@@ -81,6 +82,25 @@ async def test_no_host_joins_with_a_token_that_is_none(join_request: dict[str, A
     )
     never = ["a\0", "\u0001", "x" * 256, None, 1, ["x"]]
     await trials.all_refused(posts("/v1/hosts/register", 422, [{**join_request, "join_token": text} for text in never]))
+
+
+async def test_nobody_is_certified_for_what_is_no_request(
+    join_request: dict[str, Any], as_host: httpx.AsyncClient, trials: Trials
+) -> None:
+    good = join_request["csr"]
+    lines = good.splitlines()
+    requests = [
+        *("", "x", "\0", "x" * 16_385, lines[0], good[: len(good) // 2], good.replace(" REQUEST", "")),
+        *(f"{lines[0]}\nAAAA\n{lines[-1]}\n", good.replace(lines[1][10:20], "A" * 10)),
+        *("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 1, [good]),
+    ]
+    joins = [{**join_request, "csr": text} for text in [*requests, None]]
+    await trials.all_refused(posts("/v1/hosts/register", 422, joins))
+    path, address = f"/v1/hosts/{as_host.headers['Host-Id']}/certificate", join_request["address"]
+    renewals = [{"address": address, "csr": text} for text in [*requests, None]]
+    await trials.all_refused(posts(path, 422, [*renewals, {"address": "unix:/a", "csr": good}]), client=as_host)
+    elsewhere = f"/v1/hosts/{ANY_ID}/certificate"
+    await trials.all_refused(posts(elsewhere, 403, [{"address": address, "csr": good}]), client=as_host)
 
 
 async def test_no_report_is_taken_that_cannot_be_kept(as_host: httpx.AsyncClient, trials: Trials) -> None:
