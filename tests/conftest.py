@@ -18,6 +18,10 @@ from bootstrap import guest
 from nexus.local import images
 from nexus.local import postgres as embedded
 
+# Started in the background of a script, we would have inherited that Ctrl-C is ignored, and so would what we start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # No guest of a test may send a packet beyond this machine, whatever the agent may do here.
 os.environ.update(AGENT_NETWORK="user", AGENT_USER_NET_RESTRICT="1")
 
