@@ -53,13 +53,16 @@ class Peer:
 
 
 @asynccontextmanager
-async def port(path: Path) -> AsyncGenerator[asyncio.Queue[Peer]]:
-    """QEMU's chardev socket at `path`; every connection comes out of the queue."""
+async def port(path: Path, *, is_open: bool = True) -> AsyncGenerator[asyncio.Queue[Peer]]:
+    """QEMU's chardev socket at `path`; every connection comes out of the queue. Nothing of one is read before
+    `start_reading` where the guest has not opened its port (`is_open`)."""
     peers: asyncio.Queue[Peer] = asyncio.Queue()
     open_peers: list[Peer] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(reader, writer)
+        if not is_open:
+            peer.stop_reading()
         open_peers.append(peer)
         peers.put_nowait(peer)
 

@@ -210,10 +210,9 @@ async def test_a_guest_that_took_a_hello_and_said_nothing_gets_another_with_a_ne
 
 async def test_a_guest_that_has_not_opened_its_port_finds_exactly_one_hello(short_tmp: Path) -> None:
     """Nobody reads the socket for many times the pause between HELLOs, as QEMU does until the guest opens its port."""
-    async with port(short_tmp / "mux") as peers:
+    async with port(short_tmp / "mux", is_open=False) as peers:
         host = Host(short_tmp / "mux")
         guest = await peers.get()
-        guest.stop_reading()
         await asyncio.wait({host.task}, timeout=1.5)
         guest.start_reading()
         guest.send(FrameType.HELLO, 0, await guest.hello())
