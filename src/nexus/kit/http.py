@@ -146,6 +146,10 @@ async def _on_unstorable(connection: Any, error: Exception) -> Response | None:
 
 
 async def _on_database_lost(connection: Any, error: Exception) -> Response | None:
+    return await answer(connection, database_lost(error))
+
+
+def database_lost(error: Exception) -> Problem:
+    """What is told when one of `db.LOST` ends a request; for middleware, which stands outside the handlers."""
     _log.error("database_lost", why=str(error) or type(error).__name__)
-    problem = Unavailable("The platform's database cannot be reached just now.", suggestion="Try again in a moment.")
-    return await answer(connection, problem)
+    return Unavailable("The platform's database cannot be reached just now.", suggestion="Try again in a moment.")

@@ -140,6 +140,8 @@ async def test_a_lost_database_is_503_everywhere_but_for_liveness_and_passes(
     for client, path in ((anonymous, "/health/ready"), (admin, "/v1/operations")):
         answer = await client.get(path)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    answer = await admin.post("/v1/hosts/join-tokens", json={}, headers={"Idempotency-Key": "once"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert (await anonymous.get("/health/live")).json()["status"] == "ok"
     await elsewhere.execute(f'alter database "{name}" allow_connections true')
     await elsewhere.close()

@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexus.kit.asgi import problem_response
 from nexus.kit.bodies import read_body, replay_body
-from nexus.kit.db import Db
-from nexus.kit.http import service
+from nexus.kit.db import LOST, Db
+from nexus.kit.http import database_lost, service
 from nexus.kit.problems import Conflict, InvalidField, Problem
 from nexus.kit.seal import Seal
 from nexus.manager.access.rules import ForeignOrigin, identify
@@ -49,31 +49,42 @@ class IdempotencyMiddleware:
             await problem_response(refusal)(scope, receive, send)
             return
         connection = HTTPConnection(scope)
+        body = await read_body(receive)
+        receive = replay_body(body, receive)
         try:
-            actor = await identify(connection)
+            claim = await _claim(connection, key, body)
+            kept = None if claim is None else await repository.find(service(connection, Db), claim.request)
         except ForeignOrigin as foreign:
             await problem_response(foreign)(scope, receive, send)
-            return
-        if actor is None:
-            await self._app(scope, receive, send)
-            return
-        body = await read_body(receive)
-        request = Request(actor.user_id, key, "POST", _path(scope), hashlib.sha256(body).digest())
-        claim = Claim(request, service(connection, Seal))
-        await self._once(service(connection, Db), claim, body, scope, receive, send)
+        except LOST as lost:
+            await problem_response(database_lost(lost))(scope, receive, send)
+        else:
+            if claim is None:
+                await self._app(scope, receive, send)
+            elif kept is None:
+                await self._first(service(connection, Db), claim, scope, receive, send)
+            else:
+                await _answer(claim, kept)(scope, receive, send)
 
-    async def _once(self, db: Db, claim: Claim, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        kept = await repository.find(db, claim.request)
-        if kept is None:
-            reset = current.set(claim)
-            try:
-                await self._app(scope, replay_body(body, receive), _Keeper(db, claim, send))
-                return
-            except Replayed:
-                kept = await repository.find(db, claim.request)
-            finally:
-                current.reset(reset)
-        await _answer(claim, kept)(scope, receive, send)
+    async def _first(self, db: Db, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what nobody seems to have asked for under this key; somebody else may still be faster."""
+        reset = current.set(claim)
+        try:
+            await self._app(scope, receive, _Keeper(db, claim, send))
+        except Replayed:
+            kept = await repository.find(db, claim.request)
+            await _answer(claim, kept)(scope, receive, send)
+        finally:
+            current.reset(reset)
+
+
+async def _claim(connection: HTTPConnection, key: str, body: bytes) -> Claim | None:
+    """What this request claims; None when nobody is signed in. Raises ForeignOrigin."""
+    actor = await identify(connection)
+    if actor is None:
+        return None
+    request = Request(actor.user_id, key, "POST", _path(connection.scope), hashlib.sha256(body).digest())
+    return Claim(request, service(connection, Seal))
 
 
 class _Keeper:
