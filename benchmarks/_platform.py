@@ -35,7 +35,7 @@ def platform(**settings: str) -> Generator[Platform]:
     """`nexus up` in a scratch directory, until the end of the block; `settings` are environment variables."""
     home = Path(tempfile.mkdtemp(prefix="nexus-bench-"))
     home.chmod(0o711)
-    url = f"http://127.0.0.1:{_free_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     env = os.environ | {
         "NEXUS_DATA_DIR": str(home / "data"),
         "NEXUS_CONFIG_DIR": str(home / "cli"),
@@ -82,7 +82,7 @@ def _wait_ready(process: subprocess.Popen[bytes], url: str, home: Path) -> str:
     return next(context["token"] for context in contexts["contexts"].values() if context["url"] == url)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -117,7 +117,14 @@ class Db:
             min_size=low,
             max_size=high,
             init=teach_json,
-            server_settings={"application_name": "nexus", "timezone": "UTC"},
+            server_settings={
+                "application_name": "nexus",
+                "timezone": "UTC",
+                # what is asked for often is in memory, and small: PostgreSQL's defaults plan for a spinning disk (it
+                # would read whole tables for a page of a list) and for statements worth compiling
+                "random_page_cost": "1.1",
+                "jit": "off",
+            },
         )
 
     async def close(self) -> None:

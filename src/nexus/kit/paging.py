@@ -84,24 +84,30 @@ class Page:
         way = "desc" if self.sort.startswith("-") else "asc"
         return f"{self._field.column} {way}, {self.sorts.tie} {way}"
 
-    def json_query(self, *, item: str, source: str, where: str, args: list[object]) -> str:
+    def json_query(self, *, item: str, source: str, where: str, args: list[object], rows: str = "") -> str:
         """A statement whose single row, given to `json_answer`, is the whole list answer, built by PostgreSQL.
 
         `item` is an expression of type json for one row of `source` (what stands after FROM), `where` the list's own
-        conditions over the parameters in `args`, to which the page's are appended."""
+        conditions over the parameters in `args`, to which the page's are appended. Where `item` needs more than that,
+        `rows` gives it: joins that begin at the page's own rows (`join things t on t.id = page_id join …`) and find one
+        row for each, so that a page costs the same out of many."""
         conditions = f"({where}) and {self.where(args)}"
-        args.append(self.limit)
-        limit = f"${len(args)}"
-        # item, sort and limit are the program's own words; what a client sends is only ever a parameter
+        way = "desc" if self.sort.startswith("-") else "asc"
+        rows = rows or f"join {source} on {self.sorts.tie} = page_id"
+        # The limit is a number and no parameter, for PostgreSQL must know how few rows the joins will meet. Item, sort
+        # and limit are the program's own words; what a client sends is only ever a parameter.
         return f"""
-            with page as (
-                select {item} as item, {self._field.column} as key, {self.sorts.tie} as id
-                from {source} where {conditions} order by {self.order()} limit {limit}::int + 1
-            ), numbered as (select *, row_number() over () as n from page)
-            select coalesce(json_agg(item) filter (where n <= {limit}), '[]')::text as items,
-                   count(*) > {limit} as has_more,
-                   (array_agg(key) filter (where n = {limit}))[1] as key,
-                   (array_agg(id) filter (where n = {limit}))[1] as id
+            with page as materialized (
+                select {self._field.column} as page_key, {self.sorts.tie} as page_id
+                from {source} where {conditions} order by {self.order()} limit {self.limit + 1}
+            ), told as (
+                select {item} as item, page_key, page_id
+                from page {rows} order by page_key {way}, page_id {way}
+            ), numbered as (select *, row_number() over () as n from told)
+            select coalesce(json_agg(item) filter (where n <= {self.limit}), '[]')::text as items,
+                   count(*) > {self.limit} as has_more,
+                   (array_agg(page_key) filter (where n = {self.limit}))[1] as key,
+                   (array_agg(page_id) filter (where n = {self.limit}))[1] as id
             from numbered
             """  # noqa: S608
 
@@ -125,6 +131,20 @@ class Page:
         value = key.isoformat() if isinstance(key, datetime) else key
         raw = json.dumps([self.sort, value, row_id.hex], separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(_checksum(self.path, raw) + raw).decode().rstrip("=")
+
+
+def conditions(args: list[object], *asked: tuple[str, object]) -> str:
+    """What stands in WHERE for the filters that were asked for: pairs of a condition, with `{}` for its parameter, and
+    the parameter's value, which goes into `args`. A filter whose value is None is left out.
+
+    Left out, and not written as `$1 is null or …`: PostgreSQL would guess that few rows pass, and sort the whole table
+    to find them instead of walking an index to the end of the page."""
+    found = ["true"]
+    for condition, value in asked:
+        if value is not None:
+            args.append(value)
+            found.append(condition.format(f"${len(args)}"))
+    return " and ".join(found)
 
 
 def page(sorts: Sorts) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from nexus.kit.db import Reader
-from nexus.kit.paging import Page
+from nexus.kit.paging import Page, conditions
 from nexus.manager.access import visible_to
 from nexus.manager.vms.lifecycle import Circumstances, State, actions
 
@@ -25,8 +25,8 @@ case when v.state = 'running'
      else v.state end
 """
 
-_SOURCE = f"""
-vms v join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
+_JOINS = f"""
+join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
 join images k on k.id = m.kernel_image_id
 join drives root on root.machine_id = m.id and root.role = 'root' join images r on r.id = root.image_id
 left join drives upper on upper.machine_id = m.id and upper.role = 'overlay'
@@ -68,22 +68,23 @@ class Wanted:
 async def list_json(reader: Reader, page: Page, wanted: Wanted, *, project_id: UUID, sees_only: UUID | None) -> bytes:
     """The answer of `GET /v1/vms`."""
     keys, values = _actions()
-    args: list[object] = [
-        keys,
-        values,
-        project_id,
-        sees_only,
-        wanted.name,
-        wanted.q,
-        list(wanted.states) or None,
-        list(wanted.tags),
-    ]
-    where = f"""
-        v.project_id = $3 and {visible_to(4, owner="v.created_by_user_id")} and ($5::text is null or v.name = $5)
-        and ($6::text is null or strpos(lower(v.name || ' ' || v.description), lower($6)) > 0)
-        and ($7::text[] is null or v.state = any($7)) and v.tags @> $8::text[]
-    """
-    sql = page.json_query(item=_ITEM, source=_SOURCE, where=where, args=args)
+    args: list[object] = [keys, values]
+    where = conditions(
+        args,
+        ("v.project_id = {}", project_id),
+        ("v.created_by_user_id = {}", sees_only),
+        ("v.name = {}", wanted.name),
+        ("strpos(lower(v.name || ' ' || v.description), lower({})) > 0", wanted.q),
+        ("v.state = any({}::text[])", list(wanted.states) or None),
+        ("v.tags @> {}::text[]", list(wanted.tags) or None),
+    )
+    sql = page.json_query(
+        item=_ITEM,
+        source="vms v join machines m on m.id = v.machine_id",
+        where=where,
+        args=args,
+        rows=f"join vms v on v.id = page_id {_JOINS}",
+    )
     return page.json_answer(await reader.fetchrow(sql, *args))
 
 
@@ -91,7 +92,7 @@ async def find_json(reader: Reader, vm_id: UUID, *, sees_only: UUID | None) -> s
     """One VM as JSON text, if the asker may see it."""
     keys, values = _actions()
     return await reader.fetchval(
-        f"select ({_ITEM})::text from {_SOURCE} where v.id = $3 and {visible_to(4, owner='v.created_by_user_id')}",
+        f"select ({_ITEM})::text from vms v {_JOINS} where v.id = $3 and {visible_to(4, owner='v.created_by_user_id')}",
         keys,
         values,
         vm_id,

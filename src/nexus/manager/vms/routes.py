@@ -39,7 +39,7 @@ _SORTS = Sorts(
         "vcpu": SortField("m.vcpus", int),
         "mem_mib": SortField("m.memory_mib", int),
         "created_at": SortField("v.created_at", datetime),
-        "updated_at": SortField("v.updated_at", datetime),
+        "updated_at": SortField("greatest(v.updated_at, m.updated_at)", datetime),
     },
     tie="v.id",
     default="-created_at",
