@@ -73,7 +73,9 @@ def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = No
     request_id = log.bound("request_id")
     body = problem.body(str(request_id) if request_id else None)
     challenge = {"WWW-Authenticate": "Bearer"} if body.status == 401 else {}
-    return JSONResponse(body.model_dump(), status_code=body.status, headers={**challenge, **(headers or {})})
+    return JSONResponse(
+        body.model_dump(), status_code=body.status, headers={**challenge, **problem.headers, **(headers or {})}
+    )
 
 
 class UnexpectedErrorMiddleware:

@@ -4,6 +4,7 @@ A Problem is made from facts and writes its own sentence: the object, the obstac
 status and a stable `code`, and looks the same on every route (`ProblemBody`).
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
@@ -43,6 +44,8 @@ class Problem(Exception):
         self.fault_message = fault_message
         self.subject_id = subject_id
         self.operation_id = operation_id
+        self.headers: Mapping[str, str] = {}
+        """What the answer's header says besides."""
 
     def body(self, request_id: str | None) -> ProblemBody:
         return ProblemBody(

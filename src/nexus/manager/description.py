@@ -12,6 +12,7 @@ from nexus.kit.asgi import BodyTooLarge
 from nexus.kit.http import Unavailable, UnsupportedMediaType, problems
 from nexus.kit.paging import BadCursor
 from nexus.kit.problems import InvalidField, Malformed, NotAllowed, NotSignedIn, Problem
+from nexus.kit.versions import Stale
 from nexus.manager.access.rules import COOKIE, ForeignOrigin
 from nexus.manager.idempotency.middleware import AnswerUnknown, KeyReused
 
@@ -37,6 +38,7 @@ _KEY_PARAMETER = {
     "description": "Makes it safe to send this again: the same key and request get the first answer once more",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
+_VERSION = {"ETag": {"description": "The version of the object as it is now", "schema": {"type": "string"}}}
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,15 @@ def _complete(operation: dict[str, Any], route: Described) -> None:
     _add(operation, [*EVERYWHERE, *_refusals(route.rule, is_change=route.method != "GET")])
     if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
         _add(operation, [BadCursor])
+    headers = {
+        parameter["name"].lower() for parameter in operation.get("parameters", []) if parameter["in"] == "header"
+    }
+    if "if-match" in headers:
+        _add(operation, [Stale])
+        operation["responses"]["412"]["headers"] = _VERSION
+    if "if-none-match" in headers:
+        operation["responses"]["200"]["headers"] = _VERSION
+        operation["responses"]["304"] = {"description": "It is still what you have", "headers": _VERSION}
     if "requestBody" in operation:
         _add(operation, [UnsupportedMediaType])
     if route.method == "POST" and route.rule in ("viewer", "operator", "admin"):

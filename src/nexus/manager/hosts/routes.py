@@ -10,6 +10,7 @@ from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
 from nexus.kit.problems import NotAllowed
+from nexus.kit.versions import IfNoneMatch
 from nexus.manager.access import Admin, HostAgent, Public, Viewer
 from nexus.manager.hosts.errors import HostInUse, HostNameTaken, HostNotFound, JoinTokenInvalid
 from nexus.manager.hosts.joining import HostJoining
@@ -53,10 +54,10 @@ async def register_host(request: RegisterRequest, rule: Public, joining: Joining
     return await joining.register(request)
 
 
-@router.get("/{host_id}", responses=problems(HostNotFound))
-async def get_host(host_id: UUID, actor: Viewer, hosts: Service) -> HostItem:
+@router.get("/{host_id}", response_model=HostItem, responses=problems(HostNotFound))
+async def get_host(host_id: UUID, actor: Viewer, hosts: Service, known: IfNoneMatch) -> Response:
     """One host, with what it can give and what is reserved."""
-    return HostItem(item=await hosts.get(host_id))
+    return known.answer(HostItem(item=await hosts.get(host_id)).model_dump_json().encode())
 
 
 @router.delete("/{host_id}", responses=problems(HostNotFound, HostInUse))

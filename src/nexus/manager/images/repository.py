@@ -1,6 +1,5 @@
 """The SQL of images."""
 
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -33,9 +32,10 @@ async def list_json(
     return page.json_answer(await reader.fetchrow(sql, *args))
 
 
-async def find_json(reader: Reader, image_id: UUID, *, project_id: UUID) -> dict[str, Any] | None:
+async def find_json(reader: Reader, image_id: UUID, *, project_id: UUID) -> str | None:
+    """One image as JSON text."""
     return await reader.fetchval(
-        f"select {ITEM} from images i where i.id = $1 and i.project_id = $2", image_id, project_id
+        f"select ({ITEM})::text from images i where i.id = $1 and i.project_id = $2", image_id, project_id
     )
 
 

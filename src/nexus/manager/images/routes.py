@@ -10,6 +10,7 @@ from nexus.kit.envelopes import Json
 from nexus.kit.files import FileAnswer, RangeNotSatisfiable
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
+from nexus.kit.versions import IfMatch, IfNoneMatch
 from nexus.manager.access import Admin, HostAgent, Viewer
 from nexus.manager.images.errors import ImageFileRefused, ImageInUse, ImageNameTaken, ImageNotFound
 from nexus.manager.images.models import ImageKind
@@ -49,10 +50,10 @@ async def list_images(
     return Json(body)
 
 
-@router.get("/{image_id}", responses=problems(ImageNotFound))
-async def get_image(image_id: UUID, actor: Viewer, images: Service) -> ImageItem:
+@router.get("/{image_id}", response_model=ImageItem, responses=problems(ImageNotFound))
+async def get_image(image_id: UUID, actor: Viewer, images: Service, known: IfNoneMatch) -> Response:
     """One image."""
-    return ImageItem(item=await images.get(actor, image_id))
+    return known.answer(await images.get(actor, image_id))
 
 
 @router.post("", responses=problems(ImageFileRefused, ImageNameTaken))
@@ -66,9 +67,9 @@ async def create_image(wanted: CreateImage, actor: Admin, images: Service) -> Cr
 
 
 @router.delete("/{image_id}", responses=problems(ImageNotFound, ImageInUse))
-async def delete_image(image_id: UUID, actor: Admin, images: Service) -> Done:
+async def delete_image(image_id: UUID, actor: Admin, images: Service, expected: IfMatch) -> Done:
     """Take an image out of the registry, unless a VM was made from it. The file itself stays where it is."""
-    await images.delete(actor, image_id)
+    await images.delete(actor, image_id, expected=expected)
     return Done()
 
 

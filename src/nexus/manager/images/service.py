@@ -9,15 +9,17 @@ from pathlib import Path
 from uuid import UUID
 
 from nexus.kit.db import Db, Reader
+from nexus.kit.envelopes import item_json
 from nexus.kit.ids import new_id
 from nexus.kit.paging import Page
+from nexus.kit.versions import ANY, Expected
 from nexus.manager import audit, events
 from nexus.manager.access import Actor
 from nexus.manager.images import files, repository
 from nexus.manager.images.errors import ImageFileRefused, ImageInUse, ImageNotFound, NoDefaultImage
 from nexus.manager.images.files import FoundFile
 from nexus.manager.images.models import Image, ImageKind
-from nexus.manager.images.schemas import CreateImage, ImageBody
+from nexus.manager.images.schemas import CreateImage
 from nexus.manager.subjects import Subject
 
 KIND = "image"
@@ -44,11 +46,12 @@ class Images:
     async def list(self, actor: Actor, page: Page, *, kind: ImageKind | None, name: str | None, q: str | None) -> bytes:
         return await repository.list_json(self._db, page, project_id=actor.project_id, kind=kind, name=name, q=q)
 
-    async def get(self, actor: Actor, image_id: UUID) -> ImageBody:
+    async def get(self, actor: Actor, image_id: UUID) -> bytes:
+        """The answer `{"item": …}`. Raises ImageNotFound."""
         item = await repository.find_json(self._db, image_id, project_id=actor.project_id)
         if item is None:
             raise ImageNotFound
-        return ImageBody.model_validate(item)
+        return item_json(item)
 
     async def create(self, actor: Actor, wanted: CreateImage) -> UUID:
         """Register a file. Raises ImageFileRefused when it is not what the request says, or ImageNameTaken."""
@@ -72,12 +75,13 @@ class Images:
             await events.emit(tx, type="image.created", subject=subject, owner_user_id=actor.user_id)
         return image_id
 
-    async def delete(self, actor: Actor, image_id: UUID) -> None:
+    async def delete(self, actor: Actor, image_id: UUID, *, expected: Expected = ANY) -> None:
         """Take an image out of the registry; its file stays. Raises ImageInUse while VMs were made from it."""
         async with self._db.transaction() as tx:
             image = await repository.lock(tx, image_id, project_id=actor.project_id)
             if image is None:
                 raise ImageNotFound
+            await expected.require(lambda: repository.find_json(tx, image_id, project_id=actor.project_id))
             if users := await repository.users(tx, image_id):
                 raise ImageInUse(image.name, users)
             await repository.remove(tx, image_id)

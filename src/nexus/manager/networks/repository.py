@@ -5,7 +5,6 @@ A network counts the addresses it has given out for the first time (`next_host`)
 giving one out never searches.
 """
 
-from typing import Any
 from uuid import UUID
 
 from nexus.kit.db import Reader, Tx
@@ -81,7 +80,7 @@ async def list_json(reader: Reader, page: Page, *, project_id: UUID) -> bytes:
     return page.json_answer(await reader.fetchrow(sql, *args))
 
 
-async def find_json(reader: Reader, network_id: UUID, *, project_id: UUID) -> dict[str, Any] | None:
+async def find_json(reader: Reader, network_id: UUID, *, project_id: UUID) -> str | None:
     return await reader.fetchval(
-        f"select {ITEM} from networks n where n.id = $1 and n.project_id = $2", network_id, project_id
+        f"select ({ITEM})::text from networks n where n.id = $1 and n.project_id = $2", network_id, project_id
     )

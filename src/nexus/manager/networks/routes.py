@@ -7,13 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from nexus.kit.db import Db
-from nexus.kit.envelopes import Json
+from nexus.kit.envelopes import Json, item_json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
+from nexus.kit.versions import IfNoneMatch
 from nexus.manager.access import Viewer
 from nexus.manager.networks import repository
 from nexus.manager.networks.errors import NetworkNotFound
-from nexus.manager.networks.schemas import NetworkBody, NetworkItem, NetworkList
+from nexus.manager.networks.schemas import NetworkItem, NetworkList
 
 router = APIRouter(prefix="/v1/networks", tags=["networks"])
 
@@ -30,10 +31,10 @@ async def list_networks(actor: Viewer, db: Database, page: Annotated[Page, page(
     return Json(body)
 
 
-@router.get("/{network_id}", responses=problems(NetworkNotFound))
-async def get_network(network_id: UUID, actor: Viewer, db: Database) -> NetworkItem:
+@router.get("/{network_id}", response_model=NetworkItem, responses=problems(NetworkNotFound))
+async def get_network(network_id: UUID, actor: Viewer, db: Database, known: IfNoneMatch) -> Response:
     """One network."""
     item = await repository.find_json(db, network_id, project_id=actor.project_id)
     if item is None:
         raise NetworkNotFound
-    return NetworkItem(item=NetworkBody.model_validate(item))
+    return known.answer(item_json(item))

@@ -11,6 +11,7 @@ from nexus.kit.envelopes import Item, Items, Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
 from nexus.kit.problems import InvalidField, NotSignedIn
+from nexus.kit.versions import IfNoneMatch
 from nexus.manager.access import Viewer, visible_to
 from nexus.manager.operations import repository
 from nexus.manager.operations.errors import OperationNotFound
@@ -53,12 +54,18 @@ async def list_operations(
     return Json(page.json_answer(await db.fetchrow(query, *args)))
 
 
-@router.get("/{operation_id}", responses=problems(NotSignedIn, OperationNotFound, InvalidField))
+@router.get(
+    "/{operation_id}", response_model=OperationItem, responses=problems(NotSignedIn, OperationNotFound, InvalidField)
+)
 async def get_operation(
-    operation_id: UUID, actor: Viewer, operations: Annotated[Operations, provided(Operations)], wait: Wait = None
-) -> OperationItem:
+    operation_id: UUID,
+    actor: Viewer,
+    operations: Annotated[Operations, provided(Operations)],
+    known: IfNoneMatch,
+    wait: Wait = None,
+) -> Response:
     """One operation; with `wait`, as soon as it has finished or when the seconds are over."""
     operation = await operations.get(operation_id, actor)
     if wait is not None and not operation.is_finished:
         operation = await operations.wait(operation_id, seconds=wait)
-    return OperationItem(item=OperationBody.of(operation))
+    return known.answer(OperationItem(item=OperationBody.of(operation)).model_dump_json().encode())

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
+from nexus.kit.versions import IfMatch, IfNoneMatch
 from nexus.manager.access import Operator, Viewer
 from nexus.manager.operations import Created, Done
 from nexus.manager.ssh_keys.errors import PublicKeyRefused, SshKeyKnown, SshKeyNameTaken, SshKeyNotFound
@@ -48,20 +49,20 @@ async def create_ssh_key(wanted: CreateSshKey, actor: Operator, keys: Service) -
 
 
 @router.get("/{key_id}", response_model=SshKeyItem, responses=problems(SshKeyNotFound))
-async def get_ssh_key(key_id: UUID, actor: Viewer, keys: Service) -> Response:
+async def get_ssh_key(key_id: UUID, actor: Viewer, keys: Service, known: IfNoneMatch) -> Response:
     """One SSH key."""
-    return Json(await keys.get(actor, key_id))
+    return known.answer(await keys.get(actor, key_id))
 
 
 @router.patch("/{key_id}", responses=problems(SshKeyNotFound, SshKeyNameTaken))
-async def edit_ssh_key(key_id: UUID, changes: PatchSshKey, actor: Operator, keys: Service) -> Done:
+async def edit_ssh_key(key_id: UUID, changes: PatchSshKey, actor: Operator, keys: Service, expected: IfMatch) -> Done:
     """Give a key another name."""
-    await keys.edit(actor, key_id, changes)
+    await keys.edit(actor, key_id, changes, expected=expected)
     return Done()
 
 
 @router.delete("/{key_id}", responses=problems(SshKeyNotFound))
-async def delete_ssh_key(key_id: UUID, actor: Operator, keys: Service) -> Done:
+async def delete_ssh_key(key_id: UUID, actor: Operator, keys: Service, expected: IfMatch) -> Done:
     """Forget a key. VMs that were made with it go on letting it in."""
-    await keys.delete(actor, key_id)
+    await keys.delete(actor, key_id, expected=expected)
     return Done()

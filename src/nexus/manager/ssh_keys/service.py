@@ -6,16 +6,18 @@ A key here opens nothing by itself: it is copied into a VM when that is created.
 from collections.abc import Sequence
 from uuid import UUID
 
-from nexus.kit.db import Db, Reader
+from nexus.kit.db import Db, Reader, Tx
 from nexus.kit.envelopes import item_json
 from nexus.kit.ids import new_id, read_id
 from nexus.kit.paging import Page
+from nexus.kit.versions import ANY, Expected
 from nexus.manager import audit, events, idempotency
 from nexus.manager.access import Actor
 from nexus.manager.operations import Created
 from nexus.manager.platform import Built, Platform
 from nexus.manager.ssh_keys import public_key, repository
 from nexus.manager.ssh_keys.errors import SshKeyNotFound
+from nexus.manager.ssh_keys.models import SshKey
 from nexus.manager.ssh_keys.repository import NewSshKey
 from nexus.manager.ssh_keys.schemas import CreateSshKey, PatchSshKey
 
@@ -56,21 +58,30 @@ class SshKeys:
             await idempotency.keep(tx, answer)
         return answer
 
-    async def edit(self, actor: Actor, key_id: UUID, changes: PatchSshKey) -> None:
+    async def edit(self, actor: Actor, key_id: UUID, changes: PatchSshKey, *, expected: Expected = ANY) -> None:
         """Give a key another name. Raises SshKeyNotFound or SshKeyNameTaken."""
         async with self._db.transaction() as tx:
-            key = await repository.lock(tx, key_id, project_id=actor.project_id, sees_only=actor.sees_only)
+            key = await _lock(tx, actor, key_id, expected)
             await repository.rename(tx, key_id, changes.name)
             await audit.write(tx, actor, verb="edit", subject=key.subject, details=changes.model_dump())
             await events.emit(tx, type="ssh_key.updated", subject=key.subject, owner_user_id=key.created_by_user_id)
 
-    async def delete(self, actor: Actor, key_id: UUID) -> None:
+    async def delete(self, actor: Actor, key_id: UUID, *, expected: Expected = ANY) -> None:
         """Forget a key; VMs that were made with it keep it. Raises SshKeyNotFound."""
         async with self._db.transaction() as tx:
-            key = await repository.lock(tx, key_id, project_id=actor.project_id, sees_only=actor.sees_only)
+            key = await _lock(tx, actor, key_id, expected)
             await repository.remove(tx, key_id)
             await audit.write(tx, actor, verb="delete", subject=key.subject)
             await events.emit(tx, type="ssh_key.deleted", subject=key.subject, owner_user_id=key.created_by_user_id)
+
+
+async def _lock(tx: Tx, actor: Actor, key_id: UUID, expected: Expected) -> SshKey:
+    """The key, to be changed. Raises SshKeyNotFound, or Stale when it is not what the actor has seen."""
+    key = await repository.lock(tx, key_id, project_id=actor.project_id, sees_only=actor.sees_only)
+    await expected.require(
+        lambda: repository.find_json(tx, key_id, project_id=actor.project_id, sees_only=actor.sees_only)
+    )
+    return key
 
 
 async def authorize(reader: Reader, actor: Actor, *, given: Sequence[str], named: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
 from nexus.kit.paging import Page, SortField, Sorts, page
+from nexus.kit.versions import IfMatch, IfNoneMatch
 from nexus.manager.access import Operator, Viewer
 from nexus.manager.agents.troubles import PASSED_ON
 from nexus.manager.hosts.errors import NoRoom
@@ -92,28 +93,32 @@ async def create_vm(
 
 
 @router.get("/{vm_id}", response_model=VmItem, responses=problems(VmNotFound))
-async def get_vm(vm_id: UUID, actor: Viewer, vms: Service) -> Response:
+async def get_vm(vm_id: UUID, actor: Viewer, vms: Service, known: IfNoneMatch) -> Response:
     """One VM."""
-    return Json(await vms.get(actor, vm_id))
+    return known.answer(await vms.get(actor, vm_id))
 
 
 @router.patch("/{vm_id}", responses=problems(VmNotFound, VmNameTaken))
-async def edit_vm(vm_id: UUID, changes: PatchVm, actor: Operator, vms: Service) -> Done:
+async def edit_vm(vm_id: UUID, changes: PatchVm, actor: Operator, vms: Service, expected: IfMatch) -> Done:
     """Change name, description, tags, environment or owner. A new name is the guest's host name after its next boot."""
-    await vms.edit(actor, vm_id, changes)
+    await vms.edit(actor, vm_id, changes, expected=expected)
     return Done()
 
 
 @router.delete("/{vm_id}", responses=problems(VmNotFound, *_WAITED))
-async def delete_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+async def delete_vm(
+    vm_id: UUID, actor: Operator, vms: Service, operations: Promises, expected: IfMatch, wait: Wait = None
+) -> Done:
     """Remove a VM and its disks, in whatever state it is. Again while that is under way: the same operation."""
-    return await operations.done(await vms.delete(actor, vm_id), wait=wait)
+    return await operations.done(await vms.delete(actor, vm_id, expected=expected), wait=wait)
 
 
 @router.post("/{vm_id}/start", responses={**_VERB_PROBLEMS, **problems(NoRoom)})
-async def start_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+async def start_vm(
+    vm_id: UUID, actor: Operator, vms: Service, operations: Promises, expected: IfMatch, wait: Wait = None
+) -> Done:
     """Start a VM that is off or has failed. Done when the agent in its guest answers."""
-    return await operations.done(await vms.start(actor, vm_id), wait=wait)
+    return await operations.done(await vms.start(actor, vm_id, expected=expected), wait=wait)
 
 
 @router.post("/{vm_id}/stop", responses=_VERB_PROBLEMS)
@@ -122,30 +127,37 @@ async def stop_vm(
     actor: Operator,
     vms: Service,
     operations: Promises,
+    expected: IfMatch,
     how: StopVm | None = None,
     wait: Wait = None,
 ) -> Done:
     """Shut a VM down; its power is cut if the guest has not gone after `grace_s` seconds."""
-    operation = await vms.stop(actor, vm_id, grace_s=(how or StopVm()).grace_s)
+    operation = await vms.stop(actor, vm_id, grace_s=(how or StopVm()).grace_s, expected=expected)
     return await operations.done(operation, wait=wait)
 
 
 @router.post("/{vm_id}/pause", responses=_VERB_PROBLEMS)
-async def pause_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+async def pause_vm(
+    vm_id: UUID, actor: Operator, vms: Service, operations: Promises, expected: IfMatch, wait: Wait = None
+) -> Done:
     """Freeze a running VM; it keeps its memory."""
-    return await operations.done(await vms.pause(actor, vm_id), wait=wait)
+    return await operations.done(await vms.pause(actor, vm_id, expected=expected), wait=wait)
 
 
 @router.post("/{vm_id}/resume", responses=_VERB_PROBLEMS)
-async def resume_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+async def resume_vm(
+    vm_id: UUID, actor: Operator, vms: Service, operations: Promises, expected: IfMatch, wait: Wait = None
+) -> Done:
     """Let a paused VM go on. Its clock is set."""
-    return await operations.done(await vms.resume(actor, vm_id), wait=wait)
+    return await operations.done(await vms.resume(actor, vm_id, expected=expected), wait=wait)
 
 
 @router.post("/{vm_id}/reboot", responses={**_VERB_PROBLEMS, **problems(NoRoom)})
-async def reboot_vm(vm_id: UUID, actor: Operator, vms: Service, operations: Promises, wait: Wait = None) -> Done:
+async def reboot_vm(
+    vm_id: UUID, actor: Operator, vms: Service, operations: Promises, expected: IfMatch, wait: Wait = None
+) -> Done:
     """Shut a VM down and start it again. Done when the agent in its guest answers."""
-    return await operations.done(await vms.reboot(actor, vm_id), wait=wait)
+    return await operations.done(await vms.reboot(actor, vm_id, expected=expected), wait=wait)
 
 
 @router.post("/{vm_id}/ctrl-alt-del", responses=problems(VmNotFound, VmStateConflict, *PASSED_ON))

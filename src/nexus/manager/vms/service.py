@@ -13,6 +13,7 @@ from nexus.kit.db import Db, Tx
 from nexus.kit.envelopes import item_json
 from nexus.kit.paging import Page
 from nexus.kit.seal import Seal
+from nexus.kit.versions import ANY, Expected
 from nexus.manager import audit, events
 from nexus.manager.access import Actor
 from nexus.manager.flows import Flows
@@ -67,12 +68,15 @@ class Vms:
             raise VmNotFound
         return item_json(item)
 
-    async def edit(self, actor: Actor, vm_id: UUID, changes: PatchVm) -> None:
+    async def edit(self, actor: Actor, vm_id: UUID, changes: PatchVm, *, expected: Expected = ANY) -> None:
         """Change what a VM is called and labelled. A new name is the guest's hostname from its next boot on."""
         given = changes.model_dump(exclude_unset=True)
         async with self._db.transaction() as tx:
-            vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+            vm = await self._lock(tx, actor, vm_id, expected)
             await repository.edit(tx, vm_id, given)
+            await repository.edit(tx, vm_id, given)
+            if changes.restart_policy is not None:
+                await machines.set_restart_policy(tx, vm.machine.id, changes.restart_policy)
             await audit.write(tx, actor, verb="edit", subject=vm.subject, details=given)
             await events.emit(tx, type="vm.updated", subject=vm.subject, owner_user_id=vm.created_by_user_id)
 
@@ -85,35 +89,43 @@ class Vms:
         password = self._seal.unseal(sealed, purpose=password_purpose(vm_id)) if sealed else None
         return ShellCredentials(username=vm.username, password=password)
 
-    async def start(self, actor: Actor, vm_id: UUID) -> Operation:
-        return await self._wish(actor, vm_id, Verb.START)
+    async def start(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation:
+        return await self._wish(actor, vm_id, Verb.START, expected)
 
-    async def stop(self, actor: Actor, vm_id: UUID, *, grace_s: int) -> Operation:
+    async def stop(self, actor: Actor, vm_id: UUID, *, grace_s: int, expected: Expected = ANY) -> Operation:
         """Shut it down; its power is cut when the guest has not gone after `grace_s`."""
-        return await self._wish(actor, vm_id, Verb.STOP, grace_s=grace_s)
+        return await self._wish(actor, vm_id, Verb.STOP, expected, grace_s=grace_s)
 
-    async def pause(self, actor: Actor, vm_id: UUID) -> Operation:
-        return await self._wish(actor, vm_id, Verb.PAUSE)
+    async def pause(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation:
+        return await self._wish(actor, vm_id, Verb.PAUSE, expected)
 
-    async def resume(self, actor: Actor, vm_id: UUID) -> Operation:
-        return await self._wish(actor, vm_id, Verb.RESUME)
+    async def resume(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation:
+        return await self._wish(actor, vm_id, Verb.RESUME, expected)
 
-    async def reboot(self, actor: Actor, vm_id: UUID) -> Operation:
+    async def reboot(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation:
         """One more boot; a guest that runs is shut down for it first."""
-        return await self._wish(actor, vm_id, Verb.REBOOT)
+        return await self._wish(actor, vm_id, Verb.REBOOT, expected)
 
-    async def delete(self, actor: Actor, vm_id: UUID) -> Operation | None:
+    async def delete(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation | None:
         """Remove it and all that belongs to it, from whatever state. While that is under way, the operation that does
         it is the answer again."""
         async with self._db.transaction() as tx:
-            vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+            vm = await self._lock(tx, actor, vm_id, expected)
             if vm.machine.facts.goal is Goal.GONE:
                 return await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
             return await self._record(tx, actor, vm, Verb.DELETE)
 
-    async def _wish(self, actor: Actor, vm_id: UUID, verb: Verb, *, grace_s: int | None = None) -> Operation:
+    async def _lock(self, tx: Tx, actor: Actor, vm_id: UUID, expected: Expected) -> Vm:
+        """The VM, to be changed. Raises VmNotFound, or Stale when it is not what the actor has seen."""
+        vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+        await expected.require(lambda: listing.find_json(tx, vm_id, sees_only=actor.sees_only))
+        return vm
+
+    async def _wish(
+        self, actor: Actor, vm_id: UUID, verb: Verb, expected: Expected, *, grace_s: int | None = None
+    ) -> Operation:
         async with self._db.transaction() as tx:
-            vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+            vm = await self._lock(tx, actor, vm_id, expected)
             require(vm, verb)
             if _WISHES[verb].boots_again and vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
                 await self._reserve(tx, vm, verb)
