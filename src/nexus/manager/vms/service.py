@@ -74,9 +74,6 @@ class Vms:
         async with self._db.transaction() as tx:
             vm = await self._lock(tx, actor, vm_id, expected)
             await repository.edit(tx, vm_id, given)
-            await repository.edit(tx, vm_id, given)
-            if changes.restart_policy is not None:
-                await machines.set_restart_policy(tx, vm.machine.id, changes.restart_policy)
             await audit.write(tx, actor, verb="edit", subject=vm.subject, details=given)
             await events.emit(tx, type="vm.updated", subject=vm.subject, owner_user_id=vm.created_by_user_id)
 
