@@ -2,15 +2,20 @@
 
 import asyncio
 import os
-import threading
+import sys
 from pathlib import Path
 
-from rich.console import Console
+from pydantic import TypeAdapter
 
 import nexus
 from nexus.local.errors import CannotStart
-from nexus.local.images import Image, ImageBuildError, build
-from nexus.local.images.bar import Bar
+from nexus.local.images import Image
+
+_IMAGES = TypeAdapter(tuple[Image, ...])
+
+
+class ImagesNotMade(Exception):
+    """The build has said why, on standard error."""
 
 
 def guest_init() -> Path:
@@ -22,37 +27,28 @@ def guest_init() -> Path:
     return path
 
 
-def start_build(root: Path, *, cache: Path, console: Console) -> "asyncio.Future[tuple[Image, ...]]":
-    """Begin to make what is missing in `root`; the future ends with all images, or with ImageBuildError.
+def start_build(root: Path, *, cache: Path) -> "asyncio.Task[tuple[Image, ...]]":
+    """Begin to make what is missing in `root`; the task ends with all images, or with ImagesNotMade.
 
-    A daemon thread does it, so that Ctrl-C need not wait for a download; a build may be cut off anywhere.
+    A process of its own does it, which holds whole file systems in memory and may be ended at any instruction: Ctrl-C
+    need not wait for a download, and the supervisor stays small.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[tuple[Image, ...]] = loop.create_future()
-    init = guest_init()
-
-    def finish(result: tuple[Image, ...] | ImageBuildError) -> None:
-        if future.done():
-            return
-        if isinstance(result, ImageBuildError):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
-
-    def work() -> None:
-        result = _make(root, init, cache=cache, console=console)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(finish, result)
-
-    threading.Thread(target=work, name="images", daemon=True).start()
-    return future
+    return asyncio.create_task(_build(root, guest_init(), cache=cache))
 
 
-def _make(root: Path, init: Path, *, cache: Path, console: Console) -> tuple[Image, ...] | ImageBuildError:
+async def _build(root: Path, init: Path, *, cache: Path) -> tuple[Image, ...]:
+    build = [sys.executable, "-m", "nexus.local.images", "build", "--quiet"]
+    where = ["--out", str(root), "--cache", str(cache), "--guest-init", str(init)]
+    process = await asyncio.create_subprocess_exec(
+        *build, *where, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+    )
     try:
-        with Bar(console) as bar:
-            return build(out=root, cache=cache, guest_init=init, progress=bar).images
-    except ImageBuildError as failed:
-        return failed
-    except OSError as failed:
-        return ImageBuildError(str(failed), advice=f"Look at the space and the rights in {root} and {cache}.")
+        made, _ = await process.communicate()
+    except asyncio.CancelledError:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+        raise
+    if process.returncode != 0:
+        raise ImagesNotMade
+    return _IMAGES.validate_json(made)

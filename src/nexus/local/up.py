@@ -17,7 +17,7 @@ from nexus.local import firstrun, identity, leftovers, lock, logs, place, port, 
 from nexus.local.api import ManagerApi, running_machines
 from nexus.local.child import Child, Program
 from nexus.local.errors import CannotStart
-from nexus.local.images import Image, ImageBuildError, Store
+from nexus.local.images import Image, Store
 from nexus.local.place import Place
 from nexus.local.talk import say, tell
 
@@ -96,7 +96,7 @@ class Supervisor:
         port.require_free(self._bind)
         if self._local_bind is not None:
             port.require_free(self._local_bind)
-        images = firstrun.start_build(self._image_root, cache=self._place.cache, console=self._console)
+        images = firstrun.start_build(self._image_root, cache=self._place.cache)
         try:
             manager, minted = await self._start_processes()
             api = ManagerApi(self.url, minted.token)
@@ -151,12 +151,12 @@ class Supervisor:
         session.sign_in(minted, url=self.url, path=session.contexts_file())
         return minted
 
-    async def _made(self, images: "asyncio.Future[tuple[Image, ...]]") -> tuple[Image, ...]:
+    async def _made(self, images: "asyncio.Task[tuple[Image, ...]]") -> tuple[Image, ...]:
         """The images; those made earlier where new ones cannot be. VMs that exist must not wait for a download."""
         try:
             return await images
-        except ImageBuildError as failed:
-            self._say(f"warning: images for VMs could not be made: {failed}. {failed.advice}")
+        except firstrun.ImagesNotMade:
+            self._say("warning: images for new VMs could not be made, as said above; going on without.")
             self._next = "./nexus image build kernel initramfs python"
             return Store(self._image_root).images()
 

@@ -31,8 +31,12 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted. What was downloaded is kept; the next build goes on from there.", file=sys.stderr)  # noqa: T201
         return 130
-    made = ", ".join(built.made) or "nothing"
-    print(f"Made {made}; downloaded {built.downloaded_bytes / 1e6:.0f} MB.", file=sys.stderr)  # noqa: T201
+    except OSError as failed:
+        print(f"error: {failed}\nLook at the space and the rights in {arguments.out}.", file=sys.stderr)  # noqa: T201
+        return 1
+    if not arguments.quiet:
+        made = ", ".join(built.made) or "nothing"
+        print(f"Made {made}; downloaded {built.downloaded_bytes / 1e6:.0f} MB.", file=sys.stderr)  # noqa: T201
     print(json.dumps([image.model_dump() for image in built.images], indent=2))  # noqa: T201
     return 0
 
@@ -45,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, help="the manager's image directory")
     command.add_argument("--guest-init", type=Path, required=True, help="the program that becomes /init")
     command.add_argument("--cache", type=Path, default=paths.data_dir() / "cache", help="default: %(default)s")
+    command.add_argument("--quiet", action="store_true", help="say nothing but progress and errors")
     command.add_argument("--refresh", action="store_true", help="look for newer packages")
     return parser
 
