@@ -29,9 +29,11 @@ ID = UUID("0192f0c1-0000-7000-8000-000000000001")
 VM_SPEC: dict[str, object] = {
     "name": "web-1", "vcpu": 1, "mem_mib": 512, "image": "a", "kernel": "b", "disk_size_bytes": 1, "username": "root",
     "password": "x", "ssh_authorized_keys": [], "ssh_keys": [], "description": "", "tags": [], "environment": "",
-    "owner": "", "boot_args": "", "start": False,
+    "owner": "", "boot_args": "", "restart_policy": "always", "start": False,
 }  # fmt: skip
-VM_CHANGES: dict[str, object] = {"name": "web-2", "description": "", "tags": [], "environment": "", "owner": ""}
+VM_CHANGES: dict[str, object] = {
+    "name": "web-2", "description": "", "tags": [], "environment": "", "owner": "", "restart_policy": "never",
+}  # fmt: skip
 IMAGE_SPEC = {
     "kind": "rootfs",
     "name": "a",

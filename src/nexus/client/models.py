@@ -70,6 +70,7 @@ class Vm(Answer):
     disk_size_bytes: int | None
     kernel: str
     image: str
+    restart_policy: str
     username: str
     host_id: UUID
     host_name: str

@@ -6,11 +6,12 @@ from itertools import product
 
 import pytest
 
-from nexus.manager.machines.lifecycle import Facts, Goal, Move, conclude, decide, is_reached
+from nexus.manager.machines.lifecycle import Facts, Goal, Move, RestartPolicy, conclude, decide, is_reached
 from nexus.manager.vms.lifecycle import Circumstances, State, Verb, actions, refusal, state_of
 from nexus.protocol.machines import Exit, ExitReason, GuestPhase, Power
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+ALWAYS, NEVER = RestartPolicy.ALWAYS, RestartPolicy.NEVER
 
 
 def ended(reason: ExitReason, *, boot: int = 1) -> Exit:
@@ -147,30 +148,30 @@ def test_from_there_it_goes_on_so(facts: Facts, move: Move, state: State) -> Non
 
 
 @pytest.mark.parametrize(
-    ("reason", "goal", "wanted", "boots_again", "has_fault"),
+    ("reason", "goal", "policy", "wanted", "boots_again", "has_fault"),
     [
-        (ExitReason.GUEST_SHUTDOWN, Goal.ON, Goal.OFF, False, False),
-        (ExitReason.ASKED, Goal.ON, Goal.OFF, False, False),
-        (ExitReason.GUEST_REBOOT, Goal.ON, Goal.ON, True, False),
-        (ExitReason.HOST_REBOOTED, Goal.ON, Goal.ON, True, False),
-        (ExitReason.HOST_REBOOTED, Goal.PAUSED, Goal.OFF, False, False),
-        (ExitReason.VMM_KILLED, Goal.ON, Goal.OFF, False, True),
-        (ExitReason.GUEST_PANIC, Goal.ON, Goal.OFF, False, True),
-        (ExitReason.VMM_FAILED, Goal.ON, Goal.ON, False, True),
-        (ExitReason.BOOT_TIMEOUT, Goal.ON, Goal.ON, False, True),
+        (ExitReason.GUEST_SHUTDOWN, Goal.ON, ALWAYS, Goal.OFF, False, False),
+        (ExitReason.ASKED, Goal.ON, ALWAYS, Goal.OFF, False, False),
+        (ExitReason.GUEST_REBOOT, Goal.ON, NEVER, Goal.ON, True, False),
+        (ExitReason.HOST_REBOOTED, Goal.ON, ALWAYS, Goal.ON, True, False),
+        (ExitReason.HOST_REBOOTED, Goal.ON, NEVER, Goal.OFF, False, False),
+        (ExitReason.HOST_REBOOTED, Goal.PAUSED, ALWAYS, Goal.OFF, False, False),
+        (ExitReason.VMM_KILLED, Goal.ON, ALWAYS, Goal.OFF, False, True),
+        (ExitReason.GUEST_PANIC, Goal.ON, ALWAYS, Goal.OFF, False, True),
+        (ExitReason.VMM_FAILED, Goal.ON, ALWAYS, Goal.ON, False, True),
+        (ExitReason.BOOT_TIMEOUT, Goal.ON, ALWAYS, Goal.ON, False, True),
     ],
 )
 def test_a_boot_that_ended_by_itself_means(
-    reason: ExitReason, goal: Goal, wanted: Goal, *, boots_again: bool, has_fault: bool
+    reason: ExitReason, goal: Goal, policy: RestartPolicy, wanted: Goal, *, boots_again: bool, has_fault: bool
 ) -> None:
-    verdict = conclude(goal, ended(reason))
+    verdict = conclude(goal, ended(reason), restart_policy=policy)
     assert (verdict.goal, verdict.boots_again, verdict.fault is not None) == (wanted, boots_again, has_fault)
 
 
 def test_every_reason_a_boot_can_end_for_has_a_meaning() -> None:
-    for reason, goal in product(ExitReason, (Goal.ON, Goal.PAUSED)):
-        verdict = conclude(goal, ended(reason))
-        assert verdict.boots_again or verdict.why, "somebody will ask why it is off"
+    for reason, goal, policy in product(ExitReason, (Goal.ON, Goal.PAUSED), RestartPolicy):
+        assert conclude(goal, ended(reason), restart_policy=policy).why, "somebody will ask"
 
 
 ALLOWED = {

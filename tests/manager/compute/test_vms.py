@@ -146,7 +146,7 @@ async def test_a_guest_that_reboots_comes_back(host: JoinedHost, user: httpx.Asy
         return machine.boot == 2
 
     await until(booted_twice)
-    assert (await in_state(user, vm_id, "running"))["why"] is None
+    assert (await in_state(user, vm_id, "running"))["why"] == "The guest restarted itself."
 
 
 async def test_a_vm_whose_vmm_was_killed_is_stopped_with_a_fault(

@@ -82,6 +82,8 @@ async def reported(world: World, story: Story, how: Reports) -> None:
         await story.act(world, vm_id)
         await story.comes_true(world, vm_id)
         await holds(world, story, vm_id, machine_id)
+        await world.reports.replay()
+        assert await story.is_true(world, vm_id), f"old news were believed: {await world.account(vm_id)}"
         await end(world, vm_id)
     finally:
         world.reports.mode = None

@@ -18,8 +18,8 @@ Act = Callable[[World, UUID], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Story:
-    """From `given` on, `act` happens; in the end the VM is in `state` after `boots` boots, and the operation of the act is
-    done, if it opened one. `state` None: it is gone."""
+    """From `given` on, `act` happens; in the end the VM is in `state` after `boots` boots, and the operation of the act
+    is done, if it opened one. `state` None: it is gone."""
 
     name: str
     given: Callable[[World], Awaitable[UUID]]
@@ -149,6 +149,30 @@ async def lose(world: World, vm_id: UUID) -> None:
         await world.agent.machines.discard(machine_id)
 
 
+async def restart_agent(world: World, vm_id: UUID) -> None:
+    await world.revive()
+
+
+async def restart_host(world: World, vm_id: UUID) -> None:
+    await world.restart_host()
+
+
+def unseen(act: Act) -> Act:
+    """`act` happens while the agent is down."""
+
+    async def happen(world: World, vm_id: UUID) -> None:
+        await world.bury()
+        await act(world, vm_id)
+        await world.revive()
+
+    return happen
+
+
+reboots = befalls(ExitReason.GUEST_REBOOT, "The guest restarted itself.")
+powers_off = befalls(ExitReason.GUEST_SHUTDOWN, "The guest powered itself off.")
+panics = befalls(ExitReason.GUEST_PANIC, "The guest's kernel panicked.")
+is_killed = befalls(ExitReason.VMM_KILLED, "The VMM was killed by signal 9.")
+
 running, stopped, paused = given("running"), given("stopped"), given("paused")
 
 STORIES = [
@@ -171,10 +195,20 @@ STORIES = [
     Story("delete-failed", failed, verb("delete"), None),
     Story("delete-while-creating", asked, verb("delete"), None),
     Story("delete-twice", deleting, verb("delete"), None),
-    Story("guest-reboots", running, befalls(ExitReason.GUEST_REBOOT, "It restarted itself."), "running", boots=2),
-    Story("guest-powers-off", running, befalls(ExitReason.GUEST_SHUTDOWN, "It powered itself off."), "stopped"),
-    Story("guest-panics", running, befalls(ExitReason.GUEST_PANIC, "Its kernel panicked."), "stopped"),
-    Story("vmm-killed", running, befalls(ExitReason.VMM_KILLED, "Killed by signal 9."), "stopped"),
-    Story("vmm-killed-while-paused", paused, befalls(ExitReason.VMM_KILLED, "Killed by signal 9."), "stopped"),
+    Story("guest-reboots", running, reboots, "running", boots=2),
+    Story("guest-powers-off", running, powers_off, "stopped"),
+    Story("guest-panics", running, panics, "stopped"),
+    Story("vmm-killed", running, is_killed, "stopped"),
+    Story("vmm-killed-while-paused", paused, is_killed, "stopped"),
+    Story("guest-reboots-unseen", running, unseen(reboots), "running", boots=2),
+    Story("guest-powers-off-unseen", running, unseen(powers_off), "stopped"),
+    Story("guest-panics-unseen", running, unseen(panics), "stopped"),
+    Story("vmm-killed-unseen", running, unseen(is_killed), "stopped"),
+    Story("agent-restarts", running, restart_agent, "running"),
+    Story("agent-restarts-while-paused", paused, restart_agent, "paused"),
+    Story("host-restarts", running, restart_host, "stopped"),
+    Story("host-restarts-while-paused", paused, restart_host, "stopped"),
+    Story("host-restarts-while-stopped", stopped, restart_host, "stopped", boots=0),
+    Story("host-restarts-always", given("running", restart_policy="always"), restart_host, "running", boots=2),
     Story("lost", running, lose, "error"),
 ]

@@ -42,6 +42,8 @@ class Reports(StrEnum):
     ANSWER_LOST = "answer-lost"
     OUT_OF_ORDER = "out-of-order"
     """Each arrives after the one that follows it."""
+    REPLAYED = "replayed"
+    """All arrive, and once more when everything is over, the newest first."""
 
 
 class AgentWire(httpx.AsyncBaseTransport):
@@ -103,6 +105,7 @@ class ReportWire(httpx.AsyncBaseTransport):
     def __init__(self, deliver: Deliver) -> None:
         self._deliver = deliver
         self._waiting: list[httpx.Request] = []
+        self._arrived: list[httpx.Request] = []
         self.mode: Reports | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -110,7 +113,7 @@ class ReportWire(httpx.AsyncBaseTransport):
         request = httpx.Request(request.method, request.url, headers=request.headers, content=body)
         if self.mode is None or not request.url.path.endswith("/heartbeat"):
             return await self._deliver(request)
-        if json.loads(body)["full"] and self.mode is not Reports.OUT_OF_ORDER:
+        if json.loads(body)["full"] and self.mode not in (Reports.OUT_OF_ORDER, Reports.REPLAYED):
             return await self._deliver(request)
         return await self._disturbed(self.mode, request)
 
@@ -122,6 +125,9 @@ class ReportWire(httpx.AsyncBaseTransport):
                 return httpx.Response(200, json={"interval_s": 0.1, "gone": []})
             case Reports.TWICE:
                 await self._deliver(request)
+                return await self._deliver(request)
+            case Reports.REPLAYED:
+                self._arrived.append(request)
                 return await self._deliver(request)
             case Reports.ANSWER_LOST:
                 await self._deliver(request)
@@ -135,6 +141,12 @@ class ReportWire(httpx.AsyncBaseTransport):
                 for late in overtaken:
                     await self._deliver(late)
                 return answer
+
+    async def replay(self) -> None:
+        """Have all that arrived while they were REPLAYED arrive again."""
+        arrived, self._arrived = self._arrived, []
+        for request in reversed(arrived):
+            await self._deliver(request)
 
 
 def over(app: Any) -> Deliver:

@@ -18,6 +18,7 @@ from tests.manager.life.death import Death, Killed
 from tests.manager.life.steps import Gate, watch
 from tests.manager.life.wires import AgentWire, Deliver, ReportWire, over
 
+from nexus.agent import facts as agent_facts
 from nexus.agent import manager_link
 from nexus.agent import wiring as agent_wiring
 from nexus.agent.machines import machine as agent_machine
@@ -103,7 +104,7 @@ class World:
         self.vmm: FakeVmm
         self.lies: list[str] = []
         self.fenced = 0
-        self.host_boot_id: str | None = None
+        self.host_boot_id = agent_facts.host_boot_id()
         self._platform = manager.platform
         self._runner = Runner(manager.platform.db, lease_s=LEASE_S, step_timeout_s=LEASE_S / 2)
         self._stack = AsyncExitStack()
@@ -212,9 +213,21 @@ class World:
             await asyncio.gather(self._linking, return_exceptions=True)
         await self._stack.aclose()
 
+    async def restart_host(self) -> None:
+        """Everything that ran on the host is gone, and it has another boot id."""
+        await self.bury()
+        for record in (self.settings.run_dir / "machines").glob("*/vmm.json"):
+            record.unlink()
+        self.host_boot_id = f"boot-{new_id()}"
+        self.death.revive()
+        await self.start_agent()
+
     async def start_agent(self) -> None:
         self._stack = AsyncExitStack()
-        self.agent = await agent_wiring.build(self.settings, self._stack)
+        with pytest.MonkeyPatch.context() as patching:
+            for module in (agent_wiring, agent_facts):
+                patching.setattr(module, "host_boot_id", lambda: self.host_boot_id)
+            self.agent = await agent_wiring.build(self.settings, self._stack)
         self.vmm = cast(Any, self.agent.machines)._host.vmm
         self.death.guard_vmm(self.vmm)
         self._to_agent = over(self.agent.app)

@@ -11,6 +11,7 @@ from nexus.cli.command import command
 from nexus.cli.completing import image_names, ssh_keys_and_files
 from nexus.cli.invocation import Cli, from_stdin
 from nexus.cli.public_keys import keys_in, names_a_file
+from nexus.cli.vm.restart import RestartPolicy
 from nexus.cli.vm.subject import recorded
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout, follow
 
@@ -61,6 +62,10 @@ SshKeys = Annotated[
         autocompletion=ssh_keys_and_files,
     ),
 ]
+Restart = Annotated[
+    RestartPolicy | None,
+    typer.Option(help="always: start it again after its host restarted (default: never).", show_choices=True),
+]
 BootArgs = Annotated[str | None, typer.Option(metavar="TEXT", help="Appended to the kernel's command line.")]
 
 
@@ -95,6 +100,7 @@ def create_vm(
     environment: Annotated[str | None, typer.Option(metavar="TEXT", help="E.g. production.")] = None,
     owner: Annotated[str | None, typer.Option(metavar="TEXT", help="Whom to ask about it.")] = None,
     boot_args: BootArgs = None,
+    restart: Restart = None,
     no_start: Annotated[bool, typer.Option("--no-start", help="Create it stopped.")] = False,
     no_wait: NoWait = False,
     timeout: Timeout = TIMEOUT_S,
@@ -116,6 +122,7 @@ def create_vm(
         "environment": environment,
         "owner": owner,
         "boot_args": boot_args,
+        "restart_policy": restart,
         "start": False if no_start else None,
     }
     spec = {field: value for field, value in asked.items() if value is not None}

@@ -7,6 +7,7 @@ import typer
 from nexus.cli.command import command
 from nexus.cli.failures import USAGE, CliFailure
 from nexus.cli.invocation import Cli
+from nexus.cli.vm.restart import RestartPolicy
 from nexus.cli.vm.subject import VmArgument, the_vm
 
 
@@ -34,10 +35,20 @@ def register(app: typer.Typer) -> None:
         no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all its tags away.")] = False,
         environment: Annotated[str | None, typer.Option(metavar="TEXT", help="E.g. production; '' empties it.")] = None,
         owner: Annotated[str | None, typer.Option(metavar="TEXT", help="Whom to ask about it; '' empties it.")] = None,
+        restart: Annotated[
+            RestartPolicy | None, typer.Option(help="always: start it again after its host restarted.")
+        ] = None,
     ) -> None:
-        """Change what describes a VM."""
+        """Change what describes a VM, and whether it comes back with its host."""
         tags = [] if no_tags else tag or None
-        asked = {"name": name, "description": description, "tags": tags, "environment": environment, "owner": owner}
+        asked = {
+            "name": name,
+            "description": description,
+            "tags": tags,
+            "environment": environment,
+            "owner": owner,
+            "restart_policy": restart,
+        }
         _change(cli, vm, {field: value for field, value in asked.items() if value is not None})
 
     @command(app, "rename", examples="nexus vm rename web-1 web-2")

@@ -27,6 +27,15 @@ class Goal(StrEnum):
         return Power.ABSENT if self is Goal.GONE else Power(self.value)
 
 
+class RestartPolicy(StrEnum):
+    """What becomes of a running machine whose host restarted."""
+
+    ALWAYS = "always"
+    """It is started again."""
+    NEVER = "never"
+    """It stays off, and says why."""
+
+
 class Move(StrEnum):
     """What to do about a machine next."""
 
@@ -53,6 +62,7 @@ class Facts:
     goal: Goal
     generation: int = 1
     boot: int = 0
+    restart_policy: RestartPolicy = RestartPolicy.NEVER
     fault: str | None = None
     seen: Power | None = None
     seen_guest: GuestPhase = GuestPhase.ABSENT
@@ -139,14 +149,16 @@ _KILLED = (ExitReason.VMM_KILLED, ExitReason.GUEST_PANIC)
 _FAILED = (ExitReason.VMM_FAILED, ExitReason.BOOT_TIMEOUT)
 
 
-def conclude(goal: Goal, ended: Exit) -> Verdict:
+def conclude(goal: Goal, ended: Exit, *, restart_policy: RestartPolicy) -> Verdict:
     """Read the end of a boot that was meant to go on.
 
-    A guest that reboots, and a running machine whose host restarted, boot again. A guest that powered itself off stays
-    off, as does one whose VMM died under it (with a fault). A boot that never came up keeps its goal and has a fault.
+    A guest that reboots boots again, as does a running machine whose host restarted, where its policy says so. A guest
+    that powered itself off stays off, as does one whose VMM died under it (with a fault). A boot that never came up
+    keeps its goal and has a fault.
     """
-    if ended.reason is ExitReason.GUEST_REBOOT or (ended.reason is ExitReason.HOST_REBOOTED and goal is Goal.ON):
-        return Verdict(goal=Goal.ON, boots_again=True)
+    comes_back = restart_policy is RestartPolicy.ALWAYS and goal is Goal.ON
+    if ended.reason is ExitReason.GUEST_REBOOT or (ended.reason is ExitReason.HOST_REBOOTED and comes_back):
+        return Verdict(goal=Goal.ON, boots_again=True, why=ended.why)
     if ended.reason in _FAILED:
         return Verdict(goal=goal, fault=ended.why, why=ended.why)
     if ended.reason in _KILLED:

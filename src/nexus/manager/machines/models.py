@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from uuid import UUID
 
 from nexus.kit.db import Record
-from nexus.manager.machines.lifecycle import FAULT_PATIENCE_S, Facts, Goal
+from nexus.manager.machines.lifecycle import FAULT_PATIENCE_S, Facts, Goal, RestartPolicy
 from nexus.protocol.machines import Exit, GuestPhase, Power
 
 
@@ -36,6 +36,7 @@ class NewMachine:
     initramfs_image_id: UUID
     boot_args: str | None
     goal: Goal
+    restart_policy: RestartPolicy
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Change:
 
 
 COLUMNS = f"""
-m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.generation, m.boot, m.fault, m.seen,
-m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,
+m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.generation, m.boot, m.restart_policy,
+m.fault, m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,
 coalesce(m.seen_fault_at < now() - interval '{FAULT_PATIENCE_S} seconds', false) as fault_persists,
 m.exit, m.stage, m.address, m.started_at
 """
@@ -74,6 +75,7 @@ def _facts_of(row: Record) -> Facts:
         goal=Goal(row["goal"]),
         generation=row["generation"],
         boot=row["boot"],
+        restart_policy=RestartPolicy(row["restart_policy"]),
         fault=row["fault"],
         seen=Power(row["seen"]) if row["seen"] else None,
         seen_guest=GuestPhase(row["seen_guest"]),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from nexus.kit.db import Reader, Tx
-from nexus.manager.machines.lifecycle import Goal
+from nexus.manager.machines.lifecycle import Goal, RestartPolicy
 from nexus.manager.machines.models import Change, NewMachine
 from nexus.protocol.machines import MachineSeen
 
@@ -18,8 +18,8 @@ async def add(tx: Tx, new: NewMachine) -> None:
     await tx.execute(
         """
         insert into machines (id, project_id, created_by_user_id, kind, host_id, vcpus, memory_mib, kernel_image_id,
-                              initramfs_image_id, boot_args, goal, boot)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                              initramfs_image_id, boot_args, goal, boot, restart_policy)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """,
         new.id,
         new.project_id,
@@ -33,6 +33,7 @@ async def add(tx: Tx, new: NewMachine) -> None:
         new.boot_args,
         new.goal,
         1 if new.goal is Goal.ON else 0,
+        new.restart_policy,
     )
 
 
@@ -66,6 +67,10 @@ async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:
     await tx.execute(
         "update machines set goal = $2, boot = boot + 1, updated_at = now() where id = $1", machine_id, goal
     )
+
+
+async def set_restart_policy(tx: Tx, machine_id: UUID, policy: RestartPolicy) -> None:
+    await tx.execute("update machines set restart_policy = $2, updated_at = now() where id = $1", machine_id, policy)
 
 
 async def note_fault(tx: Tx, machine_id: UUID, fault: str) -> None:

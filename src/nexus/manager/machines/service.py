@@ -11,7 +11,7 @@ from uuid import UUID
 from nexus.kit.db import Tx
 from nexus.manager.hosts.models import HostRef
 from nexus.manager.machines import repository
-from nexus.manager.machines.lifecycle import Goal
+from nexus.manager.machines.lifecycle import Goal, RestartPolicy
 from nexus.manager.machines.models import Change, NewMachine
 from nexus.protocol.hosts import Heartbeat
 from nexus.protocol.machines import MachineSeen
@@ -38,6 +38,11 @@ async def aim(
 async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:
     """Wish for one more boot within the present generation: nobody asked for anything new."""
     await repository.boot_again(tx, machine_id, goal)
+
+
+async def set_restart_policy(tx: Tx, machine_id: UUID, policy: RestartPolicy) -> None:
+    """Change what becomes of a locked machine when its host restarts; it is nothing its host has to know."""
+    await repository.set_restart_policy(tx, machine_id, policy)
 
 
 async def note_fault(tx: Tx, machine_id: UUID, fault: str) -> None:

@@ -89,6 +89,7 @@ class VmCreation:
             initramfs_image_id=initramfs.id,
             boot_args=wanted.boot_args,
             goal=Goal.ON if wanted.start else Goal.OFF,
+            restart_policy=wanted.restart_policy,
         )
         await machines.add(tx, machine)
         await drives.add(tx, machine.id, disks)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from nexus.kit.db import Tx
-from nexus.manager import events
+from nexus.manager import audit, events
 from nexus.manager.agents.client import Agent
 from nexus.manager.agents.pool import Agents
 from nexus.manager.drives import service as drives
 from nexus.manager.flows import Flow, Next, finish, hop, in_tx, nap, on_agent
 from nexus.manager.machines import service as machines
-from nexus.manager.machines.lifecycle import FAULT_PATIENCE_S, Facts, Goal, Move, conclude, decide
+from nexus.manager.machines.lifecycle import FAULT_PATIENCE_S, Facts, Goal, Move, Verdict, conclude, decide
 from nexus.manager.machines.service import Machines
 from nexus.manager.networks import service as networks
 from nexus.manager.nics import service as nics
@@ -22,7 +22,7 @@ from nexus.manager.operations import Operations
 from nexus.manager.vms import repository, states
 from nexus.manager.vms.errors import VmFaulted, VmNotFound, VmOverdue
 from nexus.manager.vms.models import FLOW, Vm
-from nexus.protocol.machines import MachineSeen, MachineSpec, Power, PowerWish
+from nexus.protocol.machines import Exit, MachineSeen, MachineSpec, Power, PowerWish
 from nexus.protocol.trouble import Gone, Refused
 
 LOOK_AGAIN_S = FAULT_PATIENCE_S + 1.0
@@ -108,11 +108,12 @@ class VmFlow(Flow[Moving]):
         vm, ended = facts.vm, facts.facts.exit
         if ended is None:
             return hop()
-        verdict = conclude(facts.facts.goal, ended)
+        verdict = conclude(facts.facts.goal, ended, restart_policy=facts.facts.restart_policy)
+        await _tell_end(tx, vm, ended, verdict)
         if verdict.boots_again:
             await machines.boot_again(tx, vm.machine.id, verdict.goal)
+            await states.reread(tx, vm.id)
             return hop()
-        await repository.note_why(tx, vm.id, verdict.why)
         if verdict.goal is facts.facts.goal:
             return await self._fail(tx, vm, verdict.fault or ended.why)
         problem = VmFaulted(f"{vm.name} went off: {verdict.why}")
@@ -167,6 +168,14 @@ class VmFlow(Flow[Moving]):
 
     def _agent(self, facts: Moving) -> Agent:
         return self._agents.of(facts.vm.host)
+
+
+async def _tell_end(tx: Tx, vm: Vm, ended: Exit, verdict: Verdict) -> None:
+    """Say how a boot ended that was meant to go on: to whoever looks at the VM, to listeners, and on record."""
+    await repository.note_why(tx, vm.id, verdict.why)
+    details = {"boot": ended.boot, "reason": ended.reason, "why": ended.why, "boots_again": verdict.boots_again}
+    await events.emit(tx, type="vm.ended", subject=vm.subject, owner_user_id=vm.created_by_user_id, data=details)
+    await audit.write_as(tx, None, f"host {vm.host.name}", verb="end", subject=vm.subject, details=details)
 
 
 def _with(facts: Facts, seen: MachineSeen) -> Facts:

@@ -64,7 +64,7 @@ def _state_while_moving(facts: Facts) -> State:
     if facts.goal is Goal.OFF:
         return State.STOPPING
     if facts.has_ended and facts.exit is not None:
-        verdict = conclude(facts.goal, facts.exit)
+        verdict = conclude(facts.goal, facts.exit, restart_policy=facts.restart_policy)
         return State.STARTING if verdict.boots_again else State.ERROR if verdict.goal is facts.goal else State.STOPPED
     if facts.seen is Power.OFF or not facts.is_current:
         return State.STARTING

@@ -42,6 +42,7 @@ json_build_object(
     'vcpu', m.vcpus, 'mem_mib', m.memory_mib, 'disk_size_bytes', coalesce(upper.size_bytes, root.size_bytes),
     'kernel_image_id', k.id, 'kernel', k.name, 'kernel_path', k.path,
     'rootfs_image_id', r.id, 'image', r.name, 'rootfs_path', r.path, 'boot_args', m.boot_args,
+    'restart_policy', m.restart_policy,
     'username', v.username, 'ssh_authorized_keys', v.ssh_authorized_keys,
     'host_id', h.id, 'host_name', h.name, 'host_addr', h.address,
     'guest_ip', host(m.address), 'guest_mac', c.mac, 'started_at', m.started_at,

@@ -100,7 +100,8 @@ async def get_vm(vm_id: UUID, actor: Viewer, vms: Service, known: IfNoneMatch) -
 
 @router.patch("/{vm_id}", responses=problems(VmNotFound, VmNameTaken))
 async def edit_vm(vm_id: UUID, changes: PatchVm, actor: Operator, vms: Service, expected: IfMatch) -> Done:
-    """Change name, description, tags, environment or owner. A new name is the guest's host name after its next boot."""
+    """Change name, description, tags, environment, owner or restart policy. From the next boot on, a new name is also
+    the guest's host name."""
     await vms.edit(actor, vm_id, changes, expected=expected)
     return Done()
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from nexus.kit.envelopes import Item, Items
-from nexus.kit.fields import Id, Line, Prose, RequestBody
+from nexus.kit.fields import FromText, Id, Line, Prose, RequestBody
+from nexus.manager.machines.lifecycle import RestartPolicy
 from nexus.manager.ssh_keys.models import KeyRef, PublicKeyText
 from nexus.manager.vms.lifecycle import State, Verb
 from nexus.protocol.machines import GuestPhase
@@ -56,6 +57,9 @@ class CreateVm(RequestBody):
     environment: Label = Field(default="", description="Such as production or staging; free text")
     owner: Label = Field(default="", description="Whom to ask about it; free text")
     boot_args: Line | None = Field(default=None, max_length=1024, description="Appended to the kernel's command line")
+    restart_policy: Annotated[RestartPolicy, FromText] = Field(
+        default=RestartPolicy.NEVER, description="always: start it again when its host restarted while it ran"
+    )
     start: bool = Field(default=True, description="Start it; false leaves it stopped")
 
     @model_validator(mode="after")
@@ -75,6 +79,9 @@ class PatchVm(RequestBody):
     tags: Tags | None = Field(default=None, description="All its tags, in place of the old ones")
     environment: Label | None = Field(default=None, description="Such as production or staging; free text")
     owner: Label | None = Field(default=None, description="Whom to ask about it; free text")
+    restart_policy: Annotated[RestartPolicy | None, FromText] = Field(
+        default=None, description="always: start it again when its host restarted while it ran"
+    )
 
     @model_validator(mode="after")
     def _nothing_is_cleared(self) -> "PatchVm":
@@ -122,6 +129,7 @@ class VmBody(BaseModel):
     image: str = Field(description="The root image's name")
     rootfs_path: str = Field(description="Where the manager has that image")
     boot_args: str | None = Field(description="Appended to the kernel's command line")
+    restart_policy: RestartPolicy = Field(description="always: it is started again when its host restarted under it")
     username: str = Field(description="The guest's user")
     ssh_authorized_keys: list[str] = Field(description="Public keys that may log in")
     host_id: UUID = Field(description="The host it is on")

@@ -69,11 +69,14 @@ class Vms:
         return item_json(item)
 
     async def edit(self, actor: Actor, vm_id: UUID, changes: PatchVm, *, expected: Expected = ANY) -> None:
-        """Change what a VM is called and labelled. A new name is the guest's hostname from its next boot on."""
+        """Change what a VM is called and labelled, and whether it comes back with its host. A new name is the guest's
+        hostname from its next boot on."""
         given = changes.model_dump(exclude_unset=True)
         async with self._db.transaction() as tx:
             vm = await self._lock(tx, actor, vm_id, expected)
             await repository.edit(tx, vm_id, given)
+            if changes.restart_policy is not None:
+                await machines.set_restart_policy(tx, vm.machine.id, changes.restart_policy)
             await audit.write(tx, actor, verb="edit", subject=vm.subject, details=given)
             await events.emit(tx, type="vm.updated", subject=vm.subject, owner_user_id=vm.created_by_user_id)
 
