@@ -209,7 +209,8 @@ class ManagerLink:
                 path, content=body, headers={"Content-Type": "application/json"}, timeout=REQUEST_TIMEOUT_S
             )
         except httpx.HTTPError as lost:
-            raise Unreachable(f"the manager does not answer ({lost or type(lost).__name__})") from lost
+            hint = "; name its authority with --ca (AGENT_MANAGER_CA)" if "CERTIFICATE_VERIFY" in str(lost) else ""
+            raise Unreachable(f"the manager does not answer ({lost or type(lost).__name__}){hint}") from lost
         if answer.status_code in (401, 403):
             raise NotJoined(
                 f"the manager refuses this host's credential or join token ({answer.status_code}); "

@@ -79,12 +79,24 @@ class AgentSettings(Settings):
         "a self-signed one; default: those this system trusts",
     )
     name: str | None = Field(default=None, alias="AGENT_NAME", description="This host's name; default: its host name")
-    vmm: Literal["auto", "qemu", "fake"] = Field(default="auto", alias="AGENT_VMM")
+    vmm: Literal["auto", "qemu", "fake"] = Field(
+        default="auto",
+        alias="AGENT_VMM",
+        description="auto, qemu, or fake, which runs nothing: for tests and scale runs",
+    )
     fake_boot_s: float = Field(
         default=0, ge=0, alias="AGENT_FAKE_BOOT_S", description="With AGENT_VMM=fake: how long a simulated guest boots"
     )
-    accel: Literal["auto", "kvm", "tcg"] = Field(default="auto", alias="AGENT_ACCEL")
-    network: Literal["auto", "bridge", "user"] = Field(default="auto", alias="AGENT_NETWORK")
+    accel: Literal["auto", "kvm", "tcg"] = Field(
+        default="auto",
+        alias="AGENT_ACCEL",
+        description="auto (KVM where a guest has been seen to run on it), kvm or tcg",
+    )
+    network: Literal["auto", "bridge", "user"] = Field(
+        default="auto",
+        alias="AGENT_NETWORK",
+        description="auto (bridge where there are the rights for it), bridge or user",
+    )
     user_net_restrict: bool = Field(
         default=False,
         alias="AGENT_USER_NET_RESTRICT",
@@ -107,9 +119,15 @@ class AgentSettings(Settings):
         alias="AGENT_IMAGE_SEED",
         description="A directory of images named by sha256, looked at before the manager is asked",
     )
-    join_token: str | None = Field(default=None, alias="AGENT_JOIN_TOKEN")
-    join_token_file: Path | None = Field(default=None, alias="AGENT_JOIN_TOKEN_FILE")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias="AGENT_LOG_LEVEL")
+    join_token: str | None = Field(
+        default=None, alias="AGENT_JOIN_TOKEN", description="What lets this host join its manager, once"
+    )
+    join_token_file: Path | None = Field(
+        default=None, alias="AGENT_JOIN_TOKEN_FILE", description="A file with that token; looked at until there is one"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", alias="AGENT_LOG_LEVEL", description="debug, info, warning or error"
+    )
 
     @field_validator("bind")
     @classmethod

@@ -58,7 +58,8 @@ class ManagerSettings(Settings):
     secret_key_file: Path = Field(
         default_factory=lambda: _in_data_dir("secret.key"),
         alias="MANAGER_SECRET_KEY_FILE",
-        description="Key that seals guest passwords; made with mode 0600 if missing",
+        description="Key that seals guest passwords and what hosts are certified with; made with mode 0600 if missing. "
+        "The same for all managers of one database",
     )
     secret_key: SecretStr | None = Field(
         default=None, alias="MANAGER_SECRET_KEY", description="The key itself (32 bytes, base64); wins over the file"

@@ -41,7 +41,8 @@ class HostJoining:
         self._access = access
         self._authority = authority
         self._clock = clock
-        self._settings = settings
+        self._local_token_file = settings.local_join_token_file
+        self._url = public_url(settings)
 
     async def make_join_token(self, actor: Actor, *, life: timedelta) -> JoinTokenBody:
         """A token that lets one host register. It is in the answer and nowhere else."""
@@ -49,8 +50,7 @@ class HostJoining:
         async with self._db.transaction() as tx:
             token_id = await repository.add_join_token(tx, digest(token), created_by=actor.user_id, life=life)
             await audit.write(tx, actor, verb="create", subject=Subject("join_token", token_id))
-        url = await asyncio.to_thread(public_url, self._settings)
-        return JoinTokenBody(id=token_id, token=token, expires_at=self._clock.now() + life, url=url)
+        return JoinTokenBody(id=token_id, token=token, expires_at=self._clock.now() + life, url=self._url)
 
     async def register(self, request: RegisterRequest) -> Registered:
         """Let a host in. One that comes again under its name with a new token gets a new credential (and certificate)
@@ -126,9 +126,8 @@ class HostJoining:
 
     def _is_local_token(self, token: str) -> bool:
         """Whether this is the token that this machine's own agent finds in a file; good as long as that is there."""
-        path = self._settings.local_join_token_file
         try:
-            kept = path.read_text().strip() if path else ""
+            kept = self._local_token_file.read_text().strip() if self._local_token_file else ""
         except OSError:
             return False
         return len(kept) >= _SHORTEST_LOCAL_TOKEN and hmac.compare_digest(kept.encode(), token.encode())
