@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from nexus.kit.db import Db
 from nexus.kit.envelopes import Items, Json
 from nexus.kit.http import problems, provided
-from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
+from nexus.kit.paging import BadCursor, Page, SortField, Sorts, conditions, page
 from nexus.kit.problems import InvalidField, NotAllowed, NotSignedIn
 from nexus.manager.access import Admin
 
@@ -20,9 +20,6 @@ _SORTS = Sorts({"at": SortField("at", datetime)}, tie="id", default="-at")
 _ITEM = """json_build_object('id', id, 'at', at, 'actor_user_id', actor_user_id, 'actor_name', actor_name, 'verb', verb,
     'subject_kind', subject_kind, 'subject_id', subject_id, 'subject_name', subject_name, 'request_id', request_id,
     'details', details)"""
-_WHERE = """(project_id is null or project_id = $1) and ($2::text is null or subject_kind = $2)
-    and ($3::uuid is null or subject_id = $3) and ($4::text is null or verb = $4)
-    and ($5::text is null or actor_name = $5)"""
 
 
 class AuditEntry(BaseModel):
@@ -53,8 +50,18 @@ async def list_audit(
     subject_id: Annotated[UUID | None, Query(description="Only about this thing")] = None,
     verb: Annotated[str | None, Query(max_length=32, description="Only of this verb")] = None,
     actor_name: Annotated[str | None, Query(max_length=64, description="Only what this user did")] = None,
+    q: Annotated[str | None, Query(max_length=100, description="Only about things whose name has this in it")] = None,
 ) -> Response:
     """List what was done, by whom and when."""
-    args: list[object] = [actor.project_id, subject_kind, subject_id, verb, actor_name]
-    query = page.json_query(item=_ITEM, source="audit", where=_WHERE, args=args)
+    args: list[object] = []
+    where = conditions(
+        args,
+        ("(project_id is null or project_id = {})", actor.project_id),
+        ("subject_kind = {}", subject_kind),
+        ("subject_id = {}", subject_id),
+        ("verb = {}", verb),
+        ("actor_name = {}", actor_name),
+        ("strpos(lower(subject_name), lower({})) > 0", q),
+    )
+    query = page.json_query(item=_ITEM, source="audit", where=where, args=args)
     return Json(page.json_answer(await db.fetchrow(query, *args)))

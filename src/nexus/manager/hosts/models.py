@@ -1,6 +1,7 @@
 """Hosts, as the rest of the manager speaks of them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from nexus.protocol.hosts import HostFacts, Offer
@@ -12,6 +13,13 @@ SILENT_AFTER_S = 3 * HEARTBEAT_S
 
 IS_SILENT = f"(h.last_seen_at < now() - interval '{SILENT_AFTER_S} seconds')"
 """The same in SQL, for `hosts h`."""
+
+
+class HostState(StrEnum):
+    """SILENT: it has not reported for SILENT_AFTER_S."""
+
+    ONLINE = "online"
+    SILENT = "silent"
 
 
 @dataclass(frozen=True, kw_only=True)

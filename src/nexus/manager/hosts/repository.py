@@ -8,8 +8,8 @@ from uuid import UUID
 
 from nexus.kit.db import Reader, Tx
 from nexus.kit.ids import new_id
-from nexus.kit.paging import Page
-from nexus.manager.hosts.models import IS_SILENT
+from nexus.kit.paging import Page, conditions
+from nexus.manager.hosts.models import IS_SILENT, HostState
 from nexus.manager.hosts.placement import Amounts, Room
 from nexus.protocol.hosts import HostFacts, HostUsage, RegisterRequest
 
@@ -210,9 +210,10 @@ async def silent(reader: Reader) -> list[UUID]:
     return [row["id"] for row in await reader.fetch(f"select h.id from hosts h where {IS_SILENT}")]
 
 
+_STATE = f"case when {IS_SILENT} then 'silent' else 'online' end"
 ITEM = f"""
 json_build_object(
-    'id', h.id, 'name', h.name, 'state', case when {IS_SILENT} then 'silent' else 'online' end,
+    'id', h.id, 'name', h.name, 'state', {_STATE},
     'is_cordoned', h.cordoned, 'address', h.address, 'vmm', h.vmm, 'vmm_version', h.facts -> 'vmm_version',
     'acceleration', h.facts -> 'acceleration', 'why_vmm', h.facts -> 'why_vmm', 'offers', h.facts -> 'offers',
     'agent_version', h.facts -> 'agent_version', 'vcpus', h.vcpus, 'memory_mib', h.memory_mib,
@@ -223,9 +224,15 @@ json_build_object(
 """A host as `schemas.HostBody` describes it; reservations are added where one host is asked for."""
 
 
-async def list_json(reader: Reader, page: Page) -> bytes:
+async def list_json(reader: Reader, page: Page, *, state: HostState | None, name: str | None, q: str | None) -> bytes:
     args: list[object] = []
-    sql = page.json_query(item=ITEM, source="hosts h", where="true", args=args)
+    where = conditions(
+        args,
+        (f"{_STATE} = {{}}", state),
+        ("h.name = {}", name),
+        ("strpos(lower(h.name || ' ' || h.address), lower({})) > 0", q),
+    )
+    sql = page.json_query(item=ITEM, source="hosts h", where=where, args=args)
     return page.json_answer(await reader.fetchrow(sql, *args))
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
@@ -14,6 +14,7 @@ from nexus.kit.versions import IfNoneMatch
 from nexus.manager.access import Admin, HostAgent, Public, Viewer
 from nexus.manager.hosts.errors import HostInUse, HostNameTaken, HostNotFound, JoinTokenInvalid
 from nexus.manager.hosts.joining import HostJoining
+from nexus.manager.hosts.models import HostState
 from nexus.manager.hosts.schemas import HostItem, HostList, JoinTokenBody, JoinTokenRequest
 from nexus.manager.hosts.service import Hosts
 from nexus.manager.operations import Done
@@ -36,9 +37,16 @@ Joining = Annotated[HostJoining, provided(HostJoining)]
 
 
 @router.get("", response_model=HostList)
-async def list_hosts(actor: Viewer, hosts: Service, page: Annotated[Page, page(_SORTS)]) -> Response:
+async def list_hosts(
+    actor: Viewer,
+    hosts: Service,
+    page: Annotated[Page, page(_SORTS)],
+    state: Annotated[HostState | None, Query(description="Only in this state")] = None,
+    name: Annotated[str | None, Query(max_length=63, description="Only the host of this name")] = None,
+    q: Annotated[str | None, Query(max_length=100, description="Only with this in name or address")] = None,
+) -> Response:
     """List the hosts that run VMs."""
-    return Json(await hosts.list(page))
+    return Json(await hosts.list(page, state=state, name=name, q=q))
 
 
 @router.post("/join-tokens")

@@ -1,13 +1,13 @@
 """Hosts on the wire."""
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from nexus.kit.envelopes import Item, Items
 from nexus.kit.fields import RequestBody
+from nexus.manager.hosts.models import HostState
 from nexus.protocol.hosts import HostUsage
 
 
@@ -22,7 +22,7 @@ class HostBody(BaseModel):
 
     id: UUID = Field(description="Its id")
     name: str = Field(description="What the host calls itself")
-    state: Literal["online", "silent"] = Field(description="silent: it has not reported for three heartbeats")
+    state: HostState = Field(description="silent: it has not reported for three heartbeats")
     is_cordoned: bool = Field(description="Takes no new VMs")
     address: str = Field(description="Where the manager reaches its agent")
     vmm: str = Field(description="Hypervisor: firecracker, qemu or fake")

@@ -8,7 +8,7 @@ from nexus.kit.db import Db, Tx
 from nexus.kit.paging import Page
 from nexus.manager.hosts import placement, repository
 from nexus.manager.hosts.errors import HostNotFound, NoRoom
-from nexus.manager.hosts.models import HEARTBEAT_S
+from nexus.manager.hosts.models import HEARTBEAT_S, HostState
 from nexus.manager.hosts.placement import Amounts, Overcommit
 from nexus.manager.hosts.schemas import AmountsBody, HostDetail
 from nexus.manager.machines.service import Machines
@@ -42,8 +42,8 @@ class Hosts:
                 await self._machines.look_again(tx, [host_id])
         return HeartbeatAnswer(interval_s=HEARTBEAT_S, gone=tuple(gone))
 
-    async def list(self, page: Page) -> bytes:
-        return await repository.list_json(self._db, page)
+    async def list(self, page: Page, *, state: HostState | None, name: str | None, q: str | None) -> bytes:
+        return await repository.list_json(self._db, page, state=state, name=name, q=q)
 
     async def get(self, host_id: UUID) -> HostDetail:
         item: dict[str, Any] | None = await repository.find_json(self._db, host_id)

@@ -5,7 +5,7 @@ from uuid import UUID
 import asyncpg
 
 from nexus.kit.db import Reader, Tx
-from nexus.kit.paging import Page
+from nexus.kit.paging import Page, conditions
 from nexus.manager.images.errors import ImageNameTaken
 from nexus.manager.images.files import FoundFile
 from nexus.manager.images.models import COLUMNS, Image, ImageKind, image_of
@@ -23,11 +23,14 @@ json_build_object(
 async def list_json(
     reader: Reader, page: Page, *, project_id: UUID, kind: ImageKind | None, name: str | None, q: str | None
 ) -> bytes:
-    args: list[object] = [project_id, kind, name, q]
-    where = """
-        i.project_id = $1 and ($2::text is null or i.kind = $2) and ($3::text is null or i.name = $3)
-        and ($4::text is null or strpos(lower(i.name), lower($4)) > 0)
-    """
+    args: list[object] = []
+    where = conditions(
+        args,
+        ("i.project_id = {}", project_id),
+        ("i.kind = {}", kind),
+        ("i.name = {}", name),
+        ("strpos(lower(i.name), lower({})) > 0", q),
+    )
     sql = page.json_query(item=ITEM, source="images i", where=where, args=args)
     return page.json_answer(await reader.fetchrow(sql, *args))
 

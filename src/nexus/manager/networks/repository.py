@@ -8,7 +8,7 @@ giving one out never searches.
 from uuid import UUID
 
 from nexus.kit.db import Reader, Tx
-from nexus.kit.paging import Page
+from nexus.kit.paging import Page, conditions
 from nexus.manager.networks.models import Network
 
 
@@ -74,9 +74,12 @@ json_build_object(
 """A network as `schemas.NetworkBody` describes it."""
 
 
-async def list_json(reader: Reader, page: Page, *, project_id: UUID) -> bytes:
-    args: list[object] = [project_id]
-    sql = page.json_query(item=ITEM, source="networks n", where="n.project_id = $1", args=args)
+async def list_json(reader: Reader, page: Page, *, project_id: UUID, name: str | None, q: str | None) -> bytes:
+    args: list[object] = []
+    where = conditions(
+        args, ("n.project_id = {}", project_id), ("n.name = {}", name), ("strpos(lower(n.name), lower({})) > 0", q)
+    )
+    sql = page.json_query(item=ITEM, source="networks n", where=where, args=args)
     return page.json_answer(await reader.fetchrow(sql, *args))
 
 

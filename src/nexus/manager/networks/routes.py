@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from nexus.kit.db import Db
 from nexus.kit.envelopes import Json, item_json
@@ -25,9 +25,15 @@ Database = Annotated[Db, provided(Db)]
 
 
 @router.get("", response_model=NetworkList)
-async def list_networks(actor: Viewer, db: Database, page: Annotated[Page, page(_SORTS)]) -> Response:
+async def list_networks(
+    actor: Viewer,
+    db: Database,
+    page: Annotated[Page, page(_SORTS)],
+    name: Annotated[str | None, Query(max_length=63, description="Only the network of this name")] = None,
+    q: Annotated[str | None, Query(max_length=100, description="Only networks whose name has this in it")] = None,
+) -> Response:
     """List the networks."""
-    body = await repository.list_json(db, page, project_id=actor.project_id)
+    body = await repository.list_json(db, page, project_id=actor.project_id, name=name, q=q)
     return Json(body)
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Response
 from nexus.kit.db import Db
 from nexus.kit.envelopes import Item, Items, Json
 from nexus.kit.http import problems, provided
-from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
+from nexus.kit.paging import BadCursor, Page, SortField, Sorts, conditions, page
 from nexus.kit.problems import InvalidField, NotSignedIn
 from nexus.kit.versions import IfNoneMatch
-from nexus.manager.access import Viewer, visible_to
+from nexus.manager.access import Viewer
 from nexus.manager.operations import repository
 from nexus.manager.operations.errors import OperationNotFound
 from nexus.manager.operations.models import Status
@@ -24,10 +24,6 @@ router = APIRouter(prefix="/v1/operations", tags=["operations"])
 _SORTS = Sorts(
     {"created_at": SortField("created_at", datetime), "verb": SortField("verb")}, tie="id", default="-created_at"
 )
-_WHERE = f"""
-    project_id = $1 and {visible_to(2)} and ($3::text is null or subject_kind = $3)
-    and ($4::uuid is null or subject_id = $4) and ($5::text is null or status = $5) and ($6::text is null or verb = $6)
-"""
 
 
 class OperationList(Items[OperationBody]):
@@ -47,10 +43,21 @@ async def list_operations(
     subject_id: Annotated[UUID | None, Query(description="Only about this object")] = None,
     status: Annotated[Status | None, Query(description="Only in this status")] = None,
     verb: Annotated[str | None, Query(max_length=32, description="Only of this verb")] = None,
+    q: Annotated[str | None, Query(max_length=100, description="Only about objects whose name has this in it")] = None,
 ) -> Response:
     """List operations, those of yours or, for admins and viewers, everybody's."""
-    args: list[object] = [actor.project_id, actor.sees_only, subject_kind, subject_id, status, verb]
-    query = page.json_query(item=repository.ITEM, source="operations", where=_WHERE, args=args)
+    args: list[object] = []
+    where = conditions(
+        args,
+        ("project_id = {}", actor.project_id),
+        ("created_by_user_id = {}", actor.sees_only),
+        ("subject_kind = {}", subject_kind),
+        ("subject_id = {}", subject_id),
+        ("status = {}", status),
+        ("verb = {}", verb),
+        ("strpos(lower(subject_name), lower({})) > 0", q),
+    )
+    query = page.json_query(item=repository.ITEM, source="operations", where=where, args=args)
     return Json(page.json_answer(await db.fetchrow(query, *args)))
 
 

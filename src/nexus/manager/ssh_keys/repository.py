@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from nexus.kit.db import Reader, Tx
-from nexus.kit.paging import Page
+from nexus.kit.paging import Page, conditions
 from nexus.manager.access import visible_to
 from nexus.manager.ssh_keys.errors import SshKeyKnown, SshKeyNameTaken, SshKeyNotFound
 from nexus.manager.ssh_keys.models import COLUMNS, KIND, PublicKey, SshKey, ssh_key_of
@@ -28,11 +28,14 @@ async def list_json(
     reader: Reader, page: Page, *, project_id: UUID, sees_only: UUID | None, name: str | None, q: str | None
 ) -> bytes:
     """The answer of `GET /v1/ssh-keys`."""
-    args: list[object] = [project_id, sees_only, name, q]
-    where = f"""
-        {_IS_VISIBLE} and ($3::text is null or k.name = $3)
-        and ($4::text is null or strpos(lower(concat_ws(' ', k.name, k.comment, k.fingerprint)), lower($4)) > 0)
-    """
+    args: list[object] = []
+    where = conditions(
+        args,
+        ("k.project_id = {}", project_id),
+        ("k.created_by_user_id = {}", sees_only),
+        ("k.name = {}", name),
+        ("strpos(lower(concat_ws(' ', k.name, k.comment, k.fingerprint)), lower({})) > 0", q),
+    )
     sql = page.json_query(item=ITEM, source="ssh_keys k", where=where, args=args)
     return page.json_answer(await reader.fetchrow(sql, *args))
 
