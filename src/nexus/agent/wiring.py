@@ -27,8 +27,12 @@ from nexus.agent.storage.images import ImageSource, ImageStore
 from nexus.agent.tls import AgentTls
 from nexus.agent.vmm.cgroup import Cgroups
 from nexus.agent.vmm.choose import choose_vmm
+from nexus.kit import log
 from nexus.kit.clock import SystemClock
+from nexus.kit.loopback import is_loopback_url
 from nexus.kit.paths import make_private
+
+_log = log.get("nexus.agent")
 
 
 class CaUnreadable(Exception):
@@ -118,6 +122,10 @@ def _manager_client(settings: AgentSettings) -> httpx.AsyncClient | None:
     if settings.manager is None:
         return None
     if not settings.manager.startswith("https:"):
+        if not is_loopback_url(settings.manager):
+            _log.warning(
+                "manager_over_plain_http", risk="who can read this network can command this host and its guests"
+            )
         return httpx.AsyncClient(base_url=settings.manager, verify=False, trust_env=False)  # noqa: S501 - no TLS at all
     try:
         trusted = ssl.create_default_context(cafile=settings.manager_ca)
