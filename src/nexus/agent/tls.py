@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -79,7 +80,7 @@ class AgentTls:
             if not self.is_granted:
                 self.context.load_verify_locations(cadata=identity.ca)
             use_certificate(self.context, self._key_pem + identity.certificate.encode())
-        except (ValueError, ssl.SSLError) as broken:
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, ssl.SSLError) as broken:
             raise UnfitIdentity(f"the manager's certificate for this host cannot be used: {broken}") from broken
         self._trust = told
         now = self._clock.now()

@@ -1,6 +1,7 @@
 """The authority: one for all managers, its key sealed, and what it signs."""
 
 import asyncio
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store
+from hypothesis import example, given
+from hypothesis import strategies as st
 from tests.manager.compute.acting import signing_request
 
 from nexus.kit.clock import SystemClock
@@ -144,6 +147,26 @@ def of_anothers_key() -> str:
 def _request(key: rsa.RSAPrivateKey | dsa.DSAPrivateKey) -> str:
     signed = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
+GOOD = x509.load_pem_x509_csr(signing_request().encode()).public_bytes(serialization.Encoding.DER)
+
+
+@given(
+    flips=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=3),
+    end=st.integers(1, len(GOOD)),
+)
+@example(flips=[(GOOD.index(b"\x02\x01\x00") + 2, 81)], end=len(GOOD))
+def test_a_damaged_request_is_never_more_than_refused(flips: list[tuple[int, int]], end: int) -> None:
+    damaged = bytearray(GOOD)
+    for at, value in flips:
+        damaged[at] = value
+    body = base64.encodebytes(bytes(damaged[:end])).decode()
+    pem = f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n"
+    if bytes(damaged[:end]) == GOOD:
+        return
+    with pytest.raises(UnusableRequest):
+        certify_host(CA, pem, HOST, 1, now=NOW)
 
 
 @pytest.mark.parametrize(

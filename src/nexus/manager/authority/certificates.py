@@ -108,7 +108,7 @@ def _requested_key(csr_pem: str) -> CertifiableKey:
         key = request.public_key()
         if not request.is_signature_valid:
             raise UnusableRequest("its signature is not by the key in it")
-    except (ValueError, TypeError, UnsupportedAlgorithm) as broken:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as broken:
         if isinstance(broken, UnusableRequest):
             raise
         raise UnusableRequest("it is no certificate signing request in PEM") from broken
