@@ -15,7 +15,7 @@ from nexus.manager.images import repository as images
 from nexus.manager.images.files import FoundFile
 from nexus.manager.images.models import ImageFormat, ImageKind
 from nexus.manager.machines import repository as machines
-from nexus.manager.machines.lifecycle import Goal
+from nexus.manager.machines.lifecycle import Goal, RestartPolicy
 from nexus.manager.machines.models import NewMachine
 from nexus.manager.networks import service as networks
 from nexus.manager.nics import service as nics
@@ -108,6 +108,7 @@ async def _add_vm(tx: Tx, number: int, host_id: UUID, image_ids: dict[ImageKind,
         initramfs_image_id=image_ids[ImageKind.INITRAMFS],
         boot_args=None,
         goal=Goal.ON,
+        restart_policy=RestartPolicy.NEVER,
     )
     await machines.add(tx, machine)
     root = root_drives(

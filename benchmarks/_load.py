@@ -32,6 +32,7 @@ async def load(url: str, *, token: str, connections: int, seconds: float) -> Loa
     """Ask for `url` for so long. Raises RuntimeError for any answer but 200."""
     parts = urlsplit(url)
     assert parts.hostname is not None
+    assert parts.port is not None
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     request = (
         f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n\r\n"

@@ -2,7 +2,7 @@
 
 Two managers as they are served, one over 100 running VMs and one over 10,000, each with one more route as yardstick
 (`benchmarks/_yardstick.py`). All requests are authenticated and pass the same middleware, access log included. Managers
-run on one core; PostgreSQL and the load, from this process, on another. Rounds alternate over all cases, and the ratios
+run on one core, the load, from this process, on another; PostgreSQL on either. Rounds alternate over all cases, and the ratios
 are medians of the rounds': what the machine does besides concerns all cases alike.
 
     python -m benchmarks reads [--rounds N] [--seconds S] [--connections N] [--few N] [--many N]
@@ -137,7 +137,7 @@ def _scratch() -> Generator[Path]:
 
 @contextmanager
 def _postgres(home: Path) -> Generator[embedded.Postgres]:
-    """PostgreSQL as `nexus up` runs it, on the last core."""
+    """PostgreSQL as `nexus up` runs it, on whatever core is free."""
     cache = home / "cache"
     cache.mkdir(mode=0o711)
     server = embedded.prepare(data=home / "postgres", socket_dir=home / "pg", cache=cache)
@@ -153,7 +153,6 @@ def _postgres(home: Path) -> Generator[embedded.Postgres]:
             group=server.run_as_group,
         )
     try:
-        _pin(process.pid, -1)
         _pin(os.getpid(), -1)
         _wait_until(lambda: b"ready to accept connections" in log.read_bytes(), process, log)
         yield server

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.requests import Request
 
 from nexus.kit.db import Db
 from nexus.kit.ids import new_id
-from nexus.kit.paging import BadCursor, Page, SortField, Sorts, page
+from nexus.kit.paging import BadCursor, Page, SortField, Sorts, ask
 from nexus.kit.problems import InvalidField
 
 SORTS = Sorts(
@@ -22,7 +21,7 @@ SORTS = Sorts(
     tie="id",
     default="name",
 )
-parse: Any = partial(page(SORTS).dependency, Request({"type": "http", "path": "/v1/things"}))
+parse: Any = partial(ask, SORTS, "/v1/things")
 
 
 @pytest.mark.parametrize("sort", ["name", "-name", "size", "-size", "at", "-at"])
@@ -106,7 +105,7 @@ def test_a_cursor_is_good_for_its_own_list_alone_and_only_whole() -> None:
     mine: Page = parse(limit=5, cursor=None, sort="name")
     cursor = mine.cursor("web-1", new_id())
     assert parse(limit=5, cursor=cursor, sort="name").after == "web-1"
-    elsewhere: Any = partial(page(SORTS).dependency, Request({"type": "http", "path": "/v1/others"}))
+    elsewhere: Any = partial(ask, SORTS, "/v1/others")
     changed = cursor[:20] + ("A" if cursor[20] != "A" else "B") + cursor[21:]
     for parser, unusable, sort in (
         (elsewhere, cursor, "name"),

@@ -149,10 +149,10 @@ def conditions(args: list[object], *asked: tuple[str, object]) -> str:
 
 def page(sorts: Sorts) -> Any:
     """A FastAPI dependency giving the `Page` asked for: `page: Annotated[Page, page(SORTS)]`.
+    It raises what `ask` does."""
 
-    Raises InvalidField for a sort the list does not have, BadCursor for a cursor that is not of this list and sort."""
-
-    def parse(
+    # async: FastAPI gives every other dependency to a thread, which costs more than it does
+    async def parse(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items in one answer")] = DEFAULT_LIMIT,
         cursor: Annotated[
@@ -162,16 +162,22 @@ def page(sorts: Sorts) -> Any:
             str | None, Query(max_length=64, description=f"One of {sorts.names}; default {sorts.default}")
         ] = None,
     ) -> Page:
-        chosen = sort or sorts.default
-        if chosen.removeprefix("-") not in sorts.fields:
-            raise InvalidField(f"sort: this list cannot be sorted by {chosen!r}.", suggestion=f"Use {sorts.names}.")
-        path: str = request.scope["path"]
-        if cursor is None:
-            return Page(sorts, path, chosen, limit)
-        after, after_id = _read(cursor, path, chosen, sorts.fields[chosen.removeprefix("-")].kind)
-        return Page(sorts, path, chosen, limit, after, after_id)
+        return ask(sorts, request.scope["path"], limit=limit, cursor=cursor, sort=sort)
 
     return Depends(parse)
+
+
+def ask(sorts: Sorts, path: str, *, limit: int, cursor: str | None, sort: str | None) -> Page:
+    """The page of the list at `path` that these parameters mean.
+
+    Raises InvalidField for a sort the list does not have, BadCursor for a cursor that is not of this list and sort."""
+    chosen = sort or sorts.default
+    if chosen.removeprefix("-") not in sorts.fields:
+        raise InvalidField(f"sort: this list cannot be sorted by {chosen!r}.", suggestion=f"Use {sorts.names}.")
+    if cursor is None:
+        return Page(sorts, path, chosen, limit)
+    after, after_id = _read(cursor, path, chosen, sorts.fields[chosen.removeprefix("-")].kind)
+    return Page(sorts, path, chosen, limit, after, after_id)
 
 
 def _checksum(path: str, raw: bytes) -> bytes:

@@ -76,7 +76,7 @@ class Known:
         return Json(body, headers=headers)
 
 
-def _expected(
+async def _expected(
     request: Request,
     if_match: Annotated[
         str | None,
@@ -89,7 +89,7 @@ def _expected(
     return Expected(None if if_match is None else _read(request, "If-Match"))
 
 
-def _known(
+async def _known(
     request: Request,
     if_none_match: Annotated[
         str | None,
@@ -99,6 +99,7 @@ def _known(
     return Known(() if if_none_match is None else _read(request, "If-None-Match"))
 
 
+# async: FastAPI gives every other dependency to a thread, which costs more than it does
 IfMatch = Annotated[Expected, Depends(_expected)]
 IfNoneMatch = Annotated[Known, Depends(_known)]
 
