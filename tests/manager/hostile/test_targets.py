@@ -128,6 +128,9 @@ async def test_filters_take_what_there_is(trials: Trials) -> None:
     await trials.all_refused(gets("/v1/vms", 422, [{"state": ["running"] * 11}, {"tag": ["a"] * 33}, {"q": "x" * 101}]))
     await trials.all_refused(gets("/v1/vms", 422, [{"name": "x" * 64}]))
     await trials.all_refused(gets("/v1/images", 422, [{"kind": "disk"}, {"name": "x" * 64}, {"q": "x" * 101}]))
+    for path in ("/v1/hosts", "/v1/networks", "/v1/ssh-keys"):
+        await trials.all_refused(gets(path, 422, [{"q": "x" * 101}, {"name": "x" * 64}]))
+    await trials.all_refused(gets("/v1/hosts", 422, [{"state": text} for text in states]))
     ids = ["x", "", "0" * 31, "\U0001f600", "-1"]
     for path in ("/v1/operations", "/v1/audit", "/v1/events"):
         await trials.all_refused(gets(path, 422, [{"subject_id": text} for text in ids]))
