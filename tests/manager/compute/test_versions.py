@@ -129,7 +129,7 @@ async def test_images_go_only_as_seen(admin: httpx.AsyncClient, images: dict[str
 async def test_what_is_no_list_of_versions_is_400(user: httpx.AsyncClient, value: str) -> None:
     path = await key(user)
     for method, header, body in (("GET", "If-None-Match", None), ("PATCH", "If-Match", {"name": "n"})):
-        answer = await user.request(method, path, headers={header: value.encode()}, json=body)
+        answer = await user.request(method, path, headers={header.encode(): value.encode()}, json=body)
         assert refused(answer, 400)["code"] == "malformed"
         assert header in answer.json()["error"]
     assert ok(await user.get(path))["item"]["name"] == "laptop"
