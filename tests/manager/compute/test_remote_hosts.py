@@ -15,19 +15,21 @@ from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, ref
 from tests.manager.compute.conftest import running_host
 from tests.manager.compute.cutting_proxy import cutting
 from tests.manager.compute.test_hosts import facts, join
-from tests.manager.conftest import free_port
+from tests.manager.conftest import client_of, free_port, sign_in
 
 from nexus.agent.credential import load
 from nexus.agent.settings import AgentSettings
 from nexus.kit.clock import SystemClock
 from nexus.kit.db import Db
+from nexus.manager.access.tokens import digest
 from nexus.manager.agents.pool import Agents
 from nexus.manager.agents.tls import ManagerTls
 from nexus.manager.authority.certificates import host_name
 from nexus.manager.authority.service import Authority
 from nexus.manager.hosts.models import HostRef
+from nexus.manager.hosts.repository import add_join_token
 from nexus.manager.settings import ManagerSettings
-from nexus.manager.wiring import Manager
+from nexus.manager.wiring import Manager, running
 from nexus.protocol.hosts import RegisterRequest
 from nexus.protocol.trouble import Retryable
 
@@ -205,6 +207,30 @@ async def test_the_manager_speaks_to_no_host_but_the_one_it_means(
             async with agents.of(host_ref(item, **wrong)).session(machine, "s", offset=0):
                 pass
     await agents.close()
+
+
+async def test_every_manager_of_the_platform_commands_its_hosts_and_none_without_its_secret_key(
+    remote: JoinedHost, user: httpx.AsyncClient, manager_settings: ManagerSettings, short_tmp: Path, db: Db
+) -> None:
+    vm_id = await create(user)
+    token = await sign_in(db, "ada")
+    idle = manager_settings.model_copy(update={"reconciler_disabled": True})
+    async with running(idle) as second, client_of(second, token) as client:
+        assert ok(await client.get(f"/v1/vms/{vm_id}/metrics"))["item"]["host"]
+    stolen = idle.model_copy(update={"secret_key_file": short_tmp / "other.key"})
+    async with running(stolen) as impostor, client_of(impostor, token) as client:
+        body = refused(await client.get(f"/v1/vms/{vm_id}/metrics"), 502)
+        assert "cannot prove to be one" in body["error"]
+        join_token = await join_token_of(db)
+        assert refused(await join(client, join_token, "far-2"), 503)["code"] == "unavailable"
+
+
+async def join_token_of(db: Db) -> str:
+    """Made behind the managers' backs."""
+    async with db.transaction() as tx:
+        creator = await tx.fetchval("select id from users limit 1")
+        await add_join_token(tx, digest("nxj_test"), created_by=creator, life=timedelta(hours=1))
+    return "nxj_test"
 
 
 async def test_what_a_host_held_before_it_joined_again_is_no_longer_believed(
