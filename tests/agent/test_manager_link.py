@@ -189,6 +189,28 @@ async def test_what_could_not_be_told_is_told_when_the_manager_is_back(manager: 
     assert told[-1].power is Power.OFF
 
 
+async def test_a_link_that_is_ended_ends_also_while_news_come_in(
+    manager: Manager, make_side: Callable[[str | None], Side]
+) -> None:
+    for turns in range(6):
+        made = make_side("join-me")
+        running, before = asyncio.create_task(made.link.run()), len(manager.heard)
+        await eventually(lambda before=before: len(manager.heard) > before)
+        await turn(50)  # until it waits for news
+        made.report(new_id())
+        await turn(turns)
+        running.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait({running})
+        assert running.cancelled(), f"{turns} turns of the event loop after the news"
+
+
+async def turn(times: int) -> None:
+    """Let everybody else in the event loop have so many turns."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
 async def test_full_reports_come_every_interval(manager: Manager, side: Side) -> None:
     manager.interval_s = 0.05
     side.report(new_id())

@@ -112,7 +112,8 @@ class ManagerLink:
                 last_full = loop.time()
             next_full = last_full + self._interval_s
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._outbox.wait(), max(0.0, next_full - loop.time()))
+                async with asyncio.timeout_at(next_full):
+                    await self._outbox.wait()
             is_full = loop.time() >= next_full
 
     async def close(self) -> None:

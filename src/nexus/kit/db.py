@@ -249,7 +249,8 @@ class Listener:
                     subscriber(None)
             while not lost.is_set():
                 try:
-                    await asyncio.wait_for(lost.wait(), self.KEEPALIVE_S)
+                    async with asyncio.timeout(self.KEEPALIVE_S):
+                        await lost.wait()
                 except TimeoutError:
                     await connection.execute("select 1", timeout=self.KEEPALIVE_S)
         finally:

@@ -163,6 +163,9 @@ async def test_of_two_reports_the_newer_counts(reporter: Reporter, user: httpx.A
     assert (await vm_of(user, vm_id))["state"] == "running"
     ok(await reporter.report(seen(machine_id, seq=1, guest=GuestPhase.BOOTING), seq=1, boot_id="boot-2"))
     assert (await vm_of(user, vm_id))["guest"] == "booting"
+    ok(await reporter.report(seq=30))
+    ok(await reporter.report(seen(machine_id, seq=31, guest=GuestPhase.READY), seq=31, full=False))
+    assert (await vm_of(user, vm_id))["guest"] == "booting", "a boot of the host that is over has nothing to say"
 
 
 async def test_a_machine_missing_from_a_full_report_is_lost_and_says_so(

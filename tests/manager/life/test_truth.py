@@ -15,8 +15,8 @@ TOLD = {
     "host-restarts-while-paused": ("The host restarted.", None),
     "host-restarts-always": ("The host restarted.", None),
 }
-TOLD |= {f"{name}-unseen": told for name, told in TOLD.items() if not name.startswith("host")}
-CASES = [(story, *TOLD[story.name]) for story in STORIES if story.name in TOLD]
+TOLD_UNSEEN = {f"{name}-unseen": told for name, told in TOLD.items() if not name.startswith("host")}
+CASES = [(story, *told) for story in STORIES if (told := (TOLD | TOLD_UNSEEN).get(story.name))]
 UNTOLD = [story for story in STORIES if story.name in ("agent-restarts", "host-restarts-while-stopped")]
 
 

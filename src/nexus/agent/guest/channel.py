@@ -95,7 +95,8 @@ class GuestChannel:
     async def wait_ready(self, timeout_s: float) -> bool:
         """Whether the guest's agent answered within `timeout_s` seconds (or already had)."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._ready.wait()
         return self._ready.is_set()
 
     @asynccontextmanager

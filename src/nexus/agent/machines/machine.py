@@ -142,7 +142,8 @@ class Machine:
             self._say(None)
             _log.warning("machine_fault", machine_id=str(self.id), fault=self._fault)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._changed.wait()
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _step(self) -> None:

@@ -103,7 +103,8 @@ class Machines:
             return self.seen(machine)
         await found.discard()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(found.gone.wait(), DISCARD_PATIENCE_S)
+            async with asyncio.timeout(DISCARD_PATIENCE_S):
+                await found.gone.wait()
         return self.seen(machine)
 
     async def close(self) -> None:

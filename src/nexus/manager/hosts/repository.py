@@ -170,13 +170,20 @@ class LastHeard:
     boot_id: str
     seen_seq: int
     was_silent: bool
+    is_past: bool
+    """Whether the heartbeat is from a boot of the host that is over."""
 
 
-async def last_heard(tx: Tx, host_id: UUID) -> LastHeard | None:
+async def last_heard(tx: Tx, host_id: UUID, *, boot_id: str) -> LastHeard | None:
     row = await tx.fetchrow(
-        f"select h.boot_id, h.seen_seq, {IS_SILENT} as was_silent from hosts h where h.id = $1", host_id
+        f"""
+        select h.boot_id, h.seen_seq, {IS_SILENT} as was_silent, $2 = any(h.past_boot_ids) as is_past
+        from hosts h where h.id = $1
+        """,
+        host_id,
+        boot_id,
     )
-    return None if row is None else LastHeard(row["boot_id"], row["seen_seq"], row["was_silent"])
+    return None if row is None else LastHeard(row["boot_id"], row["seen_seq"], row["was_silent"], row["is_past"])
 
 
 async def note_heartbeat(
@@ -190,6 +197,8 @@ async def note_heartbeat(
             seen_seq = case when $3::bigint is null then seen_seq when boot_id <> $2 then $3
                             else greatest(seen_seq, $3) end,
             boot_id = case when $3::bigint is null then boot_id else $2 end,
+            past_boot_ids = case when $3::bigint is null or boot_id = $2 then past_boot_ids
+                                 else (boot_id || past_boot_ids)[:8] end,
             facts = coalesce($4, facts), vmm = coalesce($4 ->> 'vmm', vmm),
             vcpus = coalesce(($4 ->> 'vcpus')::integer, vcpus),
             memory_mib = coalesce(($4 ->> 'memory_mib')::bigint, memory_mib),

@@ -24,9 +24,11 @@ class Hosts:
     async def heartbeat(self, host_id: UUID, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """Take in what a host reports, and wake what was waiting for it."""
         async with self._db.transaction() as tx:
-            last = await repository.last_heard(tx, host_id)
+            last = await repository.last_heard(tx, host_id, boot_id=heartbeat.boot_id)
             if last is None:
                 raise HostNotFound
+            if last.is_past:
+                return HeartbeatAnswer(interval_s=HEARTBEAT_S)
             floor = last.seen_seq if last.boot_id == heartbeat.boot_id else 0
             is_stale = heartbeat.full and 0 < heartbeat.seq <= floor
             gone = [] if is_stale else await self._machines.take_in(tx, host_id, heartbeat, floor_seq=floor)
