@@ -37,7 +37,8 @@ SECURITY_HEADERS = {
 _ABOUT = """One API for the whole platform. Errors have one shape everywhere (`error`, `suggestion`, `code`, …).
 A 200 with an `operation_id` means that the wish is recorded; add `?wait=SECONDS` or follow the operation to see it
 done.
-Send an `Idempotency-Key` with a POST to be able to send it again safely."""
+Send an `Idempotency-Key` with a POST to be able to send it again safely, and `If-Match` with the `ETag` you have
+seen to change nothing else."""
 
 
 class Application(FastAPI):
