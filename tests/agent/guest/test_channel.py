@@ -1,6 +1,7 @@
 """guest.sock and the client on it, over a carrier in this process."""
 
 import asyncio
+import gzip
 import stat
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nexus.agent.guest.channel import GuestChannel
-from nexus.agent.guest.client import GuestClient
+from nexus.agent.guest.client import MAX_ANSWER_BYTES, GuestClient
 from nexus.agent.guest.transport import ByteStream
 from nexus.protocol.guest import Frame, SessionKind, SessionRequest
 from nexus.protocol.trouble import Gone, Refused, Retryable
@@ -211,6 +212,54 @@ async def test_an_answer_that_does_not_come_or_fit_is_retryable(carrier: Carrier
     guest = asyncio.create_task(answering(carrier, http("200 OK", '{"unexpected": 1}')))
     with pytest.raises(Retryable, match="something else"):
         await client.health()
+    await guest
+
+
+async def test_an_answer_without_end_is_given_up(carrier: Carrier, client: GuestClient) -> None:
+    """Whoever is root in the guest may answer for its agent: the host must not hold all it sends."""
+
+    async def flood() -> int:
+        stream = await carrier.streams.get()
+        await stream.to_guest.get()
+        stream.from_guest.put_nowait(b"HTTP/1.1 200 OK\r\n\r\n")
+        sent = 0
+        while not stream.is_aborted.is_set():
+            if stream.from_guest.qsize() < 4:
+                stream.from_guest.put_nowait(bytes(65536))
+                sent += 65536
+            await asyncio.sleep(0)
+        return sent
+
+    flooding = asyncio.create_task(flood())
+    with pytest.raises(Retryable, match="more than 4 MiB"):
+        await client.request("GET", "/v1/health", timeout_s=30)
+    assert await asyncio.wait_for(flooding, 10) < 2 * MAX_ANSWER_BYTES
+
+
+async def test_an_answer_is_not_unpacked(carrier: Carrier, client: GuestClient) -> None:
+    packed = gzip.compress(bytes(1 << 20))
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    guest = asyncio.create_task(answering(carrier, head + packed))
+    assert (await client.request("GET", "/v1/health")).content == packed
+    await guest
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "HTTP/1.1\r\n\r\n",
+        "HTTP/1.1 what\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nNexus-Offset: x\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: many\r\n\r\n",
+    ],
+)
+async def test_a_head_that_makes_no_sense_is_retryable(carrier: Carrier, client: GuestClient, head: str) -> None:
+    guest = asyncio.create_task(answering(carrier, head.encode()))
+    with pytest.raises(Retryable, match="makes no sense"):
+        async with client.stream("abc"):
+            pass
     await guest
 
 

@@ -49,7 +49,7 @@ class GuestProxy:
                 timeout_s=REQUEST_TIMEOUT_S,
             )
         kept = {name: answer.headers[name] for name in HANDED_ON if name in answer.headers}
-        return Response(answer.content, status_code=answer.status_code, headers=kept)
+        return Response(answer.content, status_code=answer.status, headers=kept)
 
     async def stream(self, socket: WebSocket) -> None:
         log.bind(machine_id=str(socket.path_params["machine"]))

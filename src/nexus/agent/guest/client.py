@@ -5,11 +5,16 @@ Errors are Troubles: `Gone` for 404, `Refused` for 400, 409 and 422 (the message
 
 Every request takes a stream of its own: a kept connection may have died with the guest's last session, and a stream
 costs half a millisecond.
+
+What must stay true: whoever is root in the guest may answer in the agent's place, so nothing that comes may be longer
+than we allow, nor be unpacked, nor raise anything but a Trouble.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -33,6 +38,10 @@ from nexus.protocol.trouble import Gone, Refused, Retryable, Trouble
 
 _M = TypeVar("_M", bound=BaseModel)
 _MAX_HEAD_BYTES: Final = 16384
+MAX_ANSWER_BYTES: Final = 4 << 20
+"""The longest honest answer is a list of sessions with all their words."""
+_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Never used on a Unix socket; without it httpx reads the system's authorities for every client, 40 ms."""
 _SIGNALS: Final = range(1, 65)
 
 
@@ -44,6 +53,15 @@ class _Sessions(Message):
     items: tuple[SessionSeen, ...]
 
 
+@dataclass(frozen=True)
+class GuestAnswer:
+    """What the guest said, not unpacked and not believed."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 class GuestClient:
     """Talks to one guest through its `guest.sock`; cheap to make, `close` it (or use `async with`)."""
 
@@ -53,9 +71,12 @@ class GuestClient:
         self._timeout_s = timeout_s
         self._http = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
-                uds=str(socket), limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
+                uds=str(socket),
+                verify=_NO_TLS,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             ),
             base_url="http://guest",
+            headers={"Accept-Encoding": "identity"},
             timeout=timeout_s,
         )
 
@@ -111,6 +132,8 @@ class GuestClient:
                 stream = await self._upgrade(f"{_session(session_id)}/stream?offset={offset:d}")
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as lost:
             raise _unreachable(lost) from lost
+        except (ValueError, LookupError) as unfit:
+            raise Retryable("the guest's agent answered with a head that makes no sense") from unfit
         try:
             yield stream
         finally:
@@ -124,12 +147,19 @@ class GuestClient:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
-    ) -> httpx.Response:
-        """Any request, for whoever passes it on; `path` begins with a slash. Raises Retryable when no answer came."""
+    ) -> GuestAnswer:
+        """Any request, for whoever passes it on; `path` begins with a slash.
+
+        Raises Retryable when no answer came, or one of more than MAX_ANSWER_BYTES."""
         limit_s = self._timeout_s if timeout_s is None else timeout_s
+        asked = self._http.build_request(method, path, content=content, headers=headers, timeout=limit_s)
         try:
             async with asyncio.timeout(limit_s):
-                return await self._http.request(method, path, content=content, headers=headers, timeout=limit_s)
+                answer = await self._http.send(asked, stream=True)
+                try:
+                    return GuestAnswer(answer.status_code, answer.headers, await _content(answer))
+                finally:
+                    await answer.aclose()
         except (httpx.HTTPError, TimeoutError) as lost:
             raise _unreachable(lost) from lost
 
@@ -145,9 +175,9 @@ class GuestClient:
 
     async def _answer(self, method: str, path: str, *, content: bytes = b"") -> bytes:
         answer = await self.request(method, path, content=content)
-        if answer.is_success:
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return answer.content
-        raise _trouble(answer.status_code, answer.content)
+        raise _trouble(answer.status, answer.content)
 
     async def _upgrade(self, path: str) -> SessionStream:
         reader, writer = await asyncio.open_unix_connection(str(self._socket))
@@ -163,6 +193,15 @@ class GuestClient:
         except BaseException:
             writer.transport.abort()
             raise
+
+
+async def _content(answer: httpx.Response) -> bytes:
+    content = bytearray()
+    async for chunk in answer.aiter_raw():
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise Retryable(f"the guest's agent answered with more than {MAX_ANSWER_BYTES >> 20} MiB")
+    return bytes(content)
 
 
 def _session(session_id: str) -> str:

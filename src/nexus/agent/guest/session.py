@@ -5,7 +5,7 @@ import struct
 from collections.abc import AsyncIterator
 from typing import Final
 
-from nexus.protocol.guest import FRAME_HEADER_BYTES, FRAME_TYPES, MAX_FRAME_BYTES, Frame, SessionExit
+from nexus.protocol.guest import FRAME_HEADER_BYTES, FRAME_TYPES, MAX_FRAME_BYTES, Frame
 from nexus.protocol.trouble import Retryable
 
 _HEADER: Final = struct.Struct(">BI")
@@ -59,8 +59,3 @@ class SessionStream:
     def close(self) -> None:
         """Stop watching. The session lives on."""
         self._writer.transport.abort()
-
-
-def parse_exit(payload: bytes) -> SessionExit:
-    """What an exit frame holds."""
-    return SessionExit.model_validate_json(payload)
