@@ -1,6 +1,7 @@
 """`python -m nexus.agent`: serve this host's machines; `doctor --json`: say what this host can do."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from nexus.agent.credential import CredentialUnreadable
 from nexus.agent.doctor import examine
 from nexus.agent.listening import SocketTaken
 from nexus.agent.net.port import NetTrouble
+from nexus.agent.programs import search_path
 from nexus.agent.serve import serve
 from nexus.agent.settings import DEFAULT_CONFIG, AgentSettings
 from nexus.agent.vmm.choose import NoHypervisor
@@ -25,6 +27,7 @@ FAILURE = 1
 
 def main() -> int:
     options = _parser().parse_args()
+    os.environ["PATH"] = search_path(os.environ.get("PATH"))
     try:
         settings = load(AgentSettings, config=options.config, default_config=DEFAULT_CONFIG, options=_given(options))
     except SettingsError as wrong:
