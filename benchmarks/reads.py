@@ -2,8 +2,8 @@
 
 Two managers as they are served, one over 100 running VMs and one over 10,000, each with one more route as yardstick
 (`benchmarks/_yardstick.py`). All requests are authenticated and pass the same middleware, access log included. Managers
-run on one core, the load, from this process, on another; PostgreSQL on either. Rounds alternate over all cases, and the ratios
-are medians of the rounds': what the machine does besides concerns all cases alike.
+run on one core, the load, from this process, on another; PostgreSQL on either. Rounds alternate over all cases, and the
+ratios are medians of the rounds': what the machine does besides concerns all cases alike.
 
     python -m benchmarks reads [--rounds N] [--seconds S] [--connections N] [--few N] [--many N]
 """
