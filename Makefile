@@ -30,7 +30,7 @@ test: build-dev ## Go and Python tests, with real guests (pytest options in ARGS
 soak: build-dev ## ask the whole API for what its description has not, for long
 	@NEXUS_TEST_EXAMPLES=500 $(PYTHON) -m pytest tests/manager/hostile/test_description.py --timeout 7200
 
-check: build-dev ## formats, lint, types, import rules, Go vet, generated files
+check: build-dev ## formats, lint, types, import rules, Go vet, generated files, client against the API
 	@$(PYTHON) tools/check.py check
 
 fmt: build-dev ## format the code, generate what is generated

@@ -30,6 +30,7 @@ def check() -> int:
         passes("gofmt", [gofmt(), "-l", *GO_FILES], is_quiet_when_good=True),
         passes("go vet", [str(go_root() / "bin" / "go"), "vet", "./..."], cwd=ROOT / "guest"),
         passes("openapi", [sys.executable, "tools/check.py", "openapi"]),
+        passes("client drift", [*PYTHON, "pytest", "--quiet", "tests/client/test_drift.py"]),
     ]
     return 0 if all(verdicts) else 1
 
