@@ -27,8 +27,9 @@ dev: build ## like up, with debug logs
 test: build-dev ## Go and Python tests, with real guests (pytest options in ARGS)
 	@$(PYTHON) tools/test.py $(ARGS)
 
-soak: build-dev ## ask the whole API for what its description has not, for long
+soak: build-dev ## for long: all of the API against its description, VM after VM on a busy host
 	@NEXUS_TEST_EXAMPLES=500 $(PYTHON) -m pytest tests/manager/hostile/test_description.py --timeout 7200
+	@$(PYTHON) -m benchmarks creates
 
 check: build-dev ## formats, lint, types, import rules, Go vet, generated files, client against the API
 	@$(PYTHON) tools/check.py check
