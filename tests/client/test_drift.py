@@ -75,6 +75,8 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "hosts.list": lambda client: client.hosts.list(),
     "hosts.get": lambda client: client.hosts.get(ID),
     "hosts.create_join_token": lambda client: client.hosts.create_join_token(expires_in_s=60),
+    "hosts.cordon": lambda client: client.hosts.cordon(ID),
+    "hosts.uncordon": lambda client: client.hosts.uncordon(ID),
     "hosts.delete": lambda client: client.hosts.delete(ID),
     "operations.list": lambda client: client.operations.list(status="running", subject_id=ID, limit=1),
     "operations.get": lambda client: client.operations.get(ID, wait_s=1),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 app: typer.Typer = new_app("Hosts: the machines that VMs run on.")
 
+HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="Name or id of a host.", autocompletion=host_names)]
+
 
 def _columns(now: datetime) -> "list[Column[Host]]":
     return [
@@ -68,10 +70,7 @@ def list_hosts(cli: Cli) -> None:
 
 
 @command(app, "show", examples="nexus host show lab-1")
-def show_host(
-    cli: Cli,
-    host: Annotated[str, typer.Argument(metavar="HOST", help="Name or id of a host.", autocompletion=host_names)],
-) -> None:
+def show_host(cli: Cli, host: HostArgument) -> None:
     """Show what a host is, why it uses the hypervisor it does, and how full it is."""
     cli.show(cli.client.hosts.get(_the_host(cli, host).id), _details(datetime.now(UTC)))
 
@@ -92,6 +91,22 @@ def make_join_token(
     write(f"{joining}\n")
     for line in _advice(made.url):
         cli.say(line)
+
+
+@command(app, "cordon", examples="nexus host cordon lab-2")
+def cordon_host(cli: Cli, host: HostArgument) -> None:
+    """Let a host take no new VMs, nor start those that are off. What runs on it runs on."""
+    target = _the_host(cli, host)
+    cli.client.hosts.cordon(target.id)
+    cli.say(f"{target.name} takes no new VMs.")
+
+
+@command(app, "uncordon", examples="nexus host uncordon lab-2")
+def uncordon_host(cli: Cli, host: HostArgument) -> None:
+    """Let a cordoned host take VMs again."""
+    target = _the_host(cli, host)
+    cli.client.hosts.uncordon(target.id)
+    cli.say(f"{target.name} takes VMs again.")
 
 
 @command(app, "delete", examples=("nexus host delete lab-2", "nexus host delete --yes lab-2"))

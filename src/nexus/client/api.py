@@ -117,6 +117,12 @@ class Hosts:
         body = {"expires_in_s": expires_in_s}
         return self._http.model(JoinToken, "POST", "/v1/hosts/join-tokens", body=body)
 
+    def cordon(self, host_id: UUID) -> Accepted:
+        return self._http.model(Accepted, "POST", f"/v1/hosts/{segment(host_id)}/cordon")
+
+    def uncordon(self, host_id: UUID) -> Accepted:
+        return self._http.model(Accepted, "POST", f"/v1/hosts/{segment(host_id)}/uncordon")
+
     def delete(self, host_id: UUID) -> Accepted:
         return self._http.model(Accepted, "DELETE", f"/v1/hosts/{segment(host_id)}")
 

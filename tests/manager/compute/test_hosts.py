@@ -223,6 +223,26 @@ async def test_a_report_that_is_none_is_refused(reporter: Reporter, anonymous: h
     assert answer.status_code in (400, 422)
 
 
+async def test_a_cordoned_host_takes_no_new_vms_and_keeps_those_it_runs(
+    host: JoinedHost, admin: httpx.AsyncClient, user: httpx.AsyncClient, db: Db
+) -> None:
+    vm_id = await create(user)
+    [item] = ok(await user.get("/v1/hosts"))["items"]
+    path = f"/v1/hosts/{item['id']}"
+    refused(await user.post(f"{path}/cordon"), 403)
+    refused(await admin.post(f"/v1/hosts/{uuid4()}/cordon"), 404)
+    for _ in range(2):
+        ok(await admin.post(f"{path}/cordon"))
+    assert ok(await user.get(path))["item"]["is_cordoned"]
+    body = refused(await user.post("/v1/vms", json={"name": "web-2"}), 503)
+    assert body["fault_message"] == "host-1: takes no new machines (cordoned)."
+    assert (await vm_of(user, vm_id))["state"] == "running"
+    ok(await admin.post(f"{path}/uncordon"))
+    await create(user, "web-2")
+    verbs = await db.fetch("select verb from audit where subject_kind = 'host' and verb like '%cordon' order by at")
+    assert [row["verb"] for row in verbs] == ["cordon", "cordon", "uncordon"]
+
+
 GENEROUS = Overcommit(vcpus=2, memory=1, disk=1)
 
 

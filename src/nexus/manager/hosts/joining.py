@@ -21,6 +21,7 @@ from nexus.manager.authority.certificates import UnusableRequest
 from nexus.manager.authority.service import Authority
 from nexus.manager.hosts import repository
 from nexus.manager.hosts.errors import HostInUse, HostNameTaken, HostNotFound, JoinTokenInvalid
+from nexus.manager.hosts.models import KIND
 from nexus.manager.hosts.reached import public_url
 from nexus.manager.hosts.repository import Joined
 from nexus.manager.hosts.schemas import JoinTokenBody
@@ -28,7 +29,6 @@ from nexus.manager.settings import ManagerSettings
 from nexus.manager.subjects import Subject
 from nexus.protocol.hosts import CertificateRequest, HostIdentity, Registered, RegisterRequest
 
-KIND = "host"
 _SHORTEST_LOCAL_TOKEN = 32
 _LOCAL = "unix:"
 

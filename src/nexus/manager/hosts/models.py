@@ -6,6 +6,8 @@ from uuid import UUID
 
 from nexus.protocol.hosts import HostFacts, Offer
 
+KIND = "host"
+
 HEARTBEAT_S = 5.0
 """How often a host reports everything."""
 SILENT_AFTER_S = 3 * HEARTBEAT_S

@@ -154,6 +154,12 @@ async def name_of(tx: Tx, host_id: UUID) -> str | None:
     return await tx.fetchval("select name from hosts where id = $1", host_id)
 
 
+async def set_cordoned(tx: Tx, host_id: UUID, *, is_cordoned: bool) -> None:
+    await tx.execute(
+        "update hosts set cordoned = $2, updated_at = now() where id = $1 and cordoned <> $2", host_id, is_cordoned
+    )
+
+
 async def count_machines(tx: Tx, host_id: UUID) -> int:
     return await tx.fetchval("select count(*) from machines where host_id = $1", host_id)
 

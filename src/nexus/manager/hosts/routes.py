@@ -75,6 +75,20 @@ async def delete_host(host_id: UUID, actor: Admin, joining: Joining) -> Done:
     return Done()
 
 
+@router.post("/{host_id}/cordon", responses=problems(HostNotFound))
+async def cordon_host(host_id: UUID, actor: Admin, hosts: Service) -> Done:
+    """Let a host take no new VMs, nor start those that are off; what runs on it runs on."""
+    await hosts.cordon(actor, host_id, is_cordoned=True)
+    return Done()
+
+
+@router.post("/{host_id}/uncordon", responses=problems(HostNotFound))
+async def uncordon_host(host_id: UUID, actor: Admin, hosts: Service) -> Done:
+    """Let a cordoned host take VMs again."""
+    await hosts.cordon(actor, host_id, is_cordoned=False)
+    return Done()
+
+
 @router.post("/{host_id}/heartbeat", responses=problems(NotAllowed))
 async def heartbeat(host_id: UUID, report: Heartbeat, host: HostAgent, hosts: Service) -> HeartbeatAnswer:
     """For agents: report what is, learn which machines to discard."""

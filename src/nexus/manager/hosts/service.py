@@ -6,12 +6,15 @@ from uuid import UUID
 
 from nexus.kit.db import Db, Tx
 from nexus.kit.paging import Page
+from nexus.manager import audit
+from nexus.manager.access import Actor
 from nexus.manager.hosts import placement, repository
 from nexus.manager.hosts.errors import HostNotFound, NoRoom
-from nexus.manager.hosts.models import HEARTBEAT_S, HostState
+from nexus.manager.hosts.models import HEARTBEAT_S, KIND, HostState
 from nexus.manager.hosts.placement import Amounts, Overcommit
 from nexus.manager.hosts.schemas import AmountsBody, HostDetail
 from nexus.manager.machines.service import Machines
+from nexus.manager.subjects import Subject
 from nexus.protocol.hosts import Heartbeat, HeartbeatAnswer
 
 
@@ -56,6 +59,17 @@ class Hosts:
         return HostDetail.model_validate(
             item | {"capacity": _body(most), "reserved": _body(room.reserved)},
         )
+
+    async def cordon(self, actor: Actor, host_id: UUID, *, is_cordoned: bool) -> None:
+        """Let the host take no more machines, or take them again; what is on it runs on. Raises HostNotFound."""
+        async with self._db.transaction() as tx:
+            await repository.lock_rooms(tx)
+            name = await repository.name_of(tx, host_id)
+            if name is None:
+                raise HostNotFound
+            await repository.set_cordoned(tx, host_id, is_cordoned=is_cordoned)
+            verb = "cordon" if is_cordoned else "uncordon"
+            await audit.write(tx, actor, verb=verb, subject=Subject(KIND, host_id, name))
 
     async def reserve(
         self, tx: Tx, need: Amounts, *, wish: str, on: Sequence[UUID] | None = None, besides: UUID | None = None

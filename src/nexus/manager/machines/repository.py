@@ -1,7 +1,8 @@
 """The SQL of machines: writing wishes, and taking in what hosts report.
 
 Of two reports the newer counts: the one with the greater `seq`, or any from a boot of the host that is not the one of
-the last report (one from a boot that is over does not get here). Rows are locked in the order of their ids, so that two transactions cannot wait for each other.
+the last report (those from a boot that is over do not get here). Rows are locked in the order of their ids, so that two
+transactions cannot wait for each other.
 """
 
 from collections.abc import Sequence
