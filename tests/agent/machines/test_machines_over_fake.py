@@ -234,6 +234,24 @@ async def test_a_machine_is_deleted_although_nothing_can_be_written(
     assert list((settings.run_dir / "machines").iterdir()) == []
 
 
+async def test_a_machine_whose_readiness_cannot_be_written_can_be_deleted(
+    settings: AgentSettings, fake_images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = machine_spec(fake_images)
+
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with agent_here(settings.model_copy(update={"fake_boot_s": 0.5})) as (agent, _):
+        await agent.define(spec)
+        await agent.power(spec.id, Power.ON, boot=1)
+        await agent.until(spec.id, lambda seen: seen.power is Power.ON)
+        monkeypatch.setattr(states, "save", full)
+        await agent.until(spec.id, lambda seen: seen.fault is not None)
+        assert (await agent.discard(spec.id)).power is Power.ABSENT
+    assert list((settings.run_dir / "machines").iterdir()) == []
+
+
 async def test_only_so_many_boot_at_once(settings: AgentSettings, fake_images: ImageSet) -> None:
     one_by_one = settings.model_copy(update={"max_boots": 1, "fake_boot_s": 3600})
     first, second = machine_spec(fake_images), machine_spec(fake_images, number=2)

@@ -1,7 +1,7 @@
 """One sample of a machine: what its host sees always, what its guest says where it answers."""
 
 from datetime import datetime
-from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from nexus.agent.machines.machine import Machine
 from nexus.agent.net.port import Network
@@ -20,13 +20,13 @@ class MetricsReader:
     def __init__(self, vmm: Vmm, network: Network) -> None:
         self._vmm = vmm
         self._network = network
-        self._last: dict[UUID, tuple[datetime, float]] = {}
+        self._last: WeakKeyDictionary[Machine, tuple[datetime, float]] = WeakKeyDictionary()
 
     async def read(self, machine: Machine, *, at: datetime) -> MachineMetrics:
         """Raises Refused for a machine that is off."""
         counters = await self._vmm.counters(machine.id)
         if counters is None:
-            self._last.pop(machine.id, None)
+            self._last.pop(machine, None)
             raise Refused("the machine is off")
         return MachineMetrics(
             at=at, host=await self._host_side(machine, counters, at), guest=await self._guest_side(machine)
@@ -37,7 +37,7 @@ class MetricsReader:
         net = [each for each in seen if each is not None]
         return HostSideMetrics(
             cpu_seconds=counters.cpu_seconds,
-            cpu_percent=self._cpu_percent(machine.id, counters.cpu_seconds, at),
+            cpu_percent=self._cpu_percent(machine, counters.cpu_seconds, at),
             memory_rss_kib=counters.memory_rss_kib,
             disk_read_bytes=counters.disk_read_bytes,
             disk_written_bytes=counters.disk_written_bytes,
@@ -54,7 +54,7 @@ class MetricsReader:
         except Trouble:
             return None
 
-    def _cpu_percent(self, machine: UUID, cpu_seconds: float, at: datetime) -> float:
+    def _cpu_percent(self, machine: Machine, cpu_seconds: float, at: datetime) -> float:
         last = self._last.get(machine)
         self._last[machine] = (at, cpu_seconds)
         if last is None or (span_s := (at - last[0]).total_seconds()) <= 0:

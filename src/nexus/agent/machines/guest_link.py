@@ -27,15 +27,14 @@ class GuestLink:
         return self._channel is not None and self._channel.is_ready
 
     async def open(self, transport: Transport) -> None:
-        """Begin to look for the guest, unless that is going on already."""
+        """Begin to look for the guest, unless that is going on already. Raises OSError; then nothing is going on."""
         if self._channel is not None:
             return
-        self._channel = GuestChannel(
-            transport, socket=self._socket, on_ready=self._came, on_lost=lambda _why: self._went()
-        )
-        self._went()
+        channel = GuestChannel(transport, socket=self._socket, on_ready=self._came, on_lost=lambda _why: self._went())
         self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        await self._channel.start()
+        await channel.start()
+        self._channel = channel
+        self._went()
 
     async def wait_ready(self, timeout_s: float) -> bool:
         """Whether the guest's agent answers, given so long to come back."""

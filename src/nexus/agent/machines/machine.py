@@ -224,7 +224,7 @@ class Machine:
             await self.link.close()
             return
         await self.link.open(self._host.vmm.transport(self.id))
-        if self.link.is_ready and not self.state.was_ready:
+        if self.link.is_ready and not self.state.was_ready and not self.state.discarding:
             self.tell()
             await self._record(lambda state: state.model_copy(update={"ready_boot": state.boot}))
 

@@ -84,6 +84,8 @@ class QemuVmm:
         self._cgroups = cgroups
         self._clock = clock
         self._running: dict[UUID, Running] = {}
+        self._unwritten: dict[UUID, VmmRecord] = {}
+        """Records of ends that could not be written: a full disk must not hold up what comes after an end."""
         self._changed: Changed = lambda _machine: None
         self._trimming: asyncio.Task[None] | None = None
 
@@ -95,7 +97,7 @@ class QemuVmm:
         self._places.socket_dir(definition.id).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def start(self, definition: Definition, *, launch: int) -> None:
-        known = record.load(self._places.record(definition.id))
+        known = self._known(definition.id)
         if known is not None and known.launch >= launch:
             return
         if definition.id in self._running:
@@ -132,7 +134,7 @@ class QemuVmm:
 
     async def observe(self, machine: UUID) -> VmmState:
         running = self._running.get(machine)
-        known = running.record if running else record.load(self._places.record(machine))
+        known = running.record if running else self._known(machine)
         if known is None:
             return VmmState(Power.OFF)
         if running is None:
@@ -146,7 +148,7 @@ class QemuVmm:
             if running.qmp is None and running.ending is None:
                 await self._reach(machine, running)
             return await self.observe(machine)
-        known = record.load(self._places.record(machine))
+        known = self._known(machine)
         if known is None or known.exit is not None:
             return await self.observe(machine)
         if known.host_boot_id != self._host_boot_id:
@@ -165,6 +167,7 @@ class QemuVmm:
             await self.adopt(machine)
         await self.stop(machine)
         self._cgroups.discard(machine)
+        self._unwritten.pop(machine, None)
         shutil.rmtree(self._places.socket_dir(machine), ignore_errors=True)
         for path in (self._places.record(machine), self.console(machine), self._places.vmm_log(machine)):
             path.unlink(missing_ok=True)
@@ -202,6 +205,7 @@ class QemuVmm:
         begun = VmmRecord(launch=number, host_boot_id=self._host_boot_id, uid=uid)
         path = self._places.record(definition.id)
         record.save(path, begun)
+        self._unwritten.pop(definition.id, None)
         try:
             process = launch_qemu(
                 definition,
@@ -216,9 +220,10 @@ class QemuVmm:
         begun = begun.model_copy(
             update={"pid": process.pid, "start_ticks": process.start_ticks, "started_at": self._clock.now()}
         )
-        record.save(path, begun)
+        running = self._keep(definition.id, begun, process)
+        self._write(definition.id, begun)
         self._cgroups.ensure(definition.id, pid=process.pid, memory_mib=definition.memory_mib, vcpus=definition.vcpus)
-        return self._keep(definition.id, begun, process)
+        return running
 
     def _keep(self, machine: UUID, known: VmmRecord, process: ProcessId) -> Running:
         running = Running(known, Watch(process, lambda: self._gone(machine)))
@@ -250,7 +255,7 @@ class QemuVmm:
                 "started_at": known.started_at or self._clock.now(),
             }
         )
-        record.save(self._places.record(machine), known)
+        self._write(machine, known)
         await self._reach(machine, self._keep(machine, known, process))
 
     async def _reach(self, machine: UUID, running: Running) -> None:
@@ -317,7 +322,9 @@ class QemuVmm:
 
     def _record_exit(self, machine: UUID, known: VmmRecord, ended: VmmExit) -> ExitRecord:
         exit_record = ExitRecord(reason=ended.reason, why=ended.why, at=ended.at)
-        record.save(self._places.record(machine), known.model_copy(update={"exit": exit_record}))
+        known = known.model_copy(update={"exit": exit_record})
+        if not self._write(machine, known):
+            self._unwritten[machine] = known
         return exit_record
 
     def _guest_exit(self, machine: UUID, reason: ExitReason) -> VmmExit:
@@ -327,6 +334,19 @@ class QemuVmm:
         return VmmExit(reason, why, self._clock.now())
 
     # the rest
+
+    def _known(self, machine: UUID) -> VmmRecord | None:
+        return self._unwritten.get(machine) or record.load(self._places.record(machine))
+
+    def _write(self, machine: UUID, known: VmmRecord) -> bool:
+        """Bring the record up to date; False where the disk does not take it. What it said before is enough to find
+        the process again, and whoever asks this agent is told what it knows."""
+        try:
+            record.save(self._places.record(machine), known)
+        except OSError as refused:
+            _log.warning("vmm_not_recorded", machine_id=str(machine), why=str(refused))
+            return False
+        return True
 
     async def _execute(self, machine: UUID, order: str, **arguments: Any) -> Running:
         running = self._running.get(machine)

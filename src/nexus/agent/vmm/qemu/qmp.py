@@ -43,20 +43,23 @@ class Qmp:
     async def connect(
         cls, path: Path, *, on_event: Callable[[str, dict[str, Any]], None], on_close: Callable[[], None]
     ) -> "Qmp":
-        """Connect and negotiate. Raises QmpTrouble within ten seconds if QEMU does not answer."""
+        """Connect and negotiate. Raises QmpTrouble if QEMU does not answer; nothing of the attempt is left then."""
         try:
             async with asyncio.timeout(ANSWER_DEADLINE_S):
                 reader, writer = await asyncio.open_unix_connection(str(path), limit=LINE_LIMIT_BYTES)
-                greeting = await reader.readline()
         except (OSError, TimeoutError) as unreachable:
-            raise QmpTrouble(
-                f"the monitor of the VMM does not answer ({unreachable or 'no greeting'})"
-            ) from unreachable
-        if b'"QMP"' not in greeting:
-            writer.close()
-            raise QmpTrouble("the VMM ended before its monitor greeted")
+            raise QmpTrouble(f"the monitor of the VMM does not answer ({unreachable})") from unreachable
+        try:
+            await _greeted(reader)
+        except BaseException:
+            writer.close()  # or QEMU, which serves one connection at a time, would serve this one for ever
+            raise
         qmp = cls(reader, writer, on_event=on_event, on_close=on_close)
-        await qmp.execute("qmp_capabilities")
+        try:
+            await qmp.execute("qmp_capabilities")
+        except BaseException:
+            await qmp.close()
+            raise
         return qmp
 
     async def execute(self, command: str, **arguments: Any) -> Any:
@@ -113,3 +116,13 @@ class Qmp:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(QmpTrouble("the VMM is gone"))
+
+
+async def _greeted(reader: asyncio.StreamReader) -> None:
+    try:
+        async with asyncio.timeout(ANSWER_DEADLINE_S):
+            greeting = await reader.readline()
+    except (OSError, TimeoutError) as silent:
+        raise QmpTrouble(f"the monitor of the VMM does not answer ({silent or 'no greeting'})") from silent
+    if b'"QMP"' not in greeting:
+        raise QmpTrouble("the VMM ended before its monitor greeted")
