@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from tests.manager.compute.acting import machine_of, ok, until
-from tests.manager.life.death import Killed
 from tests.manager.life.world import World
 
 from nexus.agent.vmm.port import VmmTrouble
@@ -141,12 +141,12 @@ async def deleting(world: World) -> UUID:
 
 async def lose(world: World, vm_id: UUID) -> None:
     """Somebody removed the machine behind the manager's back."""
-    machine_id = await machine_of(world.db, vm_id)
+    request = httpx.Request("DELETE", f"http://agent/v1/machines/{await machine_of(world.db, vm_id)}")
     try:
-        await world.agent.machines.discard(machine_id)
-    except Killed:
+        await world.call_agent(request)
+    except httpx.TransportError:
         await world.revive()
-        await world.agent.machines.discard(machine_id)
+        await world.call_agent(request)
 
 
 async def restart_agent(world: World, vm_id: UUID) -> None:
