@@ -6,6 +6,7 @@ The data directory lasts. The runtime directory holds sockets and pid files: sho
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 
@@ -27,13 +28,18 @@ def runtime_dir(data: Path) -> Path:
     given = os.environ.get("XDG_RUNTIME_DIR")
     if given and len(given) < 40 and os.access(given, os.W_OK):
         return Path(given) / "nexus" / key
-    return Path(f"/tmp/nexus-{os.geteuid()}") / key  # noqa: S108 - made 0700 and its owner checked by whoever makes it
+    return Path(f"/tmp/nexus-{os.geteuid()}") / key  # noqa: S108 - see make_private
 
 
 def make_private(path: Path, *, mode: int = 0o700) -> Path:
-    """Create `path` (and parents) for this user alone; refuse one that somebody else owns."""
+    """Create `path` (and parents) for this user alone; refuse one that somebody else owns, or has put into a place like
+    /tmp on the way there: whose directory that is could replace ours at any time."""
     path.mkdir(parents=True, exist_ok=True, mode=mode)
     if path.stat().st_uid != os.geteuid():
         raise PermissionError(f"{path} belongs to uid {path.stat().st_uid}, not to us; remove it and try again")
+    for place in (path, *path.parents):
+        owner = place.lstat().st_uid
+        if place.parent.stat().st_mode & stat.S_IWOTH and owner not in (0, os.geteuid()):
+            raise PermissionError(f"{place} belongs to uid {owner}, not to us; remove it and try again")
     path.chmod(mode)
     return path
