@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.agent.storage.disks import DiskStore
+from nexus.agent.storage.disks import DiskStore, run_tool
 from nexus.agent.storage.files import clone, write_atomically
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.kit.ids import new_id
@@ -113,3 +113,10 @@ def test_a_copy_has_every_byte(short_tmp: Path) -> None:
     source.write_bytes(bytes(range(256)) * 4096 + bytes(MIB) + b"end")
     clone(source, short_tmp / "copy")
     assert (short_tmp / "copy").read_bytes() == source.read_bytes()
+
+
+async def test_a_tool_that_reads_what_a_guest_wrote_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_JOIN_TOKEN", "secret")
+    await run_tool("sh", "-c", 'test -z "$AGENT_JOIN_TOKEN"')
+    with pytest.raises(StorageTrouble, match="status 3"):
+        await run_tool("sh", "-c", "exit 3")

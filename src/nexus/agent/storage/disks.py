@@ -99,7 +99,9 @@ async def _make_empty(spec: DiskSpec, path: Path) -> None:
 
 
 async def run_tool(*argv: str, fds: tuple[int, ...] = (), accepted: tuple[int, ...] = (0,)) -> None:
-    """Run a file system tool to its end. Raises StorageTrouble with its last words."""
+    """Run a file system tool to its end. Raises StorageTrouble with its last words.
+
+    Of our environment, which may hold secrets, it gets nothing but where programs are: it reads what a guest wrote."""
     try:
         tool = await asyncio.create_subprocess_exec(
             *argv,
@@ -107,6 +109,7 @@ async def run_tool(*argv: str, fds: tuple[int, ...] = (), accepted: tuple[int, .
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=fds,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         )
     except FileNotFoundError as missing:
         raise StorageTrouble(f"{argv[0]} is not installed") from missing
