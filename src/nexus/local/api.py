@@ -13,6 +13,7 @@ from nexus.local.images.store import Image
 
 _PATIENCE_S = 90
 """Longer than any wait that is asked for below."""
+_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ManagerApi:
     async def register(self, images: Sequence[Image], *, root: Path) -> list[str]:
         """Make known what is not known yet, by content; names of those that were new."""
         async with self._client() as client:
-            known = {str(item["sha256"]) for item in _items(await client.get("/v1/images", params={"limit": 200}))}
+            known = {str(item["sha256"]) for item in await _all(client, "/v1/images")}
             fresh = [image for image in images if image.sha256 not in known]
             for image in fresh:
                 body = {
@@ -49,7 +50,7 @@ class ManagerApi:
     async def stop_vms(self) -> list[str]:
         """Stop every VM that is not off, and wait for each (60 seconds); names of those stopped."""
         async with self._client() as client:
-            on = [vm for vm in _items(await client.get("/v1/vms", params={"limit": 200})) if vm["state"] not in _OFF]
+            on = [vm for vm in await _all(client, "/v1/vms") if vm["state"] not in _OFF]
             for vm in on:
                 _checked(await client.post(f"/v1/vms/{vm['id']}/stop", params={"wait": 60}))
             return [str(vm["name"]) for vm in on]
@@ -79,6 +80,19 @@ async def running_machines(agent_socket: Path) -> int | None:
     except (httpx.TransportError, CannotStart):
         return None
     return sum(item["power"] in ("on", "paused") for item in items)
+
+
+async def _all(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
+    """Every page of a list."""
+    found: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"limit": _PAGE}
+    while True:
+        answer = await client.get(path, params=page)
+        found += _items(answer)
+        cursor = _checked(answer).get("next_cursor")
+        if cursor is None:
+            return found
+        page["cursor"] = cursor
 
 
 def _items(answer: httpx.Response) -> list[dict[str, Any]]:
