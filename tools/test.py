@@ -10,12 +10,15 @@ import sys
 from bootstrap.guest import go_environment, go_root
 from bootstrap.steps import ROOT
 
+SETTINGS = ("NEXUS_", "MANAGER_", "AGENT_", "FC_", "DATABASE_URL", "PG")
+"""What the names of settings begin with; tests must not find the way to a database that somebody works with."""
+
 
 def main(pytest_options: list[str]) -> int:
     go = [str(go_root() / "bin" / "go"), "test", "./..."]
     guest = subprocess.run(go, cwd=ROOT / "guest", env=go_environment(), check=False).returncode
     # the user's own settings and installations are none of the tests' business
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("NEXUS_", "MANAGER_", "AGENT_"))}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     tests = subprocess.run([sys.executable, "-m", "pytest", *pytest_options], cwd=ROOT, env=env, check=False).returncode
     return guest or tests
 
