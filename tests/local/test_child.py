@@ -53,6 +53,18 @@ async def test_a_child_that_dies_is_started_again_and_its_last_words_are_told(tm
     assert (tmp_path / "count").read_text().count("run") >= 3
 
 
+async def test_a_child_that_is_killed_is_started_again_and_its_log_named_not_taken_for_the_reason(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    talkative = program(tmp_path, "echo 'GET /v1/vms 200' >&2; kill -KILL $$")
+    child = Child(talkative, say=said.append, backoff=Backoff(first_s=0.01), tries=1000)
+    child.start()
+    await until(lambda: said)
+    await child.stop()
+    assert said[0] == f"the thing ended (killed by SIGKILL), starting it again in 0.01 s; its log: {talkative.log}"
+
+
 async def test_waiting_for_a_child_that_cannot_start_ends_with_its_last_words(tmp_path: Path) -> None:
     child = Child(
         program(tmp_path, "echo 'no such setting' >&2; exit 2"), say=lambda _: None, backoff=Backoff(first_s=0.01)

@@ -106,8 +106,9 @@ class Child:
             if not self._has_been_ready and self._deaths >= self._tries:
                 return
             delay_s = self._backoff.delay_s(self._deaths)
-            what = f"{self.program.stopping.title} ended ({ending(status)})"
-            self._say(f"{what}, starting it again in {delay_s:g} s: {self._last_words}")
+            what = f"{self.program.stopping.title} ended ({ending(status)}), starting it again in {delay_s:g} s"
+            # who ends by itself says why; a signal from outside comes in the middle of other talk
+            self._say(f"{what}: {self._last_words}" if status >= 0 else f"{what}; its log: {self.program.log}")
             await asyncio.sleep(delay_s)
 
     async def _run_once(self) -> int:
