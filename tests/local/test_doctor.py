@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nexus.local import doctor
+from nexus.kit.paths import make_private, runtime_dir
+from nexus.local import doctor, identity
 from nexus.protocol.checkup import Checkup, Finding, Verdict
 
 
@@ -58,3 +60,17 @@ def test_a_taken_port_makes_it_unfit_and_is_told_with_the_way_out(short_tmp: Pat
     assert status == 1
     assert findings["port"].verdict is Verdict.MISSING
     assert "MANAGER_BIND=" in (findings["port"].fix or "")
+
+
+def test_a_running_instance_is_told_with_its_own_url_whatever_the_settings_are_now(short_tmp: Path) -> None:
+    data = short_tmp / "data"
+    me = identity.find(os.getpid())
+    assert me is not None
+    runtime = runtime_dir(data)
+    make_private(runtime)
+    identity.write(runtime / "up.pid", me, url="http://127.0.0.1:18321", ready=True)
+    try:
+        _, findings = run_doctor(data, MANAGER_BIND="127.0.0.1:18322")
+    finally:
+        shutil.rmtree(runtime)
+    assert findings["port"].found == "used by Nexus, which is running at http://127.0.0.1:18321"

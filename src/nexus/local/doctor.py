@@ -93,13 +93,19 @@ def _data_directory(where: Place) -> Finding:
 
 def _port(where: Place) -> Finding:
     try:
+        if running := _running_at(where):
+            return Finding(name="port", verdict=Verdict.OK, found=f"used by Nexus, which is running at {running}")
         bind = programs.manager_settings(where, None).find("MANAGER_BIND") or programs.DEFAULT_BIND
-        if identity.running(where.supervisor_pid):
-            return Finding(name="port", verdict=Verdict.OK, found=f"{bind}, used by Nexus, which is running")
         port.require_free(bind)
     except CannotStart as taken:
         return Finding(name="port", verdict=Verdict.MISSING, found="cannot be used", fix=str(taken))
     return Finding(name="port", verdict=Verdict.OK, found=f"{bind} is free")
+
+
+def _running_at(where: Place) -> str | None:
+    """The URL of this installation, if it runs: it may have been started with other settings than we were."""
+    found = identity.read(where.supervisor_pid)
+    return str(found[1].get("url")) if found and found[0].is_running else None
 
 
 def _tools(_: Place) -> Finding:
