@@ -55,6 +55,8 @@ async def _acceleration(binary: str, version: str, settings: AgentSettings) -> F
     if choice.accelerator.name == "kvm":
         return Finding(name="acceleration", verdict=Verdict.OK, found=choice.why)
     fix = "enable virtualization (VT-x, AMD-V) in the firmware or the hypervisor above"
+    if accel.is_closed(settings.machine_uid_base):
+        fix = "add this user to the group of /dev/kvm (usermod --append --groups kvm NAME), and sign in again"
     return Finding(name="acceleration", verdict=Verdict.WARN, found=choice.why, fix=fix)
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from tests.agent.lab import eventually
@@ -78,6 +79,21 @@ async def test_kvm_is_chosen_only_where_it_is_proven(short_tmp: Path) -> None:
             )
     else:
         assert (choice.accelerator.name == "kvm") == (await accel.prove(QEMU, "kvm", uid=None) is None)
+
+
+async def test_a_user_who_may_not_use_kvm_is_told_so_and_no_refusal_is_kept(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would stand until the host restarts, and being let into the group takes no restart."""
+    (short_tmp / "kvm").touch()
+    monkeypatch.setattr(accel, "KVM", short_tmp / "kvm")
+    monkeypatch.setattr(accel, "_cpu_virtualizes", Mock(return_value=True))
+    monkeypatch.setattr(os, "access", Mock(return_value=False))
+    kept = short_tmp / "proof.json"
+    choice = await accel.choose(QEMU, wanted="auto", qemu_version="1", host_boot_id="", uid=None, cache=kept)
+    assert choice.accelerator.name == "tcg"
+    assert "may not use it" in choice.why
+    assert not kept.exists()
 
 
 async def test_a_vmm_outlives_whoever_launched_it_and_is_found_again(short_tmp: Path) -> None:

@@ -75,7 +75,7 @@ def kvm_group(device: Path = KVM) -> int | None:
 
 
 async def _kvm_refusal(binary: str, qemu_version: str, host_boot_id: str, uid: int | None, cache: Path) -> str | None:
-    if missing := _missing():
+    if missing := _missing(uid):
         return missing
     known = _known(cache)
     if known is not None and (known.host_boot_id, known.qemu_version) == (host_boot_id, qemu_version):
@@ -86,11 +86,18 @@ async def _kvm_refusal(binary: str, qemu_version: str, host_boot_id: str, uid: i
     return refusal
 
 
-def _missing() -> str | None:
+def is_closed(uid: int | None) -> bool:
+    """Whether there is KVM that we may not use: an ordinary user needs the group of /dev/kvm."""
+    return uid is None and KVM.exists() and not os.access(KVM, os.R_OK | os.W_OK)
+
+
+def _missing(uid: int | None) -> str | None:
     if not KVM.exists():
         return "there is no /dev/kvm"
     if not _cpu_virtualizes(Path("/proc/cpuinfo").read_text()):
         return "/dev/kvm is there, but the CPU offers neither vmx nor svm"
+    if is_closed(uid):
+        return "/dev/kvm is there, but this user may not use it"
     return None
 
 
