@@ -18,9 +18,6 @@ from nexus.client.ssh_keys import SshKeys
 from nexus.client.transport import Transport, segment
 from nexus.client.vms import Vms
 
-MAX_WAIT_S = 60
-"""The longest a manager holds a request that waits for an operation."""
-
 
 class Client:
     """The API of one manager: `Client(Transport(url=…, token=…)).vms.list()`. Close it, or use it in `with`."""

@@ -62,10 +62,6 @@ class ImageStore:
         self._source = source
         self._fetches: dict[str, asyncio.Task[Path]] = {}
 
-    def set_source(self, source: ImageSource) -> None:
-        """The manager is known now."""
-        self._source = source
-
     async def ensure(self, sha256: str, progress: Progress) -> Path:
         """The image's file, verified. Raises StorageTrouble."""
         if DIGEST.fullmatch(sha256) is None:

@@ -14,8 +14,6 @@ from nexus.manager.flows.models import Next
 from nexus.protocol.trouble import Refused
 
 Facts = TypeVar("Facts")
-InTx = Callable[[Any, Tx, Any], Awaitable[Next]]
-OnAgent = Callable[[Any, Any], Awaitable[Next]]
 
 _SIDE = "__nexus_step__"
 _T = TypeVar("_T", bound=Callable[..., Awaitable[Next]])
