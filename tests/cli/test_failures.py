@@ -22,6 +22,13 @@ def test_a_refusal_shows_sentence_suggestion_and_request_id(nexus: Run, stub: St
     ]
 
 
+def test_a_refused_value_is_told_in_one_line(nexus: Run, stub: StubManager) -> None:
+    refusal = problem(422, "name: must be short.", code="invalid_field", fault_message="in the request's body")
+    stub.on("POST", "/v1/vms", refusal)
+    created = nexus("vm", "create", "web-1")
+    assert (created.exit_code, created.stderr) == (1, "Error: name: must be short.\n")
+
+
 def test_without_a_session_it_says_how_to_sign_in(nexus: Run, stub: StubManager) -> None:
     listed = nexus("vm", "list", env={"NEXUS_TOKEN": ""})
     assert listed.exit_code == 1

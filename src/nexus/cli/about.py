@@ -41,7 +41,10 @@ def register(app: typer.Typer) -> None:
     def print_completion(
         cli: Cli, shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]
     ) -> None:
-        """Print a script that completes commands, options and the names of VMs, images and hosts."""
+        """Print a script for completion in your shell.
+
+        It completes commands, options and the names of VMs, images and hosts.
+        """
         # pyright cannot see that this is where Typer has it for its users' --show-completion
         from typer.completion import get_completion_script  # pyright: ignore[reportPrivateImportUsage]
 

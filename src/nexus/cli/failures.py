@@ -57,6 +57,8 @@ def _refusal(error: "ApiError") -> Report:
     suggestion = problem.suggestion
     if problem.status == 401 and problem.code == "not_signed_in":
         suggestion = "Sign in with `nexus login`."
+    if problem.code == "invalid_field":  # about what was typed: where that stood in the request helps nobody
+        return _told(problem.error, suggestion, exit_code=REFUSED)
     details = [problem.fault_message] if problem.fault_message and problem.fault_message != problem.error else []
     if problem.request_id:
         details.append(f"request {problem.request_id}")

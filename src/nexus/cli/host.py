@@ -81,7 +81,10 @@ def make_join_token(
     *,
     hours: Annotated[int, typer.Option("--hours", metavar="N", min=1, max=168, help="How long it can be used.")] = 1,
 ) -> None:
-    """Make a token with which one host can join, once, and print the command to run on that host."""
+    """Make a token with which one host can join, once.
+
+    What is printed is the command to run on that host.
+    """
     made = cli.client.hosts.create_join_token(expires_in_s=hours * 3600)
     joining = f"nexus agent --join {made.url} --token {made.token}"
     if cli.format is not Format.TABLE:

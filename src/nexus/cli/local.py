@@ -30,9 +30,10 @@ def _up(
     manager_config: Annotated[Path | None, _SettingsFile] = None,
     agent_config: Annotated[Path | None, _SettingsFile] = None,
 ) -> None:
-    """Start database, manager and agent on this machine, and keep them running until Ctrl-C or `nexus down`.
+    """Start Nexus on this machine, and keep it running.
 
-    Guests go on running when these stop; the next `up` finds them again.
+    That is the database, the manager and an agent, until Ctrl-C or `nexus down`. Guests go on running when these stop;
+    the next `up` finds them again.
     """
     from rich.console import Console
 
@@ -58,7 +59,7 @@ def _down(
 
 
 def _doctor(cli: Cli) -> None:
-    """Examine this machine: what it can do, what it lacks, and the command that mends it.
+    """Say what this machine can do, what it lacks, and what mends it.
 
     Ends with 1 if something is missing that Nexus cannot do without.
     """

@@ -17,8 +17,10 @@ def keys_in(file: str) -> list[str]:
     """The public keys in an OpenSSH file (`-`: standard input), one a line. Raises CliFailure."""
     try:
         text = sys.stdin.read() if file == STDIN else Path(file).expanduser().read_text()
-    except (OSError, UnicodeDecodeError) as unreadable:
-        raise CliFailure(f"Cannot read {file}: {unreadable}.", exit_code=USAGE) from unreadable
+    except OSError as unreadable:
+        raise CliFailure(f"Cannot read {file}: {unreadable.strerror}.", exit_code=USAGE) from unreadable
+    except UnicodeDecodeError as binary:
+        raise CliFailure(f"Cannot read {file}: it is not text.", exit_code=USAGE) from binary
     keys = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     if not keys or any("PRIVATE KEY" in line or len(line.split()) < 2 for line in keys):
         raise CliFailure(f"{file} holds no public key.", suggestion="Give the file that ends in .pub.", exit_code=USAGE)

@@ -41,7 +41,10 @@ def login(
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
 ) -> None:
-    """Sign in, and remember the session in the current context, or in the one that --context names."""
+    """Sign in, and remember the session.
+
+    It is kept in the current context, or in the one that --context names.
+    """
     if not password_stdin and not cli.is_interactive:
         raise CliFailure(
             "There is no terminal to ask for a password.", suggestion="Use --password-stdin.", exit_code=USAGE

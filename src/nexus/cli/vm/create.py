@@ -42,14 +42,16 @@ ImageOption = Annotated[
 ]
 MemoryOption = Annotated[
     int | None,
-    typer.Option(parser=mib_option, metavar="SIZE", help="512M, 1G, or a number of MiB (default: 512M)."),
+    typer.Option(
+        parser=mib_option, metavar="SIZE", help="512M, 1G, or a number of MiB (default: 512M; at least 128M)."
+    ),
 ]
 DiskOption = Annotated[
     int | None,
     typer.Option(
         parser=bytes_option,
         metavar="SIZE",
-        help="Size of the disk, e.g. 10G (default: 4G, or the image's own).",
+        help="Size of the disk, e.g. 10G (default: 4G, or the image's own; at least 64M).",
     ),
 ]
 UsernameOption = Annotated[str | None, typer.Option(metavar="NAME", help="Who you are in the guest (default: root).")]
@@ -149,4 +151,5 @@ def _ways_in(vm: "Vm", *, took_s: float) -> str:
         return f"{vm.name} is created ({vm.state}). Start it with: nexus vm start {vm.name}"
     ways = [f"{vm.name} is running ({took_s:.1f} s). Get in:", f"  nexus vm shell {vm.name}"]
     ways.append(f"  nexus vm exec {vm.name} -- uname -a")
+    ways.append(f"Its user and password: nexus vm credentials {vm.name}")
     return "\n".join(ways)

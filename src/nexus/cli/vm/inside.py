@@ -56,7 +56,10 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "credentials", examples=("nexus vm credentials web-1", "nexus vm credentials web-1 -o json"))
     def show_credentials(cli: Cli, vm: VmArgument) -> None:
-        """Show the user name and password of a VM's guest, as far as they were set when it was created."""
+        """Show the user name and password of a VM's guest.
+
+        They are those it was created with; what was changed in the guest since is not known here.
+        """
         cli.show(cli.client.vms.credentials(the_vm(cli, vm).id), _credentials)
 
 

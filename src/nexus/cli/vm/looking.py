@@ -46,6 +46,7 @@ def _details(now: datetime) -> "list[Column[Vm]]":
         Column("Kernel", lambda vm: vm.kernel),
         Column("Address", lambda vm: vm.guest_ip),
         Column("Host", lambda vm: vm.host_name),
+        Column("Restart", lambda vm: vm.restart_policy),
         Column("User", lambda vm: vm.username),
         Column("Description", lambda vm: vm.description),
         Column("Environment", lambda vm: vm.environment),
