@@ -110,6 +110,16 @@ def test_what_is_ensured_is_there_once_and_discarding_leaves_nothing(namespace: 
     assert (namespace.links(), namespace.rules()) == (links, rules)
 
 
+def test_an_agent_killed_in_the_middle_of_a_removal_leaves_nothing_either(namespace: Namespace) -> None:
+    """The device went, and its bridge had not gone yet."""
+    nic = machine_spec(ImageSet(Path("/"), "0" * 64, "1" * 64, "2" * 64)).nics[0]
+    links, rules = namespace.links(), namespace.rules()
+    orders(namespace, f"ensure {nic.model_dump_json()}")
+    namespace.run("ip", "link", "del", tap_name(nic.id))
+    orders(namespace, f"discard {nic.model_dump_json()}")
+    assert (namespace.links(), namespace.rules()) == (links, rules)
+
+
 def test_a_bridge_that_was_there_before_us_stays(namespace: Namespace) -> None:
     namespace.run("ip", "link", "add", NETWORK.bridge, "type", "bridge")
     nic = machine_spec(ImageSet(Path("/"), "0" * 64, "1" * 64, "2" * 64)).nics[0]

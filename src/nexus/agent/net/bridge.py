@@ -53,9 +53,9 @@ class BridgeNetwork:
     async def discard(self, nic: UUID) -> None:
         tap = tap_name(nic)
         async with self._changing:
-            bridge = await asyncio.to_thread(links.discard_tap, tap)
+            await asyncio.to_thread(links.discard_tap, tap)
             await self._rules.forget_tap(tap)
-            if bridge is not None and bridge.is_ours and not bridge.has_ports:
+            for bridge in await asyncio.to_thread(links.idle_bridges):
                 await self._rules.forget_bridge(bridge.name, {address.network for address in bridge.addresses})
                 await asyncio.to_thread(links.discard_bridge, bridge.name)
 

@@ -22,8 +22,6 @@ MARK = "nexus"
 @dataclass(frozen=True)
 class Bridge:
     name: str
-    is_ours: bool
-    has_ports: bool
     addresses: tuple[IPv4Interface, ...]
 
 
@@ -42,15 +40,20 @@ def ensure_tap(name: str, *, bridge: str, gateway: IPv4Interface, uid: int | Non
             raise NetTrouble(f"network device {name} on {bridge} cannot be made: {_words(refused)}") from refused
 
 
-def discard_tap(name: str) -> Bridge | None:
-    """Remove the device; the bridge it was on, as it is now. Absent is fine. Raises NetTrouble."""
+def discard_tap(name: str) -> None:
+    """Remove the device; absent is fine. Raises NetTrouble."""
     with _netlink() as netlink:
-        index = _find(netlink, name)
-        if index is None:
-            return None
-        master = netlink.get_links(index)[0].get("master")
         _discard(netlink, name)
-        return _describe(netlink, master) if master else None
+
+
+def idle_bridges() -> tuple[Bridge, ...]:
+    """Bridges that we have made and that have no port (any more): after a crash also some whose last went before."""
+    with _netlink() as netlink:
+        there = netlink.get_links()
+        used = {link.get("master") for link in there}
+        return tuple(
+            _describe(netlink, link) for link in there if link.get("ifalias") == MARK and link["index"] not in used
+        )
 
 
 def discard_bridge(name: str) -> None:
@@ -94,13 +97,10 @@ def _ensure_bridge(netlink: Any, name: str, gateway: IPv4Interface) -> int:
     return index
 
 
-def _describe(netlink: Any, index: int) -> Bridge:
-    link = netlink.get_links(index)[0]
-    addresses = netlink.get_addr(index=index, family=AF_INET)
+def _describe(netlink: Any, link: Any) -> Bridge:
+    addresses = netlink.get_addr(index=link["index"], family=AF_INET)
     return Bridge(
         name=str(link.get("ifname")),
-        is_ours=link.get("ifalias") == MARK,
-        has_ports=any(other.get("master") == index for other in netlink.get_links()),
         addresses=tuple(IPv4Interface(f"{each.get('address')}/{each['prefixlen']}") for each in addresses),
     )
 
