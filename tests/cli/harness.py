@@ -41,7 +41,6 @@ def vm(number: int = 1, **fields: Any) -> dict[str, Any]:
         "rootfs_image_id": uuid_of(102),
         "image": "debian-12",
         "restart_policy": "never",
-        "restart_policy": "never",
         "username": "root",
         "host_id": uuid_of(201),
         "host_name": "lab-1",
