@@ -4,10 +4,12 @@ What must stay true: a value is taken as it was sent or refused, never turned in
 and no number is beyond what a PostgreSQL column of its size holds.
 """
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 MOST_INT4 = 2**31 - 1
 MOST_INT8 = 2**63 - 1
@@ -24,6 +26,23 @@ FromText = Field(strict=False)
 """Marks a field whose type JSON does not have, such as an enumeration: `Annotated[Kind, FromText]`."""
 
 Id = Annotated[UUID, FromText]
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """How a name must be spelled: `Annotated[str, Spelled(pattern, "…")]`. The pattern is for programs, and stands in
+    the API's description; people are told the rule, in words that follow "must be"."""
+
+    pattern: str
+    rule: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """That of `str`, which it must stand at; whatever does not fit is one error of the type `spelling`."""
+        return core_schema.custom_error_schema(
+            core_schema.str_schema(pattern=self.pattern),
+            custom_error_type="spelling",
+            custom_error_message=f"must be {self.rule}",
+        )
 
 
 def _without_controls(text: str) -> str:

@@ -3,6 +3,7 @@
 What must stay true: every error is a `ProblemBody`; unexpected ones are kit.asgi's.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import asyncpg
@@ -117,8 +118,31 @@ async def _on_invalid(connection: Any, error: Exception) -> Response | None:
             suggestion="Send a JSON object with Content-Type: application/json.",
         )
     else:
-        problem = InvalidField(f"{'.'.join(path) or where}: {first['msg']}.", fault_message=f"in the request's {where}")
+        problem = InvalidField(
+            f"{'.'.join(path) or where}: {_in_words(first)}.", fault_message=f"in the request's {where}"
+        )
     return await answer(connection, problem)
+
+
+_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "uuid_parsing": "must be an id (a UUID)",
+    "uuid_type": "must be an id (a UUID)",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "enum": "must be {expected}",
+}
+"""What is told for pydantic's most frequent types of error; its own words speak to who wrote the model."""
+
+
+def _in_words(error: Mapping[str, Any]) -> str:
+    words = _WORDS.get(error["type"])
+    return words.format(**error.get("ctx", {})) if words else error["msg"]
 
 
 async def _on_http_exception(connection: Any, error: Exception) -> Response | None:

@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from nexus.kit.envelopes import Item, Items
-from nexus.kit.fields import FromText, Prose, RequestBody, Text
+from nexus.kit.fields import FromText, Prose, RequestBody, Spelled, Text
 from nexus.manager.images.models import ImageFormat, ImageKind
 
-ImageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+ImageName = Annotated[
+    str,
+    Spelled(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", "at most 63 letters, digits and . _ -, with a letter or digit first"),
+]
 
 
 class ImageBody(BaseModel):

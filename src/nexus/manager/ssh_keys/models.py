@@ -10,19 +10,28 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from nexus.kit.db import Record
+from nexus.kit.fields import Spelled
 from nexus.manager.subjects import Subject
 
 KIND = "ssh_key"
 
 KeyName = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$"),
+    Spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$", "at most 63 letters, digits and @ . _ -, with a letter or digit first"
+    ),
     Field(
         description="Letters, digits and @ . _ - after a letter or digit; at most 63; unique among its owner's",
         examples=["ada@laptop"],
     ),
 ]
-KeyRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$")]
+KeyRef = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$",
+        "the name or id of a key: at most 63 letters, digits and @ . _ -, with a letter or digit first",
+    ),
+]
 """A key's name or id."""
 PublicKeyText = Annotated[
     str,

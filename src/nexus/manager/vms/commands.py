@@ -6,11 +6,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from nexus.kit.fields import RequestBody
+from nexus.kit.fields import RequestBody, Spelled
 from nexus.manager.access import Actor
 from nexus.manager.agents.sessions import SessionStream
 from nexus.manager.vms.guest import Guests, Reached, told
 from nexus.manager.vms.lifecycle import Verb, wording
+from nexus.manager.vms.schemas import UserName
 from nexus.protocol.guest import Frame, SessionExit, SessionKind, SessionRequest, TerminalSize
 from nexus.protocol.trouble import Retryable
 
@@ -20,7 +21,9 @@ _SLACK_S = 15.0
 """How much longer than the command's own time limit its answer may take."""
 
 Word = Annotated[str, StringConstraints(max_length=65536, pattern=r"^[^\x00]*$")]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+EnvName = Annotated[
+    str, Spelled(r"^[A-Za-z_][A-Za-z0-9_]{0,127}$", "at most 128 letters, digits and _, with a letter or _ first")
+]
 
 
 class CommandBody(RequestBody):
@@ -28,9 +31,7 @@ class CommandBody(RequestBody):
 
     argv: list[Word] = Field(default=[], max_length=1024, description="The program and its arguments")
     command: Word | None = Field(default=None, description="Instead of argv: a line for `sh -c`")
-    user: str | None = Field(
-        default=None, pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="Run as; without it the VM's user"
-    )
+    user: UserName | None = Field(default=None, description="Run as; without it the VM's user")
     cwd: Annotated[str, StringConstraints(max_length=4096, pattern=r"^/[^\x00]*$")] | None = Field(
         default=None, description="Absolute directory to run in; without it the user's home"
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from nexus.kit.envelopes import Item, Items
-from nexus.kit.fields import FromText, Id, Line, Prose, RequestBody
+from nexus.kit.fields import FromText, Id, Line, Prose, RequestBody, Spelled
 from nexus.manager.machines.lifecycle import RestartPolicy
 from nexus.manager.ssh_keys.models import KeyRef, PublicKeyText
 from nexus.manager.vms.lifecycle import State, Verb
@@ -15,15 +15,37 @@ from nexus.protocol.machines import GuestPhase
 
 VmName = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{1,61}[A-Za-z0-9])$"),
+    Spelled(
+        r"^[A-Za-z0-9]([A-Za-z0-9-]{1,61}[A-Za-z0-9])$",
+        "3 to 63 letters, digits and hyphens, with a letter or digit at both ends",
+    ),
     Field(description="3 to 63 letters, digits and hyphens, a valid host name; unique", examples=["web-1"]),
 ]
 Text = Annotated[Prose, StringConstraints(max_length=1000)]
 Label = Annotated[Line, StringConstraints(max_length=63)]
-Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:=/-]{0,62}$")]
+Tag = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9_.:=/-]{0,62}$",
+        "at most 63 letters, digits and _ . : = / -, with a letter or digit first",
+    ),
+]
 Tags = Annotated[list[Tag], Field(max_length=32, description="To find it by; at most 32 words")]
-ImageRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+ImageRef = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        "the name or id of an image: at most 63 letters, digits and . _ -, with a letter or digit first",
+    ),
+]
 Password = Annotated[Line, StringConstraints(min_length=1, max_length=128)]
+UserName = Annotated[
+    str,
+    Spelled(
+        r"^[a-z_][a-z0-9_-]{0,31}$",
+        "at most 32 lowercase letters, digits and _ -, with a letter or _ first",
+    ),
+]
 
 
 class CreateVm(RequestBody):
@@ -36,9 +58,7 @@ class CreateVm(RequestBody):
     kernel: ImageRef | None = Field(default=None, description="The kernel image's name or id, instead of its id")
     rootfs_image_id: Id | None = Field(default=None, description="Root file system image; without it the default")
     image: ImageRef | None = Field(default=None, description="The root image's name or id, instead of its id")
-    username: str = Field(
-        default="root", pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="The guest's user; made if it is missing"
-    )
+    username: UserName = Field(default="root", description="The guest's user; made if it is missing")
     password: Password | None = Field(default=None, description="That user's password; without it one is generated")
     ssh_authorized_keys: list[PublicKeyText] = Field(
         default=[], max_length=32, description="Public keys that may log in, as in an OpenSSH .pub file"
