@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import stat
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,7 @@ import pytest
 from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import MAX_ANSWER_BYTES, GuestClient
 from nexus.agent.guest.transport import ByteStream
-from nexus.protocol.guest import Frame, SessionKind, SessionRequest
+from nexus.protocol.guest import Frame, GuestMetrics, SessionKind, SessionRequest
 from nexus.protocol.trouble import Gone, Refused, Retryable
 
 
@@ -241,6 +242,20 @@ async def test_an_answer_is_not_unpacked(carrier: Carrier, client: GuestClient) 
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
     guest = asyncio.create_task(answering(carrier, head + packed))
     assert (await client.request("GET", "/v1/health")).content == packed
+    await guest
+
+
+@pytest.mark.parametrize("load", ["NaN", "Infinity", "1e999"])
+async def test_metrics_that_json_cannot_say_are_not_passed_on(carrier: Carrier, client: GuestClient, load: str) -> None:
+    """The manager could not read the answer they are in: the host's side of the metrics would be lost with them."""
+    numbers = {name: 1 for name, field in GuestMetrics.model_fields.items() if field.is_required()}
+    honest = json.dumps(numbers)
+    guest = asyncio.create_task(answering(carrier, http("200 OK", honest)))
+    assert (await client.metrics()).load_1 == 1
+    await guest
+    guest = asyncio.create_task(answering(carrier, http("200 OK", honest.replace('"load_1": 1', f'"load_1": {load}'))))
+    with pytest.raises(Retryable, match="something else"):
+        await client.metrics()
     await guest
 
 
