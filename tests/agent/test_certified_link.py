@@ -44,7 +44,7 @@ class Manager:
     addresses: list[str] = field(default_factory=list[str])
 
     def _grant(self, csr: str) -> HostIdentity:
-        certificate = certificates.certify_host(self.ca, csr, HOST, 1, now=datetime.now(UTC))
+        certificate = certificates.certify_host(self.ca, csr, HOST, 1, now=NOW)
         return HostIdentity(certificate=certificate, ca=self.ca.pem, manager=self.ca.manager_name)
 
     async def register(self, request: Request) -> Response:
