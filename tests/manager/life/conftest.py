@@ -1,4 +1,4 @@
-"""One world for the whole folder: making it takes longer than most lives in it. A test that fails ruins it, and the
+"""One world for a whole module: making it takes longer than most lives in it. A test that fails ruins it, and the
 next one gets another."""
 
 import hashlib
@@ -51,7 +51,7 @@ class Worlds:
         await self._stack.aclose()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # what a world has put in other places' stead must be gone when other tests begin
 async def worlds(postgres_server: embedded.Postgres, template_database: str) -> AsyncIterator[Worlds]:
     made_here = Worlds(postgres_server, template_database)
     yield made_here
