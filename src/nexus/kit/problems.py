@@ -98,7 +98,3 @@ class AgentTrouble(Problem):
 
 class NoCapacity(Problem):
     status, code = 503, "no_capacity"
-
-
-class DeadlinePassed(Problem):
-    status, code = 504, "deadline_passed"

@@ -29,18 +29,6 @@ class VmStateConflict(WrongState):
         super().__init__(refusal.error(name), suggestion=refusal.way_out, fault_message=fault)
 
 
-class ImageUnknown(NotFound):
-    """The request names an image that does not exist."""
-
-    code = "image_not_found"
-
-    def __init__(self, kind: str, wanted: str) -> None:
-        super().__init__(
-            f"There is no {kind} image {wanted}.",
-            suggestion="List the images with GET /v1/images or 'nexus image list'.",
-        )
-
-
 class NoDefaultImage(Problem):
     """The request names no image of this kind, and none is the default."""
 
