@@ -18,6 +18,7 @@ from nexus.agent.vmm.choose import NoHypervisor
 from nexus.agent.vmm.qemu.accel import AcceleratorTrouble
 from nexus.agent.wiring import CaUnreadable
 from nexus.kit import log
+from nexus.kit.clock import Clock
 from nexus.kit.settings import SettingsError, load
 
 CONFIGURATION_ERROR = 78
@@ -25,7 +26,8 @@ CONFIGURATION_ERROR = 78
 FAILURE = 1
 
 
-def main() -> int:
+def main(*, clock: Clock | None = None) -> int:
+    """The process's exit code. `clock`: what this process takes for the time; none: the machine's."""
     options = _parser().parse_args()
     os.environ["PATH"] = search_path(os.environ.get("PATH"))
     try:
@@ -37,7 +39,7 @@ def main() -> int:
         return _doctor(settings, as_json=options.json)
     log.setup(process="agent", level=settings.log_level)
     try:
-        uvloop.run(serve(settings))
+        uvloop.run(serve(settings, clock=clock))
     except (NoHypervisor, AcceleratorTrouble, NetTrouble, CredentialUnreadable, CaUnreadable) as wrong:
         sys.stderr.write(f"nexus agent: {wrong}\n")
         return CONFIGURATION_ERROR

@@ -15,16 +15,17 @@ from nexus.agent.settings import AgentSettings
 from nexus.agent.tls import AgentTls
 from nexus.agent.wiring import Agent
 from nexus.kit import log
+from nexus.kit.clock import Clock
 
 _log = log.get("nexus.agent")
 
 STOP_PATIENCE_S = 3
 
 
-async def serve(settings: AgentSettings) -> None:
+async def serve(settings: AgentSettings, *, clock: Clock | None = None) -> None:
     """Until SIGTERM or SIGINT. Raises what the wiring raises, and SocketTaken."""
     async with AsyncExitStack() as stack:
-        agent = await wiring.build(settings, stack)
+        agent = await wiring.build(settings, stack, clock=clock)
         listener = listen(settings)
         if settings.tcp is None:
             stack.callback(settings.socket.unlink, missing_ok=True)

@@ -28,7 +28,7 @@ from nexus.agent.tls import AgentTls
 from nexus.agent.vmm.cgroup import Cgroups
 from nexus.agent.vmm.choose import choose_vmm
 from nexus.kit import log
-from nexus.kit.clock import SystemClock
+from nexus.kit.clock import Clock, SystemClock
 from nexus.kit.loopback import is_loopback_url
 from nexus.kit.paths import make_private
 
@@ -51,12 +51,12 @@ class Agent:
     tls: AgentTls | None
 
 
-async def build(settings: AgentSettings, stack: AsyncExitStack) -> Agent:
+async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock | None = None) -> Agent:
     """Everything is taken up and watched when this returns; `stack` closes it, leaving guests running.
 
     Raises NoHypervisor, AcceleratorTrouble, NetTrouble, CredentialUnreadable, CaUnreadable, OSError."""
     _make_directories(settings)
-    clock = SystemClock()
+    clock = clock or SystemClock()
     boot_id = host_boot_id()
     machines_dir, sockets = settings.run_dir / "machines", settings.runtime_dir / "m"
     vmm = await choose_vmm(

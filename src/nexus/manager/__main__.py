@@ -10,6 +10,7 @@ import asyncpg
 import uvloop
 
 from nexus.kit import log
+from nexus.kit.clock import Clock
 from nexus.kit.seal import SealError
 from nexus.kit.settings import SettingsError, load
 from nexus.manager import accounts
@@ -24,8 +25,9 @@ CONFIGURATION_ERROR = 78
 _EXPECTED = (MigrationError, DefaultPassword, PortTaken, TlsUnusable, SealError, accounts.AccountError)
 
 
-def main() -> int:
-    """The process's exit code: 0, or 78 (wrong settings) or 1 with one line on standard error that says what to do."""
+def main(*, clock: Clock | None = None) -> int:
+    """The process's exit code: 0, or 78 (wrong settings) or 1 with one line on standard error that says what to do.
+    `clock`: what this process takes for the time; none: the machine's."""
     arguments = _parser().parse_args()
     if arguments.command == "openapi":
         print(json.dumps(describe().openapi(), indent=2, sort_keys=True))  # noqa: T201 - its output
@@ -33,7 +35,7 @@ def main() -> int:
     try:
         settings = load(ManagerSettings, config=arguments.config, default_config=DEFAULT_CONFIG)
         log.setup(process="manager", level=settings.log_level)
-        uvloop.run(_run(arguments, settings))
+        uvloop.run(_run(arguments, settings, clock))
     except SettingsError as wrong:
         print(f"nexus manager: {wrong}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return CONFIGURATION_ERROR
@@ -46,7 +48,7 @@ def main() -> int:
     return 0
 
 
-async def _run(arguments: argparse.Namespace, settings: ManagerSettings) -> None:
+async def _run(arguments: argparse.Namespace, settings: ManagerSettings, clock: Clock | None) -> None:
     dsn = settings.database_url.get_secret_value()
     match arguments.command:
         case "migrate":
@@ -57,7 +59,7 @@ async def _run(arguments: argparse.Namespace, settings: ManagerSettings) -> None
             password = await asyncio.to_thread(accounts.read_password, arguments.username)
             await accounts.set_password(dsn, arguments.username, password)
         case _:
-            await serve(settings)
+            await serve(settings, clock=clock)
 
 
 def _parser() -> argparse.ArgumentParser:

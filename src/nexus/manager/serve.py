@@ -11,6 +11,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from nexus.kit import log
+from nexus.kit.clock import Clock
 from nexus.manager.settings import ManagerSettings, split_bind
 from nexus.manager.wiring import running
 
@@ -27,7 +28,7 @@ class TlsUnusable(Exception):
     """The certificate or key to serve https with cannot be used."""
 
 
-async def serve(settings: ManagerSettings) -> None:
+async def serve(settings: ManagerSettings, *, clock: Clock | None = None) -> None:
     """Run until SIGTERM or SIGINT; requests under way may take PATIENCE_S to finish.
 
     Raises PortTaken, TlsUnusable, and what `running` raises."""
@@ -39,7 +40,7 @@ async def serve(settings: ManagerSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings) as manager:
+    async with running(settings, clock=clock) as manager:
         servers = servers_of(manager.app, settings)
         serving = {asyncio.create_task(server.serve(), name="http server") for server in servers}
         _tell(settings)
