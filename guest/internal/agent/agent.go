@@ -4,21 +4,20 @@ package agent
 import (
 	"io"
 	"net"
-	"net/http"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"nexus/guest/internal/children"
 	"nexus/guest/internal/kernel"
+	"nexus/guest/internal/memory"
 	"nexus/guest/internal/metrics"
 	"nexus/guest/internal/mux"
 	"nexus/guest/internal/power"
 	"nexus/guest/internal/session"
 	"nexus/guest/internal/virtio"
 	"nexus/guest/internal/vsock"
+	"nexus/guest/internal/web"
 )
 
 const (
@@ -47,8 +46,7 @@ type Machine struct {
 
 // New returns an agent for m.
 func New(m Machine) *Agent {
-	debug.SetGCPercent(25) // memory is the machine's, and there is little garbage
-	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
+	memory.Economize()
 	a := &Agent{sessions: session.NewBook(m.Family, m.DefaultUser)}
 	a.power = power.NewSwitch(a.sessions.HangUp, m.Disk, m.Terminated)
 	a.health = health{Version: m.Version, Protocol: Protocol, Warnings: []string{},
@@ -88,8 +86,7 @@ func Open() Carriers {
 // Serve answers the host for as long as the machine lives.
 func (a *Agent) Serve(c Carriers) {
 	a.health.BootMs = kernel.SinceBoot() / 1e6
-	server := &http.Server{Handler: a.handler(), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: time.Minute,
-		ErrorLog: nil}
+	server := a.server()
 	if c.vsock != nil {
 		go serve(server, c.vsock)
 	}
@@ -101,7 +98,7 @@ func (a *Agent) Serve(c Carriers) {
 	select {}
 }
 
-func serve(s *http.Server, l net.Listener) {
+func serve(s *web.Server, l net.Listener) {
 	if err := s.Serve(l); err != nil && err != io.EOF {
 		kernel.Log(kernel.Error, "%s: %v", l.Addr().Network(), err)
 	}

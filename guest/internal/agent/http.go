@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"nexus/guest/internal/kernel"
 	"nexus/guest/internal/power"
 	"nexus/guest/internal/session"
+	"nexus/guest/internal/web"
 )
 
 // Protocol is the version of what Handler speaks.
@@ -28,38 +28,35 @@ type health struct {
 	Warnings     []string `json:"warnings"`
 }
 
-// handler is the guest's HTTP interface (docs/protocol/guest.md).
-func (a *Agent) handler() http.Handler {
-	m := http.NewServeMux()
-	m.HandleFunc("GET /v1/health", func(w http.ResponseWriter, r *http.Request) { reply(w, a.health) })
-	m.HandleFunc("GET /v1/metrics", a.getMetrics)
-	m.HandleFunc("PUT /v1/time", a.putTime)
-	m.HandleFunc("POST /v1/power", a.postPower)
-	m.HandleFunc("POST /v1/sessions", a.postSession)
-	m.HandleFunc("GET /v1/sessions", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, map[string]any{"items": a.sessions.List()})
+// server is the guest's HTTP interface (docs/protocol/guest.md).
+func (a *Agent) server() *web.Server {
+	s := &web.Server{}
+	s.Handle("GET /v1/health", func(w *web.Answer, r *web.Request) { w.JSON(200, a.health) })
+	s.Handle("GET /v1/metrics", a.getMetrics)
+	s.Handle("PUT /v1/time", a.putTime)
+	s.Handle("POST /v1/power", a.postPower)
+	s.Handle("POST /v1/sessions", a.postSession)
+	s.Handle("GET /v1/sessions", func(w *web.Answer, r *web.Request) {
+		w.JSON(200, map[string]any{"items": a.sessions.List()})
 	})
-	m.HandleFunc("GET /v1/sessions/{id}/stream", a.getStream)
-	m.HandleFunc("POST /v1/sessions/{id}/signal", a.postSignal)
-	m.HandleFunc("DELETE /v1/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
-		done(w, a.sessions.Delete(r.PathValue("id")))
+	s.Handle("GET /v1/sessions/{id}/stream", a.getStream)
+	s.Handle("POST /v1/sessions/{id}/signal", a.postSignal)
+	s.Handle("DELETE /v1/sessions/{id}", func(w *web.Answer, r *web.Request) {
+		done(w, a.sessions.Delete(r.Value("id")))
 	})
-	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, errors.New("there is no "+r.Method+" "+r.URL.Path))
-	})
-	return m
+	return s
 }
 
-func (a *Agent) getMetrics(w http.ResponseWriter, r *http.Request) {
+func (a *Agent) getMetrics(w *web.Answer, r *web.Request) {
 	m, err := a.meter.Read()
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, err)
+		w.Refuse(500, err)
 		return
 	}
-	reply(w, m)
+	w.JSON(200, m)
 }
 
-func (a *Agent) putTime(w http.ResponseWriter, r *http.Request) {
+func (a *Agent) putTime(w *web.Answer, r *web.Request) {
 	var body struct {
 		TimeUnixMs *int64 `json:"time_unix_ms"`
 	}
@@ -67,13 +64,13 @@ func (a *Agent) putTime(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if body.TimeUnixMs == nil {
-		refuse(w, http.StatusBadRequest, errors.New("time_unix_ms is missing"))
+		w.Refuse(400, errors.New("time_unix_ms is missing"))
 		return
 	}
 	done(w, kernel.SetClock(*body.TimeUnixMs))
 }
 
-func (a *Agent) postPower(w http.ResponseWriter, r *http.Request) {
+func (a *Agent) postPower(w *web.Answer, r *web.Request) {
 	body := struct {
 		Action       string `json:"action"`
 		ForceAfterMs *int64 `json:"force_after_ms"`
@@ -82,117 +79,97 @@ func (a *Agent) postPower(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !power.Valid(body.Action) {
-		refuse(w, http.StatusBadRequest, errors.New("action is poweroff or reboot"))
+		w.Refuse(400, errors.New("action is poweroff or reboot"))
 		return
 	}
 	force := power.DefaultForce
 	if body.ForceAfterMs != nil {
 		force = time.Duration(*body.ForceAfterMs) * time.Millisecond
 	}
-	done(w, nil)
-	if err := http.NewResponseController(w).Flush(); err != nil {
+	if err := w.JSON(200, ok); err != nil {
 		return // the host went before it could know; it will ask again
 	}
 	a.power.Begin(body.Action, force)
 }
 
-func (a *Agent) postSession(w http.ResponseWriter, r *http.Request) {
+func (a *Agent) postSession(w *web.Answer, r *web.Request) {
 	var q session.Request
 	if !read(w, r, &q) {
 		return
 	}
 	id, err := a.sessions.Open(q)
 	if err != nil {
-		refuse(w, statusOf(err), err)
+		w.Refuse(statusOf(err), err)
 		return
 	}
-	reply(w, map[string]string{"id": id})
+	w.JSON(200, map[string]string{"id": id})
 }
 
-func (a *Agent) postSignal(w http.ResponseWriter, r *http.Request) {
+func (a *Agent) postSignal(w *web.Answer, r *web.Request) {
 	var body struct {
 		Signal int `json:"signal"`
 	}
 	if read(w, r, &body) {
-		done(w, a.sessions.Signal(r.PathValue("id"), body.Signal))
+		done(w, a.sessions.Signal(r.Value("id"), body.Signal))
 	}
 }
 
-func (a *Agent) getStream(w http.ResponseWriter, r *http.Request) {
+func (a *Agent) getStream(w *web.Answer, r *web.Request) {
 	offset := int64(0)
-	if asked := r.URL.Query().Get("offset"); asked != "" {
+	if asked := r.Query.Get("offset"); asked != "" {
 		var err error
 		if offset, err = strconv.ParseInt(asked, 10, 64); err != nil {
-			refuse(w, http.StatusBadRequest, errors.New("offset is no number"))
+			w.Refuse(400, errors.New("offset is no number"))
 			return
 		}
 	}
-	if r.Header.Get("Upgrade") != "nexus-session" {
-		refuse(w, http.StatusBadRequest, errors.New("this needs Upgrade: nexus-session"))
+	if r.Header("upgrade") != "nexus-session" {
+		w.Refuse(400, errors.New("this needs Upgrade: nexus-session"))
 		return
 	}
-	s, err := a.sessions.Watch(r.PathValue("id"), offset)
+	s, err := a.sessions.Watch(r.Value("id"), offset)
 	if err != nil {
-		refuse(w, statusOf(err), err)
+		w.Refuse(statusOf(err), err)
 		return
 	}
-	conn, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		refuse(w, http.StatusInternalServerError, err)
-		return
-	}
-	conn.SetDeadline(time.Time{})
-	a.sessions.Serve(s, conn, buffered, offset, func(start int64) error {
-		_, err := fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"+
-			"Upgrade: nexus-session\r\nNexus-Offset: %d\r\n\r\n", start)
-		return err
+	conn, in := w.Upgrade()
+	a.sessions.Serve(s, conn, in, offset, func(start int64) error {
+		return web.SwitchProtocols(conn, "nexus-session", fmt.Sprintf("Nexus-Offset: %d\r\n", start))
 	})
 }
 
 func statusOf(err error) int {
 	switch {
 	case errors.Is(err, session.ErrUnknown):
-		return http.StatusNotFound
+		return 404
 	case errors.Is(err, session.ErrMalformed):
-		return http.StatusBadRequest
+		return 400
 	case errors.Is(err, session.ErrBeyond), errors.Is(err, session.ErrFull), errors.Is(err, children.ErrEnded):
-		return http.StatusConflict
+		return 409
 	}
-	return http.StatusInternalServerError
+	return 500
 }
 
-func read(w http.ResponseWriter, r *http.Request, into any) bool {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+func read(w *web.Answer, r *web.Request, into any) bool {
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err == nil && len(b) > maxBody {
+		err = fmt.Errorf("the body is longer than %d bytes", maxBody)
+	}
 	if err == nil {
 		err = json.Unmarshal(b, into)
 	}
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err)
+		w.Refuse(400, err)
 	}
 	return err == nil
 }
 
-func done(w http.ResponseWriter, err error) {
+var ok = map[string]bool{"ok": true}
+
+func done(w *web.Answer, err error) {
 	if err != nil {
-		refuse(w, statusOf(err), err)
+		w.Refuse(statusOf(err), err)
 		return
 	}
-	reply(w, map[string]bool{"ok": true})
-}
-
-func refuse(w http.ResponseWriter, status int, err error) {
-	write(w, status, map[string]string{"error": err.Error()})
-}
-
-func reply(w http.ResponseWriter, body any) { write(w, http.StatusOK, body) }
-
-func write(w http.ResponseWriter, status int, body any) {
-	b, err := json.Marshal(body)
-	if err != nil {
-		b, status = []byte(`{"error":"the answer cannot be written"}`), http.StatusInternalServerError
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	w.Write(b) // a host that has gone asks again
+	w.JSON(200, ok)
 }

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path"
-	"regexp"
 	"strings"
 )
 
@@ -56,11 +55,25 @@ type Config struct {
 	TimeUnixMs *int64       `json:"time_unix_ms"`
 }
 
-var (
-	hostnameShape = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	machineShape  = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	userShape     = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+const (
+	lower    = "abcdefghijklmnopqrstuvwxyz"
+	hexDigit = "0123456789abcdef"
+	digit    = "0123456789"
 )
+
+// isLabel: a host name as hostname(7) wants a label of it.
+func isLabel(s string) bool {
+	return consistsOf(s, lower+digit+"-", 63) && s[0] != '-' && s[len(s)-1] != '-'
+}
+
+// isUser: a name that useradd(8) takes.
+func isUser(s string) bool {
+	return consistsOf(s, lower+digit+"_-", 32) && strings.ContainsRune(lower+"_", rune(s[0]))
+}
+
+func consistsOf(s, letters string, most int) bool {
+	return s != "" && len(s) <= most && strings.Trim(s, letters) == ""
+}
 
 // Load reads and checks the file at p.
 func Load(p string) (*Config, error) {
@@ -92,11 +105,11 @@ func (c *Config) check() error {
 		return fmt.Errorf("mode %q is neither vm nor container", c.Mode)
 	case !path.IsAbs(c.Init):
 		return fmt.Errorf("init %q is not an absolute path", c.Init)
-	case !hostnameShape.MatchString(c.Hostname):
+	case !isLabel(c.Hostname):
 		return fmt.Errorf("hostname %q is not a host label", c.Hostname)
-	case !machineShape.MatchString(c.MachineID):
+	case len(c.MachineID) != 32 || !consistsOf(c.MachineID, hexDigit, 32):
 		return fmt.Errorf("machine_id %q is not 32 hexadecimal digits", c.MachineID)
-	case !userShape.MatchString(c.User.Name):
+	case !isUser(c.User.Name):
 		return fmt.Errorf("user name %q cannot be used", c.User.Name)
 	case strings.ContainsAny(c.User.PasswordHash, ":\n"):
 		return fmt.Errorf("the password hash contains a separator")

@@ -1,28 +1,28 @@
 package session
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"nexus/guest/internal/children"
+	"nexus/guest/internal/memory"
 )
 
 const (
 	// keepEnded is how long a session that nobody has fetched stays after its end.
 	keepEnded = 10 * time.Minute
-	// tidyAfter is how long after a session's end its memory goes back to the machine.
-	tidyAfter = time.Second
-	// maxEnded and maxSessions bound the memory that sessions can take.
-	maxEnded    = 32
-	maxSessions = 128
+	// maxEnded and maxEndedBytes bound what is kept for those who come late, maxSessions what runs.
+	maxEnded      = 128
+	maxEndedBytes = 4 << 20
+	maxSessions   = 128
 )
 
 // Errors that the HTTP side gives a status.
@@ -42,8 +42,7 @@ type Book struct {
 
 	mu       sync.Mutex
 	sessions map[string]*Session
-	ended    []string // oldest first
-	tidying  bool
+	ended    []*Session // oldest first
 }
 
 // NewBook returns an empty book whose processes belong to family. defaultUser runs what names no user.
@@ -66,7 +65,11 @@ func (b *Book) Open(q Request) (string, error) {
 	if b.full() {
 		return "", ErrFull
 	}
-	s := newSession(newID(), q.Kind, q.User, p.argv)
+	id, err := newID()
+	if err != nil {
+		return "", err
+	}
+	s := newSession(id, q.Kind, q.User, p.argv)
 	if err := s.start(p, q, b.spawn); err != nil {
 		exit, words, ok := missing(p.argv[0], err)
 		if !ok {
@@ -83,10 +86,10 @@ func (b *Book) Open(q Request) (string, error) {
 	return s.id, nil
 }
 
-func newID() string {
-	var b [8]byte
-	rand.Read(b[:]) // never fails, says its documentation
-	return hex.EncodeToString(b[:])
+// newID asks the kernel, whose numbers differ in machines that were restored from one snapshot.
+func newID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/uuid")
+	return strings.ReplaceAll(strings.TrimSpace(string(b)), "-", ""), err
 }
 
 func (b *Book) full() bool {
@@ -106,20 +109,23 @@ func (b *Book) add(s *Session) {
 func (b *Book) keep(s *Session) {
 	s.awaitExit()
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.sessions[s.id] != s {
-		b.mu.Unlock()
 		return
 	}
-	b.ended = append(b.ended, s.id)
-	oldest := ""
-	if len(b.ended) > maxEnded {
-		oldest = b.ended[0]
+	b.ended = append(b.ended, s)
+	for len(b.ended) > maxEnded || len(b.ended) > 1 && heldBytes(b.ended) > maxEndedBytes {
+		b.remove(b.ended[0].id)
 	}
-	b.mu.Unlock()
-	if oldest != "" {
-		b.forget(oldest)
+	id := s.id // the timer must not hold on to the session, which will mostly be fetched long before
+	s.expiry = time.AfterFunc(keepEnded, func() { b.forget(id) })
+}
+
+func heldBytes(sessions []*Session) (held int) {
+	for _, s := range sessions {
+		held += s.held()
 	}
-	time.AfterFunc(keepEnded, func() { b.forget(s.id) })
+	return held
 }
 
 func (b *Book) find(id string) (*Session, error) {
@@ -133,29 +139,23 @@ func (b *Book) find(id string) (*Session, error) {
 
 func (b *Book) forget(id string) {
 	b.mu.Lock()
-	s := b.sessions[id]
-	delete(b.sessions, id)
-	for i, e := range b.ended {
-		if e == id {
-			b.ended = append(b.ended[:i], b.ended[i+1:]...)
-			break
-		}
-	}
-	if !b.tidying {
-		b.tidying = true
-		time.AfterFunc(tidyAfter, b.tidy)
-	}
-	b.mu.Unlock()
-	if s != nil {
-		s.drop()
-	}
+	defer b.mu.Unlock()
+	b.remove(id)
 }
 
-func (b *Book) tidy() {
-	b.mu.Lock()
-	b.tidying = false
-	b.mu.Unlock()
-	debug.FreeOSMemory()
+// remove forgets a session, where there is one; b.mu is held.
+func (b *Book) remove(id string) {
+	s := b.sessions[id]
+	if s == nil {
+		return
+	}
+	delete(b.sessions, id)
+	b.ended = slices.DeleteFunc(b.ended, func(e *Session) bool { return e == s })
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
+	s.drop()
+	memory.Done()
 }
 
 // Signal sends a signal to a session's process group.

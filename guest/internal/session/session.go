@@ -5,7 +5,7 @@
 package session
 
 import (
-	"encoding/binary"
+	"cmp"
 	"io"
 	"os"
 	"sync"
@@ -15,6 +15,7 @@ import (
 
 	"nexus/guest/internal/children"
 	"nexus/guest/internal/kernel"
+	"nexus/guest/internal/memory"
 )
 
 // Kinds of a session.
@@ -23,11 +24,8 @@ const (
 	PTY  = "pty"
 )
 
-const (
-	// pipeGrace is how long a process's own children may go on writing to its output after it has ended.
-	pipeGrace = 500 * time.Millisecond
-	pumpBytes = 16384
-)
+// pipeGrace is how long a process's own children may go on writing to its output after it has ended.
+const pipeGrace = 500 * time.Millisecond
 
 // Exit says how a process ended, as a shell would.
 type Exit struct {
@@ -44,6 +42,8 @@ type Session struct {
 	user  string
 	child *children.Child // nil: the program could not be started
 	input *os.File        // nil: there is none (any more)
+
+	expiry *time.Timer // when it is forgotten, once it has ended; guarded by the book's mu
 
 	attaching sync.Mutex // one change of watcher at a time
 
@@ -112,34 +112,53 @@ func (s *Session) finish(e Exit) {
 
 // pump moves output into the ring until its end: the last writer has closed it, or the grace is over.
 func (s *Session) pump(kind byte, f *os.File) {
-	buf := make([]byte, pumpBytes)
-	for {
-		n, err := f.Read(buf)
-		s.put(kind, buf[:n])
+	raw, err := f.SyscallConn()
+	for err == nil {
+		_, err = s.take(kind, raw, memory.BufferBytes)
 		if os.IsTimeout(err) {
-			s.drain(kind, f, buf)
-			return
-		}
-		if err != nil {
-			return // io.EOF; a terminal says EIO when its last user has gone
+			f.SetReadDeadline(time.Time{})
+			s.drain(kind, raw)
 		}
 	}
+	// io.EOF; a terminal says EIO when its last user has gone
+}
+
+// take waits for output and moves at most limit bytes of it. It holds a buffer only while it holds bytes.
+func (s *Session) take(kind byte, raw syscall.RawConn, limit int) (n int, err error) {
+	buf := (*memory.Buffer)(nil)
+	waited := raw.Read(func(fd uintptr) bool {
+		buf = memory.Borrow()
+		for {
+			if n, err = syscall.Read(int(fd), buf[:limit]); err != syscall.EINTR {
+				break
+			}
+		}
+		if err == syscall.EAGAIN {
+			memory.GiveBack(buf)
+			buf = nil
+			return false
+		}
+		return true
+	})
+	if buf == nil {
+		return 0, waited
+	}
+	defer memory.GiveBack(buf)
+	if n <= 0 {
+		return 0, cmp.Or(err, io.EOF)
+	}
+	s.put(kind, buf[:n])
+	return n, nil
 }
 
 // drain takes what lies in the pipe at the end of the grace: the process wrote it, and a slow watcher held it up.
-func (s *Session) drain(kind byte, f *os.File, buf []byte) {
+func (s *Session) drain(kind byte, raw syscall.RawConn) {
 	var left int32
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return
-	}
 	raw.Control(func(fd uintptr) {
 		kernel.Ioctl(int(fd), syscall.TIOCINQ, unsafe.Pointer(&left)) // fails: nothing is left
 	})
-	f.SetReadDeadline(time.Time{})
 	for left > 0 {
-		n, err := f.Read(buf[:min(int(left), len(buf))])
-		s.put(kind, buf[:n])
+		n, err := s.take(kind, raw, min(int(left), memory.BufferBytes))
 		if left -= int32(n); err != nil {
 			return
 		}
@@ -181,9 +200,9 @@ func (s *Session) resize(cols, rows uint16) error {
 	return setSize(s.input, cols, rows)
 }
 
-func writeFrame(w io.Writer, buf []byte, kind byte, payload []byte) error {
-	buf = append(buf[:0], kind)
-	buf = binary.BigEndian.AppendUint32(buf, uint32(len(payload)))
-	_, err := w.Write(append(buf, payload...))
-	return err
+// held is how much memory the session's output takes.
+func (s *Session) held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.output.buf)
 }

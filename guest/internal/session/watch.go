@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"nexus/guest/internal/memory"
 )
 
 // Session frames (docs/protocol/guest.md).
@@ -19,6 +21,7 @@ const (
 	frameEndOfInput  = 4
 	frameExit        = 5
 
+	headerBytes     = 5
 	maxFramePayload = 64 * 1024
 	endOfTransmit   = 4 // what a terminal takes as the end of input
 )
@@ -97,27 +100,24 @@ const deliveryPatience = 30 * time.Second
 
 // writeOutput sends frames until the exit frame is out (true), or w is the watcher no longer, or its connection fails.
 func (s *Session) writeOutput(w *watcher) bool {
-	chunk := make([]byte, pumpBytes)
-	frame := make([]byte, 0, pumpBytes+8)
 	for {
-		kind, n, exit := s.next(w, chunk)
+		exit, more := s.next(w)
 		switch {
-		case n > 0:
-			if writeFrame(w.conn, frame, kind, chunk[:n]) != nil {
+		case more:
+			if s.writeSome(w) != nil {
 				return false
 			}
-			s.advance(w, n)
 		case exit != nil:
 			body, err := json.Marshal(exit)
-			return err == nil && writeFrame(w.conn, frame, frameExit, body) == nil
+			return err == nil && writeFrame(w.conn, append(make([]byte, headerBytes), body...), frameExit) == nil
 		default:
 			return false
 		}
 	}
 }
 
-// next waits for something to send: output, or the exit. Neither: w has been replaced or has gone.
-func (s *Session) next(w *watcher, chunk []byte) (kind byte, n int, exit *Exit) {
+// next waits for something to send: output (more), or the exit. Neither: w has been replaced or has gone.
+func (s *Session) next(w *watcher) (exit *Exit, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.watcher == w && w.at == s.output.end && s.exit == nil && !s.dropped {
@@ -125,24 +125,45 @@ func (s *Session) next(w *watcher, chunk []byte) (kind byte, n int, exit *Exit) 
 	}
 	switch {
 	case s.watcher != w:
-		return 0, 0, nil
+		return nil, false
 	case w.at < s.output.end:
-		kind, n = s.output.read(w.at, chunk)
-		return kind, n, nil
+		return nil, true
 	}
-	return 0, 0, s.exit
+	return s.exit, false
 }
 
-func (s *Session) advance(w *watcher, n int) {
+// writeSome sends a frame of output.
+func (s *Session) writeSome(w *watcher) error {
+	frame := memory.Borrow()
+	defer memory.GiveBack(frame)
+	s.mu.Lock()
+	if s.watcher != w { // nothing keeps the ring from having moved past w
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	kind, n := s.output.read(w.at, frame[headerBytes:])
+	s.mu.Unlock()
+	if err := writeFrame(w.conn, frame[:headerBytes+n], kind); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.at += int64(n)
 	s.changed.Broadcast()
+	return nil
+}
+
+// writeFrame sends a payload that has room for the frame's header before it.
+func writeFrame(w io.Writer, frame []byte, kind byte) error {
+	frame[0] = kind
+	binary.BigEndian.PutUint32(frame[1:], uint32(len(frame)-headerBytes))
+	_, err := w.Write(frame)
+	return err
 }
 
 // readInput acts on the watcher's frames until it leaves (io.EOF) or is lost.
 func (s *Session) readInput(in io.Reader) error {
-	var header [5]byte
+	var header [headerBytes]byte
 	var payload []byte
 	for {
 		if _, err := io.ReadFull(in, header[:]); err != nil {
