@@ -23,7 +23,7 @@ from nexus.agent.vmm.qemu import exits, record
 from nexus.agent.vmm.qemu.config import Accelerator, process_name
 from nexus.agent.vmm.qemu.counters import read_counters
 from nexus.agent.vmm.qemu.launcher import Places, launch_qemu
-from nexus.agent.vmm.qemu.process import ProcessId, Watch, find_by_argument
+from nexus.agent.vmm.process import ProcessId, Watch, find_by_argument
 from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
 from nexus.agent.vmm.qemu.record import ExitRecord, VmmRecord
 from nexus.kit import log

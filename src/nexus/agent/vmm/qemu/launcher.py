@@ -13,7 +13,7 @@ from nexus.agent.privilege import identity
 from nexus.agent.vmm.port import Definition, Nic
 from nexus.agent.vmm.qemu.accel import kvm_group
 from nexus.agent.vmm.qemu.config import Accelerator, DiskFd, NicPlan, Plan, command
-from nexus.agent.vmm.qemu.process import ProcessId, launch
+from nexus.agent.vmm.process import ProcessId, launch
 
 
 @dataclass(frozen=True)

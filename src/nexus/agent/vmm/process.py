@@ -38,7 +38,7 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def launch(argv: list[str], *, fds: Iterable[int], out: IO[bytes], err: IO[bytes]) -> ProcessId:
+def launch(argv: list[str], *, fds: Iterable[int], out: IO[bytes], err: IO[bytes], cwd: Path = Path("/")) -> ProcessId:
     """Run `argv` in a session of its own, with these descriptors and no others. Raises OSError."""
     child = subprocess.Popen(
         argv,
@@ -47,7 +47,7 @@ def launch(argv: list[str], *, fds: Iterable[int], out: IO[bytes], err: IO[bytes
         stderr=err,
         pass_fds=tuple(fds),
         start_new_session=True,
-        cwd="/",
+        cwd=cwd,
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
     )
     ticks = start_ticks(child.pid)
