@@ -1,0 +1,194 @@
+"""What will be asked and what will befall: all of it from a seed, before anything happens.
+
+Nothing here looks at an answer, so that one seed is one plan; what becomes of it is the platform's affair and the
+machine's scheduling's.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from random import Random
+
+
+class Ask(StrEnum):
+    """What users do."""
+
+    CREATE = "create"
+    START = "start"
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+    REBOOT = "reboot"
+    EDIT = "edit"
+    DELETE = "delete"
+    LOOK = "look"
+
+
+class Blow(StrEnum):
+    """What befalls the platform."""
+
+    KILL = "kill"
+    """SIGKILL to a manager, an agent or PostgreSQL."""
+    RESTART = "restart"
+    """PostgreSQL is stopped in order, and started."""
+    CUT = "cut"
+    """A line breaks: its connections with it, and new ones are refused."""
+    FREEZE = "freeze"
+    """A line carries nothing; what was sent arrives when it is over, or never."""
+    END_GUEST = "end_guest"
+    """A VMM dies, or its guest ends by itself. With the fake driver that happens while the agent is down."""
+
+
+CRASHES = (Blow.KILL, Blow.RESTART, Blow.END_GUEST)
+POSTGRES = "postgres"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One request of one user. `fields` go into its body."""
+
+    number: int
+    name: str
+    """Of the VM."""
+    ask: Ask
+    fields: dict[str, object] = field(default_factory=dict[str, object])
+    gives_up: bool = False
+    """Whether the user lets it be when the connection is lost, instead of asking again under the same key."""
+    wait_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One blow to `target`, `after_s` after the one before; it is made good after `lasts_s`."""
+
+    number: int
+    blow: Blow
+    target: str
+    after_s: float
+    lasts_s: float
+    skew_s: float = 0.0
+    """How wrong the clock of the process is that takes the place of the one killed."""
+    loses: bool = False
+    """Of a frozen line: whether what was under way is lost when it thaws."""
+
+    @property
+    def is_crash(self) -> bool:
+        return self.blow in CRASHES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much of everything."""
+
+    actions: int
+    crashes: int
+    users: int
+    names: int
+    """VMs at a time, at most."""
+    managers: int = 2
+    agents: int = 3
+    pace_s: float = 0.5
+    """Between two faults, on average."""
+    memory_mib: int = 128
+    grace_s: tuple[int, ...] = (0, 1, 5)
+    kills_vmms: bool = False
+    """Whether guests end while their agent watches, which takes VMMs that are processes."""
+
+    def members(self, kind: str) -> list[str]:
+        return [f"{kind}-{number}" for number in range(1, getattr(self, f"{kind}s") + 1)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    seed: int
+    extent: Extent
+    users: tuple[tuple[Action, ...], ...]
+    faults: tuple[Fault, ...]
+
+
+def plan(seed: int, extent: Extent) -> Plan:
+    """The plan of a seed."""
+    return Plan(seed, extent, _users(Random(f"{seed}/users"), extent), _faults(Random(f"{seed}/faults"), extent))
+
+
+_WEIGHTS = {
+    Ask.START: 16,
+    Ask.STOP: 16,
+    Ask.PAUSE: 12,
+    Ask.RESUME: 12,
+    Ask.REBOOT: 8,
+    Ask.EDIT: 12,
+    Ask.LOOK: 8,
+    Ask.DELETE: 7,
+    Ask.CREATE: 2,
+}
+_OTHERS_VM = 0.1
+"""How often a user asks something of a VM that another one is busy with."""
+
+
+def _users(random: Random, extent: Extent) -> tuple[tuple[Action, ...], ...]:
+    names = [f"c-{number:03}" for number in range(extent.names)]
+    exists: set[str] = set()
+    scripts: list[list[Action]] = [[] for _ in range(extent.users)]
+    for number in range(extent.actions):
+        user = number % extent.users
+        is_own = random.random() >= _OTHERS_VM
+        name = random.choice([name for at, name in enumerate(names) if not is_own or at % extent.users == user])
+        ask = random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0] if name in exists else Ask.CREATE
+        exists = exists - {name} if ask is Ask.DELETE else exists | {name}
+        scripts[user].append(
+            Action(
+                number,
+                name,
+                ask,
+                _fields(random, extent, ask, number),
+                gives_up=random.random() < 0.1,
+                wait_s=random.choice([1, 3]) if random.random() < 0.1 else None,
+            )
+        )
+    return tuple(tuple(script) for script in scripts)
+
+
+def _fields(random: Random, extent: Extent, ask: Ask, number: int) -> dict[str, object]:
+    if ask is Ask.CREATE:
+        policy = random.choice(["always", "never"])
+        return {"mem_mib": extent.memory_mib, "start": random.random() < 0.8, "restart_policy": policy}
+    if ask is Ask.STOP:
+        return {"grace_s": random.choice(extent.grace_s)}
+    return {"description": f"edited by {number}"} if ask is Ask.EDIT else {}
+
+
+def _faults(random: Random, extent: Extent) -> tuple[Fault, ...]:
+    faults: list[Fault] = []
+    while sum(fault.is_crash for fault in faults) < extent.crashes:
+        blow = random.choices([Blow.KILL, Blow.RESTART, Blow.CUT, Blow.FREEZE, Blow.END_GUEST], [72, 3, 10, 10, 5])[0]
+        faults.append(
+            Fault(
+                len(faults) + 1,
+                blow,
+                _target(random, extent, blow),
+                after_s=random.expovariate(1 / extent.pace_s),
+                lasts_s=_lasts_s(random, blow),
+                skew_s=random.choice([0, 0, random.uniform(-2400, 2400)]),
+                loses=random.random() < 0.5,
+            )
+        )
+    return tuple(faults)
+
+
+def _target(random: Random, extent: Extent, blow: Blow) -> str:
+    managers, agents = extent.members("manager"), extent.members("agent")
+    if blow is Blow.KILL:
+        kind = random.choices([managers, agents, [POSTGRES]], [30, 58, 12])[0]
+        return random.choice(kind)
+    if blow is Blow.RESTART:
+        return POSTGRES
+    if blow is Blow.END_GUEST:
+        return random.choice(agents)
+    return f"{random.choice(agents)}/{random.choice(['up', 'down', 'both'])}"
+
+
+def _lasts_s(random: Random, blow: Blow) -> float:
+    """Mostly short; a line is sometimes away for so long that the host counts as silent."""
+    if blow in (Blow.CUT, Blow.FREEZE):
+        return random.uniform(17, 25) if random.random() < 0.1 else random.expovariate(1 / 2.0)
+    return min(random.expovariate(1 / 0.4), 4.0)

@@ -1,0 +1,61 @@
+"""The model of a chaos run: what may be true, from what was answered."""
+
+from typing import Any
+
+import pytest
+from tests.chaos.model import Entry, Outcome, descriptions, ends
+from tests.chaos.plan import Ask
+
+OK, NO, LOST = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.UNKNOWN
+
+
+def asked(ask: Ask, began: float, ended: float, outcome: Outcome = OK, **more: Any) -> Entry:
+    return Entry(number=0, name="c-1", ask=ask, began=began, ended=ended, outcome=outcome, **more)
+
+
+CREATED = asked(Ask.CREATE, 0, 1)
+LEFT_OFF = asked(Ask.CREATE, 0, 1, starts=False)
+
+
+@pytest.mark.parametrize(
+    ("entries", "possible"),
+    [
+        ([CREATED], {"running"}),
+        ([LEFT_OFF], {"stopped"}),
+        ([CREATED, asked(Ask.STOP, 2, 3)], {"stopped"}),
+        ([CREATED, asked(Ask.STOP, 2, 3, NO)], {"running"}),
+        ([CREATED, asked(Ask.STOP, 2, 3, LOST)], {"running", "stopped"}),
+        ([CREATED, asked(Ask.STOP, 2, 3, LOST), asked(Ask.PAUSE, 4, 5)], {"paused"}),
+        ([CREATED, asked(Ask.STOP, 2, 6, LOST), asked(Ask.PAUSE, 4, 5)], {"paused", "stopped"}),
+        ([CREATED, asked(Ask.STOP, 2, 5), asked(Ask.PAUSE, 4, 6)], {"paused", "stopped"}),
+        ([CREATED, asked(Ask.STOP, 2, 3), asked(Ask.START, 3, 4)], {"running"}),
+        ([CREATED, asked(Ask.DELETE, 2, 3), asked(Ask.STOP, 2, 4)], {"gone"}),
+        ([CREATED, asked(Ask.DELETE, 2, 3, LOST), asked(Ask.STOP, 4, 5)], {"gone", "stopped"}),
+        ([CREATED, asked(Ask.PAUSE, 2, 3), asked(Ask.RESUME, 4, 5)], {"running"}),
+        ([CREATED, asked(Ask.EDIT, 4, 5, description="x")], {"running"}),
+    ],
+)
+def test_the_last_wish_counts_as_far_as_that_is_known(entries: list[Entry], possible: set[str]) -> None:
+    assert ends(entries) == possible
+
+
+def test_a_guest_that_was_made_to_end_may_be_off() -> None:
+    assert ends([CREATED], guest_ended_at=2) == {"running", "stopped"}
+
+
+@pytest.mark.parametrize(
+    ("edits", "possible"),
+    [
+        ([], {""}),
+        ([("a", 1, 2, OK)], {"a"}),
+        ([("a", 1, 2, LOST)], {"", "a"}),
+        ([("a", 1, 2, OK), ("b", 3, 4, NO)], {"a"}),
+        ([("a", 1, 3, OK), ("b", 2, 4, OK)], {"a", "b"}),
+        ([("a", 1, 2, OK), ("b", 3, 4, OK)], {"b"}),
+    ],
+)
+def test_a_description_is_one_that_was_set_last(
+    edits: list[tuple[str, float, float, Outcome]], possible: set[str]
+) -> None:
+    entries = [asked(Ask.EDIT, began, ended, outcome, description=text) for text, began, ended, outcome in edits]
+    assert descriptions([CREATED, *entries]) == possible
