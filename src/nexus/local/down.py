@@ -12,9 +12,6 @@ from nexus.local.place import Place
 from nexus.local.session import contexts_file, signed_in
 from nexus.local.talk import say, tell
 
-PATIENCE_S = 90
-"""For a supervisor to stop its children, each of which it gives up to half a minute."""
-
 
 def run(*, console: Console, stop_guests: bool = False) -> int:
     """Stop everything but the guests, which are stopped only if asked for. 0 also when nothing was running."""
@@ -34,7 +31,7 @@ async def _down(where: Place, *, console: Console, stop_guests: bool) -> int:
         await _stop_guests(str(found[1]["url"]), console=console)
     running = await running_machines(where.agent_socket)
     if supervisor is not None:
-        await identity.stop(supervisor, by=signal.SIGTERM, patience_s=PATIENCE_S)
+        await identity.stop(supervisor, by=signal.SIGTERM, patience_s=leftovers.SUPERVISOR_PATIENCE_S)
         where.supervisor_pid.unlink(missing_ok=True)
     stopped = await leftovers.stop(where)
     if supervisor is None and not stopped:

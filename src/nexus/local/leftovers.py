@@ -23,6 +23,8 @@ class StopRule:
 AGENT = StopRule("agent", "the agent")
 MANAGER = StopRule("manager", "the manager", is_group_ours=True)
 DATABASE = StopRule("postgres", "PostgreSQL", by=postgres.STOP_SIGNAL, patience_s=30)
+SUPERVISOR_PATIENCE_S = 90
+"""For a supervisor to stop its children, each of which it gives up to half a minute."""
 
 
 async def stop(place: Place) -> list[str]:

@@ -1,24 +1,25 @@
 """`nexus up`: the all-in-one in the foreground, until Ctrl-C, SIGTERM or `nexus down`.
 
-One supervisor per data directory. One that was killed leaves its children running; the next finds them by their pid
-files, stops them and starts its own. Guests belong to nobody here: neither starting nor stopping touches them.
+One supervisor per data directory: `up` from other code than the one that runs takes over from it (`takeover`). One that
+was killed leaves its children running; the next finds them by their pid files, stops them and starts its own. Guests
+belong to nobody here: neither starting nor stopping touches them.
 """
 
 import asyncio
 import contextlib
-import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from nexus.local import firstrun, identity, leftovers, lock, logs, place, port, postgres, programs, session
+from nexus.local import firstrun, identity, leftovers, logs, place, port, postgres, programs, session, takeover, version
 from nexus.local.api import ManagerApi, running_machines
 from nexus.local.child import Child, Program
 from nexus.local.errors import CannotStart
 from nexus.local.images import Image, Store
 from nexus.local.place import Place
+from nexus.local.takeover import Newcomer
 from nexus.local.talk import say, tell
 
 HOST_PATIENCE_S = 120
@@ -39,27 +40,26 @@ def run(options: Options, *, console: Console) -> int:
     where = place.here()
     try:
         place.prepare(where)
-        with lock.hold(where.runtime / "up.lock"):
-            return asyncio.run(_supervise(where, options, console=console))
-    except lock.AlreadyHeld:
-        say(console, f"Nexus is running already, at {_url_of(where)}. Stop it with: nexus down")
+        supervisor = Supervisor(where, options, console=console)
+        newcomer = Newcomer(code=supervisor.code, why_not=supervisor.require_fit, say=lambda words: say(console, words))
+        with takeover.sole(where, newcomer):
+            return asyncio.run(_supervise(where, supervisor, console=console))
+    except takeover.RunsAlready as running:
+        say(console, f"Nexus is running already, at {running}. Stop it with: nexus down")
         return 0
     except CannotStart as refused:
         tell(refused, console)
         return 1
 
 
-async def _supervise(where: Place, options: Options, *, console: Console) -> int:
+async def _supervise(where: Place, supervisor: "Supervisor", *, console: Console) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     if names := await leftovers.stop(where):
         say(console, f"Took over from a supervisor that was killed: stopped {', '.join(names)}.")
-    supervisor = Supervisor(where, options, console=console)
-    me = identity.find(os.getpid())
-    assert me is not None, "we run"
-    identity.write(where.supervisor_pid, me, url=supervisor.url, ready=False)
+    supervisor.sign(is_ready=False)
     try:
         work = asyncio.create_task(supervisor.work())
         stopping = asyncio.create_task(stopped.wait())
@@ -90,6 +90,19 @@ class Supervisor:
         self._next = "./nexus vm create web-1"
         self._local_bind = programs.local_bind(self._manager, self._bind)
         self.url = programs.base_url(self._local_bind or self._bind)
+        self.code = version.digest()
+
+    def sign(self, *, is_ready: bool) -> None:
+        """Write down that this process supervises."""
+        takeover.sign(self._place, code=self.code, checkout=version.checkout(), url=self.url, ready=is_ready)
+
+    async def require_fit(self) -> None:
+        """Raise CannotStart if this code cannot go on with the database that is there, which runs."""
+        database_url = self._manager.find("DATABASE_URL")
+        if database_url is None:
+            database_url = (await self._prepared_cluster()).url()
+        manager = programs.manager(self._place, self._manager, database_url=database_url, bind=self._bind, url=self.url)
+        await takeover.require_known_schema(manager.env, self._manager.arguments())
 
     async def work(self) -> None:
         """Start, announce, and go on for ever. Raises CannotStart."""
@@ -137,7 +150,10 @@ class Supervisor:
             self._say("Making the database.")
         if server := postgres.running_server(data):
             await identity.stop(server, by=postgres.STOP_SIGNAL, patience_s=30)
-        socket_dir = self._place.runtime / "pg"
+        return await self._prepared_cluster()
+
+    async def _prepared_cluster(self) -> postgres.Postgres:
+        data, socket_dir = self._place.data / "postgres", self._place.runtime / "pg"
         return await asyncio.to_thread(postgres.prepare, data=data, socket_dir=socket_dir, cache=self._place.cache)
 
     def _start(self, program: Program) -> Child:
@@ -174,9 +190,7 @@ class Supervisor:
             await asyncio.sleep(0.05)
 
     async def _announce(self, minted: session.Session) -> None:
-        me = identity.find(os.getpid())
-        assert me is not None, "we run"
-        identity.write(self._place.supervisor_pid, me, url=self.url, ready=True)
+        self.sign(is_ready=True)
         login = "root / root (change it: ./nexus passwd)" if minted.has_default_password else "root, with your password"
         self._say(f"""
 Nexus is ready.
@@ -211,8 +225,3 @@ Nexus is ready.
 
     def _say(self, text: str) -> None:
         say(self._console, text)
-
-
-def _url_of(where: Place) -> str:
-    found = identity.read(where.supervisor_pid)
-    return str(found[1].get("url", "")) if found else ""

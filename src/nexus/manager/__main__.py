@@ -1,4 +1,4 @@
-"""`python -m nexus.manager [--config FILE] [serve | migrate | openapi | mint-session | set-password]`"""
+"""`python -m nexus.manager [--config FILE] [COMMAND]`: serve, or work on the database itself."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from nexus.kit.clock import Clock
 from nexus.kit.seal import SealError
 from nexus.kit.settings import SettingsError, load
 from nexus.manager import accounts
-from nexus.manager.migrate import MigrationError, migrate
+from nexus.manager.migrate import MigrationError, migrate, missing
 from nexus.manager.serve import PortTaken, TlsUnusable, serve
 from nexus.manager.settings import DEFAULT_CONFIG, ManagerSettings
 from nexus.manager.users.service import DefaultPassword
@@ -53,6 +53,8 @@ async def _run(arguments: argparse.Namespace, settings: ManagerSettings, clock: 
     match arguments.command:
         case "migrate":
             print(json.dumps({"applied": await migrate(dsn)}))  # noqa: T201
+        case "check-database":
+            print(json.dumps({"missing": await missing(dsn)}))  # noqa: T201
         case "mint-session":
             print(json.dumps(await accounts.mint_session(dsn, arguments.username)))  # noqa: T201
         case "set-password":
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve the API and move flows (the default)")
     commands.add_parser("migrate", help="bring the database up to date and end")
+    commands.add_parser("check-database", help="say what `migrate` would apply, or why it would refuse; change nothing")
     commands.add_parser("openapi", help="print the API's description; needs no database")
     minting = commands.add_parser("mint-session", help="sign a user in, straight on the database; prints JSON")
     minting.add_argument("--username", default="root")

@@ -60,12 +60,29 @@ async def migrate(dsn: str, migrations: list[Migration] | None = None) -> list[s
         await connection.close()
 
 
+async def missing(dsn: str, migrations: list[Migration] | None = None) -> list[str]:
+    """The names of what `migrate` would apply; nothing is changed. Raises MigrationError where it would refuse."""
+    wanted = packaged() if migrations is None else migrations
+    connection = await asyncpg.connect(dsn, server_settings={"application_name": "nexus migrate"})
+    try:
+        has_any = await connection.fetchval("select to_regclass('migrations') is not null")
+        applied = await _recorded(connection) if has_any else {}
+        _require_history(wanted, applied)
+        return [migration.name for migration in wanted if migration.number not in applied]
+    finally:
+        await connection.close()
+
+
 async def _applied(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[int, tuple[str, str]]:
     await connection.execute("""
         create table if not exists migrations (
             number integer primary key, name text not null, sha256 text not null,
             applied_at timestamptz not null default now())
         """)
+    return await _recorded(connection)
+
+
+async def _recorded(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[int, tuple[str, str]]:
     rows = await connection.fetch("select number, name, sha256 from migrations")
     return {row["number"]: (row["name"], row["sha256"]) for row in rows}
 

@@ -6,7 +6,7 @@ import hashlib
 import asyncpg
 import pytest
 
-from nexus.manager.migrate import Migration, MigrationError, migrate, packaged
+from nexus.manager.migrate import Migration, MigrationError, migrate, missing, packaged
 
 ONE = Migration(1, "0001_one.sql", "create table one (id int);")
 TWO = Migration(2, "0002_two.sql", "create table two (id int); insert into two values (1);")
@@ -39,6 +39,15 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(database_url: str
         await migrate(database_url, [ONE, BROKEN])
     assert await tables(database_url) == {"one"}
     assert await migrate(database_url, [ONE, TWO]) == ["0002_two.sql"]
+
+
+async def test_what_is_missing_can_be_asked_for_without_applying_it(database_url: str) -> None:
+    assert await missing(database_url, [ONE, TWO]) == [ONE.name, TWO.name]
+    await migrate(database_url, [ONE])
+    assert await missing(database_url, [ONE, TWO]) == [TWO.name]
+    assert await tables(database_url) == {"one"}
+    with pytest.raises(MigrationError, match="newer than this program"):
+        await missing(database_url, [])
 
 
 async def test_a_database_newer_than_the_code_is_refused(database_url: str) -> None:
