@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from nexus.manager.agents.pool import Agents
 from nexus.manager.agents.tls import ManagerTls
 from nexus.manager.authority.service import Authority
+from nexus.manager.configuration.routes import router as configuration_router
+from nexus.manager.configuration.service import Configuration
 from nexus.manager.hosts.joining import HostJoining
 from nexus.manager.hosts.placement import Overcommit
 from nexus.manager.hosts.routes import router as hosts_router
@@ -15,6 +17,7 @@ from nexus.manager.images.service import Images
 from nexus.manager.machines.service import Machines
 from nexus.manager.networks.routes import router as networks_router
 from nexus.manager.platform import Built, Platform
+from nexus.manager.vms.changing import VmChanges
 from nexus.manager.vms.creation import VmCreation
 from nexus.manager.vms.flow import VmFlow
 from nexus.manager.vms.guest import Guests
@@ -24,7 +27,14 @@ from nexus.manager.vms.service import Vms
 from nexus.manager.vms.streams import router as streams_router
 from nexus.manager.vms.watcher import VmWatcher
 
-routers: list[APIRouter] = [vms_router, streams_router, images_router, networks_router, hosts_router]
+routers: list[APIRouter] = [
+    vms_router,
+    configuration_router,
+    streams_router,
+    images_router,
+    networks_router,
+    hosts_router,
+]
 
 
 def build(platform: Platform) -> Built:
@@ -37,6 +47,7 @@ def build(platform: Platform) -> Built:
         vcpus=settings.cpu_overcommit, memory=settings.memory_overcommit, disk=settings.disk_overcommit
     )
     hosts = Hosts(db, machines, overcommit=overcommit)
+    changes = VmChanges(db, flows, operations, clock=platform.clock)
     joining = HostJoining(db, platform.access, authority, clock=platform.clock, settings=settings)
     sampler = Sampler(is_disabled=settings.metrics_disabled)
 
@@ -53,6 +64,8 @@ def build(platform: Platform) -> Built:
             VmCreation(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock),
             Vms(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock),
             Guests(db, agents),
+            changes,
+            Configuration(db, hosts, changes),
         ),
         flows=(VmFlow(agents, machines, operations),),
         sweeps=(SilenceSweep(db, machines).as_sweep(),),

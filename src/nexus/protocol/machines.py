@@ -25,6 +25,7 @@ MacAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2
 DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 Told = Annotated[Text, StringConstraints(max_length=16384)]
 """What one side tells about something, for a person to read."""
+MOST_VCPUS = 32
 Hostname = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
@@ -135,7 +136,7 @@ class MachineSpec(Message):
 
     id: UUID
     generation: int = Field(ge=1, le=MOST_INT8)
-    vcpus: int = Field(ge=1, le=32)
+    vcpus: int = Field(ge=1, le=MOST_VCPUS)
     memory_mib: int = Field(ge=128, le=MOST_INT4)
     kernel_sha256: Sha256
     initramfs_sha256: Sha256
@@ -165,6 +166,10 @@ class Exit(Message):
     at: datetime = Field(description="When it ended")
 
 
+PendingName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}(\.[A-Za-z0-9_]{1,64})?$")]
+"""A part of a definition that a running boot may lack: `vcpus`, `boot_args`, `drives.data`, `nics.eth1` …"""
+
+
 class MachineSeen(Message):
     """An observation of one machine. Of two, the newer has the greater (`host boot_id` changes: any) `seq`."""
 
@@ -179,6 +184,12 @@ class MachineSeen(Message):
     fault: Told | None = Field(default=None, description="What prevents the wish from coming true, for a user to read")
     exit: Exit | None = Field(default=None, description="How the last boot ended; None while the first one runs")
     started_at: datetime | None = Field(default=None, description="When its VMM was started; None while it is off")
+    pending: tuple[PendingName, ...] = Field(
+        default=(), description="What of the accepted definition the running boot does not have; empty while it is off"
+    )
+    is_applying: bool = Field(default=False, description="Some of `pending` is being changed in the running machine")
+    vcpus: Int4 | None = Field(default=None, description="Virtual CPUs of the running boot; None while it is off")
+    memory_mib: Int4 | None = Field(default=None, description="Memory of the running boot; None while it is off")
 
 
 class HostSideMetrics(Message):

@@ -22,7 +22,7 @@ from nexus.agent.machines import state as states
 from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.clock import SystemClock
-from nexus.protocol.machines import ExitReason, GuestPhase, Power
+from nexus.protocol.machines import ExitReason, GuestPhase, MachineSeen, Power
 
 
 @pytest.fixture
@@ -272,3 +272,24 @@ async def test_twenty_machines_at_once_become_ready(settings: AgentSettings, fak
     async with agent_here(settings) as (agent, _):
         seen = await asyncio.gather(*(agent.boot(spec) for spec in specs))
         assert len({each.seq for each in seen}) == len(specs)
+
+
+async def test_a_running_boot_keeps_its_definition_and_tells_what_it_lacks_of_the_accepted_one(
+    settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    spec = machine_spec(fake_images)
+    bigger = spec.model_copy(update={"generation": 2, "vcpus": 2, "memory_mib": 300})
+    async with agent_here(settings) as (agent, _):
+        assert (await agent.boot(spec)).pending == ()
+        seen = MachineSeen.model_validate_json((await agent.define(bigger)).content)
+        assert (seen.generation, set(seen.pending), seen.is_applying) == (2, {"vcpus", "memory_mib"}, False)
+        assert (seen.vcpus, seen.memory_mib) == (1, 256)
+    async with agent_here(settings) as (agent, _):
+        again = await agent.until(spec.id, is_ready)
+        assert set(again.pending) == {"vcpus", "memory_mib"}, "another agent knows it too"
+        await agent.power(spec.id, Power.OFF, boot=1, generation=2, grace_s=0)
+        off = await agent.until(spec.id, is_off)
+        assert (off.pending, off.vcpus, off.memory_mib) == ((), None, None)
+        await agent.power(spec.id, Power.ON, boot=2, generation=2)
+        booted = await agent.until(spec.id, lambda seen: seen.boot == 2 and is_ready(seen))
+        assert (booted.pending, booted.vcpus, booted.memory_mib) == ((), 2, 300)

@@ -18,6 +18,8 @@ class Move(StrEnum):
     SHUT_DOWN = "shut_down"
     PAUSE = "pause"
     RESUME = "resume"
+    APPLY = "apply"
+    """Change in the running machine what can be changed there."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Facts:
     """The guest has answered during this boot."""
     host_restarted: bool
     """Since the boot was begun."""
+    can_apply: bool = False
+    """Something of the accepted definition that the running boot lacks can be changed in it."""
 
 
 def decide(facts: Facts) -> Move:
@@ -70,8 +74,9 @@ def _is_over(facts: Facts) -> bool:
 
 
 def _while_alive(facts: Facts) -> Move:
+    at_rest = Move.APPLY if facts.can_apply else Move.REST
     if facts.goal is Power.PAUSED:
-        return Move.REST if facts.power is Power.PAUSED else Move.PAUSE
+        return at_rest if facts.power is Power.PAUSED else Move.PAUSE
     if facts.power is Power.PAUSED:
         return Move.RESUME
-    return Move.REST if facts.was_ready else Move.ATTEND
+    return at_rest if facts.was_ready else Move.ATTEND

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from nexus.agent.machines import state as states
+from nexus.agent.machines.applying import Applier
 from nexus.agent.machines.decide import Facts, Move, decide
 from nexus.agent.machines.guest_config import SpecTrouble
 from nexus.agent.machines.guest_link import GuestLink
@@ -47,6 +48,7 @@ class Machine:
         self.gone = asyncio.Event()
         self._host = host
         self._publish = publish
+        self._applier = Applier(host, self.link)
         self._vmm = VmmState(Power.OFF)
         self._changed = asyncio.Event()
         self._observed = asyncio.Event()
@@ -116,6 +118,7 @@ class Machine:
             address=first.ip if first is not None else None,
             stage=self._stage,
             fault=self._fault,
+            is_applying=self.state.was_ready and self._applier.due(self.state, self._vmm.power) is not None,
         )
         return glance.seen()
 
@@ -182,6 +185,7 @@ class Machine:
                 exit=vmm.exit.reason if vmm.exit else None,
                 was_ready=self.state.was_ready,
                 host_restarted=state.host_boot_id not in ("", self._host.boot_id),
+                can_apply=self._applier.due(state, vmm.power) is not None,
             )
         )
 
@@ -249,6 +253,7 @@ class Machine:
         state, wish = self.state, self.state.wish
         assert wish is not None
         update: dict[str, object] = {"nics": tuple({*state.nics, *(nic.id for nic in state.spec.nics)})}
+        update |= {"booted": state.spec}
         if wish.boot > state.boot:
             update |= {"boot": wish.boot, "attempt": 1, "host_boot_id": self._host.boot_id}
             update |= {"launch": max(state.launch, self._vmm.launch) + 1}
@@ -343,6 +348,12 @@ class Machine:
         except Trouble as silent:
             _log.warning("guest_time_not_set", machine_id=str(self.id), why=str(silent))
 
+    async def _apply(self) -> None:
+        part = self._applier.due(self.state, self._vmm.power)
+        if part is not None:
+            has = await self._applier.apply(part, self.state, self._vmm.power)
+            await self._record(lambda state: state.model_copy(update={"booted": has}))
+
     async def _discard(self) -> None:
         self._say("deleting")
         await self.link.close()
@@ -379,6 +390,7 @@ class Machine:
         Move.SHUT_DOWN: _shut_down,
         Move.PAUSE: _pause,
         Move.RESUME: _resume,
+        Move.APPLY: _apply,
     }
 
 

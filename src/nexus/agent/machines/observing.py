@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from nexus.agent.machines.pending import pending
 from nexus.agent.machines.state import MachineState
 from nexus.agent.vmm.port import VmmState
 from nexus.protocol.machines import GuestPhase, MachineSeen, Power
@@ -20,16 +21,19 @@ class Glance:
     address: IPv4Address | None
     stage: str | None
     fault: str | None
+    is_applying: bool = False
 
     def seen(self) -> MachineSeen:
         """Not numbered yet (seq 0)."""
         if self.is_gone:
             return MachineSeen(id=self.state.spec.id, seq=0, generation=0, power=Power.ABSENT)
+        power, running = self._power(), self.state.running
+        is_off = power is Power.OFF
         return MachineSeen(
             id=self.state.spec.id,
             seq=0,
             generation=self.state.generation,
-            power=self._power(),
+            power=power,
             boot=self.state.boot,
             guest=self._phase(),
             address=self.address,
@@ -37,6 +41,10 @@ class Glance:
             fault=self.fault,
             exit=self.state.exit,
             started_at=self.vmm.started_at,
+            pending=() if is_off else pending(running, self.state.spec),
+            is_applying=self.is_applying and not is_off,
+            vcpus=None if is_off else running.vcpus,
+            memory_mib=None if is_off else running.memory_mib,
         )
 
     def _power(self) -> Power:

@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 async def prepare(host: Host, state: MachineState, say: Say) -> Definition:
     """Raises StorageTrouble, NetTrouble, SpecTrouble or OSError; may be repeated after any of them."""
-    spec = state.spec
+    spec = state.running
     uid = host.uid(state.slot)
     kernel = await host.images.ensure(spec.kernel_sha256, say)
     base = await host.images.ensure(spec.initramfs_sha256, say)

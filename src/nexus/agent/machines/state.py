@@ -19,6 +19,8 @@ class MachineState(Message):
     """The machine runs under uid AGENT_UID_BASE + slot, when the agent is root."""
     wish: PowerWish | None = None
     discarding: bool = False
+    booted: MachineSpec | None = None
+    """What the boot last begun was made from, with what has been changed in it since."""
     boot: int = 0
     launch: int = 0
     attempt: int = 0
@@ -32,6 +34,11 @@ class MachineState(Message):
     @property
     def generation(self) -> int:
         return max(self.spec.generation, self.wish.generation if self.wish else 0)
+
+    @property
+    def running(self) -> MachineSpec:
+        """The definition that a running boot has. One that an agent without `booted` began has the accepted one."""
+        return self.booted or self.spec
 
     @property
     def has_ended(self) -> bool:

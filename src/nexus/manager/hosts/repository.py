@@ -19,7 +19,9 @@ select h.id, h.name, h.cordoned, {IS_SILENT} as is_silent, h.vcpus, h.memory_mib
        coalesce(stored.bytes, 0)::bigint as reserved_disk_bytes
 from hosts h
 left join lateral (
-    select sum(m.vcpus) as vcpus, sum(m.memory_mib) as memory_mib from machines m
+    select sum(greatest(m.vcpus, m.seen_vcpus)) as vcpus,
+           sum(greatest(m.memory_mib, m.seen_memory_mib)) as memory_mib
+    from machines m
     where m.host_id = h.id and m.id is distinct from $2
       and (m.goal in ('on', 'paused') or m.seen in ('on', 'paused'))
 ) busy on true

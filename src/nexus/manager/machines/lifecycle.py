@@ -44,7 +44,8 @@ class Move(StrEnum):
     POWER = "power"
     """Send what the hypervisor should do."""
     WAIT = "wait"
-    """Nothing to send: the boot is being prepared, the guest comes up, or its host tries to get over a fault."""
+    """Nothing to send: the boot is being prepared, the guest comes up, its host changes something in the running
+    machine, or tries to get over a fault."""
     SETTLE = "settle"
     """The wish has come true."""
     CONCLUDE = "conclude"
@@ -72,6 +73,8 @@ class Facts:
     fault_persists: bool = False
     """Whether `seen_fault` has been there for `FAULT_PATIENCE_S`: until then its host may get over it by itself."""
     exit: Exit | None = None
+    seen_applying: bool = False
+    """Its host is changing something in the running machine."""
 
     @property
     def is_defined(self) -> bool:
@@ -130,7 +133,7 @@ def decide(facts: Facts) -> Move:
         return Move.DEFINE
     if is_reached(facts):
         is_booting = facts.goal is Goal.ON and facts.seen_guest is GuestPhase.BOOTING
-        return Move.WAIT if is_booting else Move.SETTLE
+        return Move.WAIT if is_booting or facts.seen_applying else Move.SETTLE
     is_preparing = facts.goal is Goal.ON and facts.seen is Power.OFF and facts.is_current
     return Move.WAIT if is_preparing or facts.has_fresh_fault else Move.POWER
 

@@ -20,6 +20,8 @@ class Machine:
     stage: str | None
     address: IPv4Address | None
     started_at: datetime | None
+    pending: frozenset[str]
+    """What of the accepted definition the running boot does not have."""
     facts: Facts
 
 
@@ -51,7 +53,7 @@ COLUMNS = f"""
 m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.generation, m.boot, m.restart_policy,
 m.fault, m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,
 coalesce(m.seen_fault_at < now() - interval '{FAULT_PATIENCE_S} seconds', false) as fault_persists,
-m.exit, m.stage, m.address, m.started_at
+m.exit, m.stage, m.address, m.started_at, m.seen_pending, m.seen_applying
 """
 """What `machine_of` reads, from `machines m`."""
 
@@ -66,6 +68,7 @@ def machine_of(row: Record) -> Machine:
         stage=row["stage"],
         address=row["address"],
         started_at=row["started_at"],
+        pending=frozenset(row["seen_pending"]),
         facts=_facts_of(row),
     )
 
@@ -82,6 +85,7 @@ def _facts_of(row: Record) -> Facts:
         seen_generation=row["seen_generation"],
         seen_boot=row["seen_boot"],
         seen_fault=row["seen_fault"],
+        seen_applying=row["seen_applying"],
         fault_persists=row["fault_persists"],
         exit=Exit.model_validate(row["exit"]) if row["exit"] else None,
     )

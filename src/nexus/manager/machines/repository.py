@@ -8,7 +8,7 @@ transactions cannot wait for each other.
 from collections.abc import Sequence
 from uuid import UUID
 
-from nexus.kit.db import Reader, Tx
+from nexus.kit.db import Reader, Record, Tx
 from nexus.manager.machines.lifecycle import Goal, RestartPolicy
 from nexus.manager.machines.models import Change, NewMachine
 from nexus.protocol.machines import MachineSeen
@@ -63,6 +63,18 @@ async def aim(
     )
 
 
+async def amend(tx: Tx, machine_id: UUID) -> int:
+    """A new generation of the same wish, because the definition has changed; the answer is its number."""
+    return await tx.fetchval(
+        "update machines set generation = generation + 1, updated_at = now() where id = $1 returning generation",
+        machine_id,
+    )
+
+
+async def set_size(tx: Tx, machine_id: UUID, *, vcpus: int, memory_mib: int) -> None:
+    await tx.execute("update machines set vcpus = $2, memory_mib = $3 where id = $1", machine_id, vcpus, memory_mib)
+
+
 async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:
     """Wish for one more boot within the present generation: nobody asked for anything new."""
     await tx.execute(
@@ -108,31 +120,37 @@ async def apply(
         return []
     reports = [one.model_dump(mode="json") for one in seen]
     news = await tx.fetch(_LOCK_NEWS, host_id, boot_id, floor_seq, reports)
-    known = {row["id"]: (row["seen_guest"], row["address"]) for row in news}
+    known = {row["id"]: _shown(row) for row in news}
     rows = await tx.fetch(_APPLY, host_id, boot_id, floor_seq, reports, list(known)) if known else []
     if not is_full:
         await tx.execute(_REMEMBER_SEQ, host_id, boot_id, reports)
-    return [Change(row["id"], shows=known[row["id"]] != (row["seen_guest"], row["address"])) for row in rows]
+    return [Change(row["id"], shows=known[row["id"]] != _shown(row)) for row in rows]
+
+
+def _shown(row: Record) -> tuple[object, ...]:
+    """What users see of an observation besides state and stage."""
+    return row["seen_guest"], row["address"], row["seen_pending"]
 
 
 _REPORTS = """
 jsonb_to_recordset({}) as s(
     id uuid, seq bigint, generation bigint, power text, boot integer, guest text, address inet, stage text, fault text,
-    exit jsonb, started_at timestamptz
+    exit jsonb, started_at timestamptz, pending text[], is_applying boolean, vcpus integer, memory_mib integer
 )
 """
 
 _IS_NEWS = """
 m.id = s.id and m.host_id = $1
 and (m.seen_boot_id is distinct from $2 or s.seq > greatest(m.seen_seq, $3))
-and (m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.stage, m.address, m.exit, m.started_at)
+and (m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.stage, m.address, m.exit, m.started_at,
+     m.seen_pending, m.seen_applying, m.seen_vcpus, m.seen_memory_mib)
     is distinct from
     (s.power, s.guest, case when s.power = 'absent' then m.seen_generation else s.generation end, s.boot, s.fault,
-     s.stage, s.address, s.exit, s.started_at)
+     s.stage, s.address, s.exit, s.started_at, s.pending, s.is_applying, s.vcpus, s.memory_mib)
 """
 
 _LOCK_NEWS = f"""
-select m.id, m.seen_guest, m.address from machines m, {_REPORTS.format("$4")}
+select m.id, m.seen_guest, m.address, m.seen_pending from machines m, {_REPORTS.format("$4")}
 where {_IS_NEWS} order by m.id for update of m
 """
 """Locks no row about which there is nothing new: most of the time that is all of them."""
@@ -143,10 +161,11 @@ update machines m set
     seen_fault_at = case when s.fault is null then null else coalesce(m.seen_fault_at, now()) end,
     seen_generation = case when s.power = 'absent' then m.seen_generation else s.generation end,
     address = s.address, exit = s.exit, started_at = s.started_at,
+    seen_pending = s.pending, seen_applying = s.is_applying, seen_vcpus = s.vcpus, seen_memory_mib = s.memory_mib,
     seen_boot_id = $2, seen_seq = s.seq, seen_at = now(), updated_at = now()
 from {_REPORTS.format("$4")}
 where m.id = any($5) and {_IS_NEWS}
-returning m.id, m.seen_guest, m.address
+returning m.id, m.seen_guest, m.address, m.seen_pending
 """
 
 _REMEMBER_SEQ = f"""
@@ -173,7 +192,8 @@ async def missing(tx: Tx, host_id: UUID, present: Sequence[UUID], *, boot_id: st
     ids = [row["id"] for row in rows]
     await tx.execute(
         """
-        update machines set seen = 'absent', seen_guest = 'absent', stage = null, seen_boot_id = $2, seen_seq = $3,
+        update machines set seen = 'absent', seen_guest = 'absent', stage = null, seen_pending = '{}',
+            seen_applying = false, seen_vcpus = null, seen_memory_mib = null, seen_boot_id = $2, seen_seq = $3,
             seen_at = now(), updated_at = now() where id = any($1)
         """,
         ids,

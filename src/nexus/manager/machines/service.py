@@ -35,6 +35,16 @@ async def aim(
     return await repository.aim(tx, machine_id, goal, boots_again=boots_again, grace_s=grace_s, fault=fault)
 
 
+async def amend(tx: Tx, machine_id: UUID) -> int:
+    """Say that the definition of a locked machine has changed, its goal has not; the answer is the new generation."""
+    return await repository.amend(tx, machine_id)
+
+
+async def set_size(tx: Tx, machine_id: UUID, *, vcpus: int, memory_mib: int) -> None:
+    """Change the size of a locked machine. Its host's room must be reserved (`Hosts.reserve`)."""
+    await repository.set_size(tx, machine_id, vcpus=vcpus, memory_mib=memory_mib)
+
+
 async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:
     """Wish for one more boot within the present generation: nobody asked for anything new."""
     await repository.boot_again(tx, machine_id, goal)

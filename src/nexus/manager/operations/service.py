@@ -42,11 +42,14 @@ class Operations:
         generation: int,
         actor: Actor | None,
         deadline: datetime | None = None,
+        replaces: bool = True,
     ) -> Operation:
         """Promise that `generation` of `subject` will come true. Supersedes the subject's operations that still run for
-        an older generation. No actor: the platform itself asked. Under an Idempotency-Key the answer is kept: that of a
-        create for the verb `create`, that of an action for any other."""
-        await self._tell(tx, await repository.supersede(tx, subject, before=generation))
+        an older generation, unless `replaces` is false: only the definition has changed, and those come true with it.
+        No actor: the platform itself asked. Under an Idempotency-Key the answer is kept: that of a create for the verb
+        `create`, that of an action for any other."""
+        if replaces:
+            await self._tell(tx, await repository.supersede(tx, subject, before=generation))
         request_id = log.bound("request_id")
         operation = await repository.add(
             tx,

@@ -188,6 +188,7 @@ def _with(facts: Facts, seen: MachineSeen) -> Facts:
         seen_boot=seen.boot,
         seen_fault=seen.fault,
         exit=seen.exit,
+        seen_applying=seen.is_applying,
     )
 
 

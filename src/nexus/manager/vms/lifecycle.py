@@ -42,6 +42,7 @@ class Verb(StrEnum):
     CTRL_ALT_DEL = "ctrl-alt-del"
     SHELL = "shell"
     EXEC = "exec"
+    CONFIGURE = "configure"
     DELETE = "delete"
 
 
@@ -82,6 +83,7 @@ _ALLOWED: dict[Verb, frozenset[State]] = {
     Verb.CTRL_ALT_DEL: frozenset({State.RUNNING}),
     Verb.SHELL: frozenset({State.RUNNING}),
     Verb.EXEC: frozenset({State.RUNNING}),
+    Verb.CONFIGURE: frozenset(State) - {State.UNKNOWN, State.DELETING},
     Verb.DELETE: frozenset(State) - {State.DELETING},
 }
 
@@ -94,6 +96,7 @@ _PHRASES: dict[Verb, str] = {
     Verb.CTRL_ALT_DEL: "send Ctrl+Alt+Del to",
     Verb.SHELL: "open a shell on",
     Verb.EXEC: "run a command on",
+    Verb.CONFIGURE: "change the configuration of",
     Verb.DELETE: "delete",
 }
 

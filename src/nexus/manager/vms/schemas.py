@@ -155,6 +155,9 @@ class VmBody(BaseModel):
     host_id: UUID = Field(description="The host it is on")
     host_name: str = Field(description="That host's name")
     host_addr: str = Field(description="Where the manager reaches that host's agent")
+    pending_changes: list[str] = Field(
+        description="What of its configuration the running boot does not have yet, such as vcpus or drives.data"
+    )
     guest_ip: str | None = Field(description="The guest's first address")
     guest_mac: str | None = Field(description="The first interface's MAC")
     started_at: datetime | None = Field(description="When the present boot began")
