@@ -5,9 +5,15 @@ from fastapi import APIRouter
 from nexus.manager.agents.pool import Agents
 from nexus.manager.agents.tls import ManagerTls
 from nexus.manager.authority.service import Authority
+from nexus.manager.bulks.flow import BulkFlow
+from nexus.manager.bulks.routes import router as bulks_router
+from nexus.manager.bulks.service import Bulks
+from nexus.manager.bulks.service import expiry as bulks_expiry
 from nexus.manager.configuration.routes import router as configuration_router
 from nexus.manager.configuration.service import Configuration
+from nexus.manager.hosts.flow import HostFlow
 from nexus.manager.hosts.joining import HostJoining
+from nexus.manager.hosts.leaving import HostLeaving
 from nexus.manager.hosts.placement import Overcommit
 from nexus.manager.hosts.routes import router as hosts_router
 from nexus.manager.hosts.service import Hosts
@@ -21,16 +27,21 @@ from nexus.manager.vms.changing import VmChanges
 from nexus.manager.vms.creation import VmCreation
 from nexus.manager.vms.flow import VmFlow
 from nexus.manager.vms.guest import Guests
+from nexus.manager.vms.occupants import VmOccupants
 from nexus.manager.vms.routes import router as vms_router
 from nexus.manager.vms.sampling import Sampler
 from nexus.manager.vms.service import Vms
 from nexus.manager.vms.streams import router as streams_router
+from nexus.manager.vms.templating import Templating
+from nexus.manager.vms.templating import router as templating_router
 from nexus.manager.vms.watcher import VmWatcher
 
 routers: list[APIRouter] = [
+    bulks_router,
     vms_router,
     configuration_router,
     streams_router,
+    templating_router,
     images_router,
     networks_router,
     hosts_router,
@@ -49,6 +60,8 @@ def build(platform: Platform) -> Built:
     hosts = Hosts(db, machines, overcommit=overcommit)
     changes = VmChanges(db, flows, operations, clock=platform.clock)
     joining = HostJoining(db, platform.access, authority, clock=platform.clock, settings=settings)
+    leaving = HostLeaving(db, platform.access, machines, flows, operations, clock=platform.clock)
+    vms = Vms(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock)
     sampler = Sampler(is_disabled=settings.metrics_disabled)
 
     async def close() -> None:
@@ -59,15 +72,18 @@ def build(platform: Platform) -> Built:
         services=(
             hosts,
             joining,
+            leaving,
             sampler,
             Images(db, root=settings.image_root),
             VmCreation(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock),
-            Vms(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock),
+            vms,
+            Bulks(db, vms, flows, operations, clock=platform.clock),
             Guests(db, agents),
+            Templating(db),
             changes,
             Configuration(db, hosts, changes),
         ),
-        flows=(VmFlow(agents, machines, operations),),
-        sweeps=(SilenceSweep(db, machines).as_sweep(),),
+        flows=(VmFlow(agents, machines, operations), HostFlow(operations, VmOccupants(vms)), BulkFlow(vms, operations)),
+        sweeps=(SilenceSweep(db, machines, leaving).as_sweep(), bulks_expiry(db)),
         close=close,
     )

@@ -36,6 +36,8 @@ from nexus.manager.ssh_keys.routes import router as ssh_keys_router
 from nexus.manager.ssh_keys.service import build as build_ssh_keys
 from nexus.manager.sweeps import Sweeper
 from nexus.manager.sweeps.expiry import platform_sweeps
+from nexus.manager.templates.routes import router as templates_router
+from nexus.manager.templates.service import build as build_templates
 from nexus.manager.users.routes import router as users_router
 from nexus.manager.users.service import Users, ensure_first_user
 
@@ -43,6 +45,7 @@ ROUTERS: list[APIRouter] = [
     users_router,
     *compute_routers,
     ssh_keys_router,
+    templates_router,
     operations_router,
     events_router,
     audit_router,
@@ -51,7 +54,7 @@ ROUTERS: list[APIRouter] = [
 ]
 
 
-BUILDERS: list[Builder] = [build_compute, build_ssh_keys]
+BUILDERS: list[Builder] = [build_compute, build_ssh_keys, build_templates]
 
 
 @dataclass(frozen=True)

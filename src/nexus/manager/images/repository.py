@@ -130,5 +130,14 @@ async def users(tx: Tx, image_id: UUID) -> list[str]:
     return [row["name"] for row in rows]
 
 
+async def templates(tx: Tx, image_id: UUID) -> list[str]:
+    """The names of templates that name this image; at most five."""
+    rows = await tx.fetch(
+        "select t.name from templates t where $1 in (t.kernel_image_id, t.rootfs_image_id) order by t.name limit 5",
+        image_id,
+    )
+    return [row["name"] for row in rows]
+
+
 async def remove(tx: Tx, image_id: UUID) -> None:
     await tx.execute("delete from images where id = $1", image_id)

@@ -76,14 +76,16 @@ class Images:
         return image_id
 
     async def delete(self, actor: Actor, image_id: UUID, *, expected: Expected = ANY) -> None:
-        """Take an image out of the registry; its file stays. Raises ImageInUse while VMs were made from it."""
+        """Take an image out of the registry; its file stays. Raises ImageInUse while there are VMs that were
+        made from it, or templates that name it."""
         async with self._db.transaction() as tx:
             image = await repository.lock(tx, image_id, project_id=actor.project_id)
             if image is None:
                 raise ImageNotFound
             await expected.require(lambda: repository.find_json(tx, image_id, project_id=actor.project_id))
-            if users := await repository.users(tx, image_id):
-                raise ImageInUse(image.name, users)
+            users, templates = await repository.users(tx, image_id), await repository.templates(tx, image_id)
+            if users or templates:
+                raise ImageInUse(image.name, users, templates)
             await repository.remove(tx, image_id)
             subject = Subject(KIND, image_id, image.name, actor.project_id)
             await audit.write(tx, actor, verb="delete", subject=subject)

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from nexus.kit.fields import RequestBody, Spelled
 from nexus.manager.access import Actor
 from nexus.manager.agents.sessions import SessionStream
+from nexus.manager.labels import UserName
 from nexus.manager.vms.guest import Guests, Reached, told
 from nexus.manager.vms.lifecycle import Verb, wording
-from nexus.manager.vms.schemas import UserName
 from nexus.protocol.guest import Frame, SessionExit, SessionKind, SessionRequest, TerminalSize
 from nexus.protocol.trouble import Retryable
 

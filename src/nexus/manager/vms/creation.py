@@ -4,6 +4,7 @@ Name, images and room are settled in one transaction with the rows themselves: o
 same name one is refused, and what was admitted has its place.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -28,6 +29,8 @@ from nexus.manager.nics import service as nics
 from nexus.manager.operations import Operation, Operations
 from nexus.manager.ssh_keys import service as ssh_keys
 from nexus.manager.subjects import Subject
+from nexus.manager.templates import service as templates
+from nexus.manager.templates.models import Template
 from nexus.manager.vms import passwords, repository
 from nexus.manager.vms.errors import DiskTooSmall, VmNameTaken
 from nexus.manager.vms.models import FLOW, KIND, password_purpose
@@ -51,18 +54,21 @@ class VmCreation:
     async def create(self, actor: Actor, wanted: CreateVm) -> tuple[UUID, Operation]:
         """Admit a VM and promise that it will be there.
 
-        Raises VmNameTaken, PublicKeyRefused, SshKeyNotFound, ImageNotFound, NoDefaultImage, DiskTooSmall, NoRoom or
-        NoAddressLeft.
+        Raises TemplateNotFound, VmNameTaken, PublicKeyRefused, SshKeyNotFound, ImageNotFound, NoDefaultImage,
+        DiskTooSmall, NoRoom or NoAddressLeft.
         """
         password = wanted.password or passwords.generate()
         async with self._db.transaction() as tx:
+            template = await templates.take(tx, actor, wanted.template) if wanted.template is not None else None
+            if template is not None:
+                wanted = _from_template(template, wanted)
             if await repository.is_taken(tx, actor.project_id, wanted.name):
                 raise VmNameTaken(wanted.name)
             subject = Subject(KIND, new_id(), wanted.name, actor.project_id)
             keys = await ssh_keys.authorize(tx, actor, given=wanted.ssh_authorized_keys, named=wanted.ssh_keys)
             machine_id = await self._add_machine(tx, actor, wanted)
             new = self._row(actor, wanted, subject.id, machine_id, password=password, ssh_authorized_keys=keys)
-            await repository.add(tx, new)
+            await repository.add(tx, replace(new, template_id=template.id if template else None))
             operation = await self._promise(tx, actor, subject, wanted)
         return subject.id, operation
 
@@ -129,6 +135,16 @@ class VmCreation:
         await events.emit(tx, type="vm.created", subject=subject, owner_user_id=actor.user_id)
         await self._flows.open(tx, flow=FLOW, subject=subject, deadline=deadline)
         return await self._operations.open(tx, subject, verb="create", generation=1, actor=actor, deadline=deadline)
+
+
+def _from_template(template: Template, wanted: CreateVm) -> CreateVm:
+    """What the request says, and for the rest what the template does."""
+    given, saved = wanted.model_dump(exclude_unset=True), template.fields
+    if wanted.kernel is not None:
+        del saved["kernel_image_id"]
+    if wanted.image is not None:
+        del saved["rootfs_image_id"]
+    return CreateVm.model_validate(saved | given)
 
 
 async def _choose(tx: Tx, actor: Actor, kind: ImageKind, named: str | UUID | None) -> Image:

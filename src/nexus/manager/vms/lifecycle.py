@@ -50,6 +50,8 @@ def state_of(facts: Facts, *, host_is_silent: bool) -> State:
     """Name the state that follows from wish and observation."""
     if facts.goal is Goal.GONE:
         return State.DELETING
+    if facts.is_abandoned:
+        return State.ERROR
     if host_is_silent:
         return State.UNKNOWN
     if facts.goal is Goal.OFF and is_reached(facts):
@@ -87,6 +89,14 @@ _ALLOWED: dict[Verb, frozenset[State]] = {
     Verb.DELETE: frozenset(State) - {State.DELETING},
 }
 
+ENDS_IN: Mapping[Verb, State] = {
+    Verb.START: State.RUNNING,
+    Verb.STOP: State.STOPPED,
+    Verb.PAUSE: State.PAUSED,
+    Verb.RESUME: State.RUNNING,
+}
+"""Where a verb leads: a VM that is there already has nothing left to do."""
+
 _PHRASES: dict[Verb, str] = {
     Verb.START: "start",
     Verb.STOP: "stop",
@@ -121,15 +131,17 @@ def wording(verb: Verb, name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
-    """What besides the state decides on a verb. Only a running VM's verbs depend on them."""
+    """What besides the state decides on a verb. Only the verbs of VMs that run, or have failed, depend on them."""
 
+    is_abandoned: bool = False
     guest_is_ready: bool = True
     can_pause: bool = True
     can_ctrl_alt_del: bool = True
 
     @classmethod
-    def of(cls, guest: GuestPhase, offers: frozenset[Offer]) -> "Circumstances":
+    def of(cls, guest: GuestPhase, offers: frozenset[Offer], *, is_abandoned: bool) -> "Circumstances":
         return cls(
+            is_abandoned=is_abandoned,
             guest_is_ready=guest is GuestPhase.READY,
             can_pause=Offer.PAUSE in offers,
             can_ctrl_alt_del=Offer.CTRL_ALT_DEL in offers,
@@ -153,6 +165,8 @@ class Refusal:
 
 def refusal(verb: Verb, state: State, circumstances: Circumstances) -> Refusal | None:
     """Why `verb` is not allowed now; None: it is."""
+    if state is State.ERROR and circumstances.is_abandoned and verb is not Verb.DELETE:
+        return Refusal(verb, "its host was given up for lost, and its disks were there", "Delete it.")
     if state not in _ALLOWED[verb]:
         return Refusal(verb, *_OBSTACLES[state])
     if state is not State.RUNNING:

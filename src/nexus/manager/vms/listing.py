@@ -22,6 +22,7 @@ _KEY = """
 case when v.state = 'running'
      then concat_ws(' ', v.state, m.seen_guest = 'ready', h.facts -> 'offers' ? 'pause',
                     h.facts -> 'offers' ? 'ctrl_alt_del')
+     when v.state = 'error' then concat_ws(' ', v.state, m.abandoned)
      else v.state end
 """
 
@@ -49,6 +50,7 @@ json_build_object(
     'operation_id', (select o.id from operations o
                      where o.subject_kind = 'vm' and o.subject_id = v.id and o.status = 'running'
                      order by o.generation desc, o.created_at desc limit 1),
+    'template_id', v.template_id,
     'actions', replace(a.actions, '{_NAME}', v.name)::json, 'created_by_user_id', v.created_by_user_id,
     'created_at', v.created_at, 'updated_at', greatest(v.updated_at, m.updated_at)
 )
@@ -70,15 +72,7 @@ async def list_json(reader: Reader, page: Page, wanted: Wanted, *, project_id: U
     """The answer of `GET /v1/vms`."""
     keys, values = _actions()
     args: list[object] = [keys, values]
-    where = conditions(
-        args,
-        ("v.project_id = {}", project_id),
-        ("v.created_by_user_id = {}", sees_only),
-        ("v.name = {}", wanted.name),
-        ("strpos(lower(v.name || ' ' || v.description), lower({})) > 0", wanted.q),
-        ("v.state = any({}::text[])", list(wanted.states) or None),
-        ("v.tags @> {}::text[]", list(wanted.tags) or None),
-    )
+    where = _where(args, wanted, project_id=project_id, sees_only=sees_only)
     sql = page.json_query(
         item=_ITEM,
         source="vms v join machines m on m.id = v.machine_id",
@@ -87,6 +81,26 @@ async def list_json(reader: Reader, page: Page, wanted: Wanted, *, project_id: U
         rows=f"join vms v on v.id = page_id {_JOINS}",
     )
     return page.json_answer(await reader.fetchrow(sql, *args))
+
+
+def _where(args: list[object], wanted: Wanted, *, project_id: UUID, sees_only: UUID | None) -> str:
+    return conditions(
+        args,
+        ("v.project_id = {}", project_id),
+        ("v.created_by_user_id = {}", sees_only),
+        ("v.name = {}", wanted.name),
+        ("strpos(lower(v.name || ' ' || v.description), lower({})) > 0", wanted.q),
+        ("v.state = any({}::text[])", list(wanted.states) or None),
+        ("v.tags @> {}::text[]", list(wanted.tags) or None),
+    )
+
+
+async def ids(reader: Reader, wanted: Wanted, *, project_id: UUID, sees_only: UUID | None, limit: int) -> list[UUID]:
+    """The VMs of such a list, by name, at most `limit`."""
+    args: list[object] = [limit]
+    where = _where(args, wanted, project_id=project_id, sees_only=sees_only)
+    rows = await reader.fetch(f"select v.id from vms v where {where} order by v.name limit $1", *args)
+    return [row["id"] for row in rows]
 
 
 async def find_json(reader: Reader, vm_id: UUID, *, sees_only: UUID | None) -> str | None:
@@ -105,10 +119,10 @@ async def find_json(reader: Reader, vm_id: UUID, *, sees_only: UUID | None) -> s
 def _actions() -> tuple[list[str], list[str]]:
     """For every value of `_KEY` the list of actions as JSON, with `_NAME` where the VM's name goes."""
     table: dict[str, str] = {}
-    for state, ready, pause, keys in product(State, (True, False), (True, False), (True, False)):
-        circumstances = Circumstances(guest_is_ready=ready, can_pause=pause, can_ctrl_alt_del=keys)
-        flags = ("t" if flag else "f" for flag in (ready, pause, keys))
-        key = " ".join((state, *flags)) if state is State.RUNNING else state
+    for state, (lost, ready, pause, keys) in product(State, product((True, False), repeat=4)):
+        circumstances = Circumstances(is_abandoned=lost, guest_is_ready=ready, can_pause=pause, can_ctrl_alt_del=keys)
+        decisive = {State.RUNNING: (ready, pause, keys), State.ERROR: (lost,)}.get(state, ())
+        key = " ".join((state, *("t" if flag else "f" for flag in decisive)))
         told: list[dict[str, Any]] = [
             {"verb": verb, "refusal": refusal and refusal.sentence(_NAME)}
             for verb, refusal in actions(state, circumstances).items()

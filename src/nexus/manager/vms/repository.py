@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -39,6 +40,11 @@ async def of_machines(tx: Tx, machine_ids: Sequence[UUID]) -> list[Vm]:
     return [vm_of(row) for row in rows]
 
 
+async def on_host(reader: Reader, host_id: UUID) -> list[Vm]:
+    """The VMs of this host, in the order of their machines' ids."""
+    return [vm_of(row) for row in await reader.fetch(f"{SELECT} where m.host_id = $1 order by m.id", host_id)]
+
+
 async def is_taken(tx: Tx, project_id: UUID, name: str) -> bool:
     """Whether a VM has this name, in whatever case: it is its guest's host name."""
     return await tx.fetchval(
@@ -61,6 +67,7 @@ class NewVm:
     password_sealed: bytes
     password_hash: str
     ssh_authorized_keys: list[str]
+    template_id: UUID | None = None
 
 
 async def add(tx: Tx, new: NewVm) -> None:
@@ -69,8 +76,9 @@ async def add(tx: Tx, new: NewVm) -> None:
         await tx.execute(
             """
             insert into vms (id, machine_id, project_id, created_by_user_id, name, description, tags, environment,
-                             owner, state, username, password_sealed, password_hash, ssh_authorized_keys)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                             owner, state, username, password_sealed, password_hash, ssh_authorized_keys,
+                             template_id)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
             """,
             new.id,
             new.machine_id,
@@ -86,6 +94,7 @@ async def add(tx: Tx, new: NewVm) -> None:
             new.password_sealed,
             new.password_hash,
             new.ssh_authorized_keys,
+            new.template_id,
         )
     except asyncpg.UniqueViolationError as taken:
         raise VmNameTaken(new.name) from taken
@@ -152,6 +161,25 @@ async def definition(tx: Tx, vm_id: UUID) -> Definition:
         boot_args=row["boot_args"],
         guest=GuestSpec(hostname=row["name"].lower(), user=user),
     )
+
+
+async def configuration(reader: Reader, vm_id: UUID) -> dict[str, Any]:
+    """What a VM is made of, under the names that requests have for it; nothing secret, nothing that is its alone."""
+    row = await reader.fetchrow(
+        """
+        select m.vcpus as vcpu, m.memory_mib as mem_mib, m.kernel_image_id, root.image_id as rootfs_image_id,
+               v.username, v.ssh_authorized_keys, coalesce(upper.size_bytes, root.size_bytes) as disk_size_bytes,
+               v.tags, v.environment, v.owner, m.boot_args, m.restart_policy
+        from vms v join machines m on m.id = v.machine_id
+        join drives root on root.machine_id = m.id and root.role = 'root'
+        left join drives upper on upper.machine_id = m.id and upper.role = 'overlay'
+        where v.id = $1
+        """,
+        vm_id,
+    )
+    if row is None:
+        raise VmNotFound
+    return dict(row)
 
 
 async def sealed_password(reader: Reader, vm_id: UUID) -> bytes | None:

@@ -19,6 +19,7 @@ from nexus.manager.networks.errors import NoAddressLeft
 from nexus.manager.operations import Created, Done, Operations, Wait
 from nexus.manager.operations.errors import Superseded
 from nexus.manager.ssh_keys.errors import PublicKeyRefused, SshKeyNotFound
+from nexus.manager.templates.errors import TemplateNotFound
 from nexus.manager.vms import commands
 from nexus.manager.vms.commands import ExecBody, ExecResult
 from nexus.manager.vms.creation import VmCreation
@@ -79,13 +80,13 @@ async def list_vms(
     "",
     responses=problems(
         *(VmNameTaken, PublicKeyRefused, SshKeyNotFound, ImageNotFound, NoDefaultImage, DiskTooSmall),
-        *(NoRoom, NoAddressLeft, *_WAITED),
+        *(TemplateNotFound, NoRoom, NoAddressLeft, *_WAITED),
     ),
 )
 async def create_vm(
     wanted: CreateVm, actor: Operator, creation: Creation, operations: Promises, wait: Wait = None
 ) -> Created:
-    """Create a VM and start it, unless `start` is false.
+    """Create a VM and start it, unless `start` is false. With `template`, what is left out is as there.
 
     It is admitted or refused at once; then follow the operation, which is done when the agent in its guest answers."""
     vm_id, operation = await creation.create(actor, wanted)

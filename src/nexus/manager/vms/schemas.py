@@ -7,9 +7,11 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from nexus.kit.envelopes import Item, Items
-from nexus.kit.fields import FromText, Id, Line, Prose, RequestBody, Spelled
+from nexus.kit.fields import FromText, Id, Line, RequestBody, Spelled
+from nexus.manager.labels import ImageRef, Label, Tags, Text, UserName
 from nexus.manager.machines.lifecycle import RestartPolicy
 from nexus.manager.ssh_keys.models import KeyRef, PublicKeyText
+from nexus.manager.templates.models import TemplateName, TemplateRef
 from nexus.manager.vms.lifecycle import State, Verb
 from nexus.protocol.machines import GuestPhase
 
@@ -21,35 +23,11 @@ VmName = Annotated[
     ),
     Field(description="3 to 63 letters, digits and hyphens, a valid host name; unique", examples=["web-1"]),
 ]
-Text = Annotated[Prose, StringConstraints(max_length=1000)]
-Label = Annotated[Line, StringConstraints(max_length=63)]
-Tag = Annotated[
-    str,
-    Spelled(
-        r"^[A-Za-z0-9][A-Za-z0-9_.:=/-]{0,62}$",
-        "at most 63 letters, digits and _ . : = / -, with a letter or digit first",
-    ),
-]
-Tags = Annotated[list[Tag], Field(max_length=32, description="To find it by; at most 32 words")]
-ImageRef = Annotated[
-    str,
-    Spelled(
-        r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
-        "the name or id of an image: at most 63 letters, digits and . _ -, with a letter or digit first",
-    ),
-]
 Password = Annotated[Line, StringConstraints(min_length=1, max_length=128)]
-UserName = Annotated[
-    str,
-    Spelled(
-        r"^[a-z_][a-z0-9_-]{0,31}$",
-        "at most 32 lowercase letters, digits and _ -, with a letter or _ first",
-    ),
-]
 
 
-class CreateVm(RequestBody):
-    """What a new VM should be. Only `name` is needed."""
+class VmWanted(RequestBody):
+    """What a new VM should be, under any name that asks for one."""
 
     name: VmName
     vcpu: int = Field(default=1, ge=1, le=32, description="Virtual CPUs")
@@ -83,12 +61,30 @@ class CreateVm(RequestBody):
     start: bool = Field(default=True, description="Start it; false leaves it stopped")
 
     @model_validator(mode="after")
-    def _named_once(self) -> "CreateVm":
+    def _named_once(self) -> "VmWanted":
         if self.kernel is not None and self.kernel_image_id is not None:
             raise ValueError("name the kernel by kernel or by kernel_image_id, not both")
         if self.image is not None and self.rootfs_image_id is not None:
             raise ValueError("name the root image by image or by rootfs_image_id, not both")
         return self
+
+
+class CreateVm(VmWanted):
+    """What a new VM should be. Only `name` is needed; with a template, what is left out is as there."""
+
+    template: TemplateRef | None = Field(default=None, description="A template's name or id, to make it from")
+
+
+class InstantiateTemplate(VmWanted):
+    """A VM to be made from a template. Only `name` is needed; what is left out is as in the template, whatever default
+    is said here."""
+
+
+class SaveTemplate(RequestBody):
+    """What to call the template that a VM's configuration is saved as."""
+
+    name: TemplateName
+    description: Text = Field(default="", description="What it is for; free text")
 
 
 class PatchVm(RequestBody):
@@ -162,6 +158,7 @@ class VmBody(BaseModel):
     guest_mac: str | None = Field(description="The first interface's MAC")
     started_at: datetime | None = Field(description="When the present boot began")
     operation_id: UUID | None = Field(description="The operation that is running on it")
+    template_id: UUID | None = Field(description="The template it was made from, while that is there")
     actions: list[ActionBody] = Field(description="What may be done with it now")
     created_by_user_id: UUID | None = Field(description="Whose it is")
     created_at: datetime = Field(description="When it was asked for")

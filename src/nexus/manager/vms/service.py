@@ -4,6 +4,7 @@ A verb is checked, written down as a wish with a new generation, and promised by
 the flow makes it true.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +25,7 @@ from nexus.manager.machines.lifecycle import Goal
 from nexus.manager.operations import Operation, Operations
 from nexus.manager.vms import listing, repository, states
 from nexus.manager.vms.errors import VmNotFound, VmStateConflict
-from nexus.manager.vms.lifecycle import Verb, refusal
+from nexus.manager.vms.lifecycle import ENDS_IN, Verb, refusal
 from nexus.manager.vms.listing import Wanted
 from nexus.manager.vms.models import FLOW, Vm, password_purpose
 from nexus.manager.vms.schemas import PatchVm, ShellCredentials
@@ -96,6 +97,17 @@ class Vms:
         """Shut it down; its power is cut when the guest has not gone after `grace_s`."""
         return await self._wish(actor, vm_id, Verb.STOP, expected, grace_s=grace_s)
 
+    async def turn_off(self, tx: Tx, vm_id: UUID, *, by: Actor | None, grace_s: int, why: str) -> Operation | None:
+        """Stop it because of something else, which `why` tells whoever looks at the VM. No `by`: the platform itself.
+        None: there is nothing to stop, or no such VM."""
+        try:
+            vm = await repository.lock(tx, vm_id, sees_only=None)
+        except VmNotFound:
+            return None
+        if vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
+            return None
+        return await self._record(tx, by, vm, Verb.STOP, grace_s=grace_s, why=why)
+
     async def pause(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation:
         return await self._wish(actor, vm_id, Verb.PAUSE, expected)
 
@@ -115,6 +127,22 @@ class Vms:
                 return await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
             return await self._record(tx, actor, vm, Verb.DELETE)
 
+    async def bring(
+        self, tx: Tx, actor: Actor, vm_id: UUID, verb: Verb, *, grace_s: int | None = None
+    ) -> Operation | None:
+        """Wish for a verb, as part of the caller's change; None: the VM is already where it leads. Of several VMs each
+        takes a transaction of its own: their locks have no order. Raises what the verb raises."""
+        vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
+        if vm.state is ENDS_IN.get(verb):
+            return None
+        if verb is Verb.DELETE and vm.machine.facts.goal is Goal.GONE:
+            return await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
+        return await self._want(tx, actor, vm, verb, grace_s=grace_s if verb is Verb.STOP else None)
+
+    async def matching(self, tx: Tx, actor: Actor, wanted: Wanted, *, limit: int) -> Sequence[UUID]:
+        """The ids of the VMs that a list would hold, by name; at most `limit`."""
+        return await listing.ids(tx, wanted, project_id=actor.project_id, sees_only=actor.sees_only, limit=limit)
+
     async def _lock(self, tx: Tx, actor: Actor, vm_id: UUID, expected: Expected) -> Vm:
         """The VM, to be changed. Raises VmNotFound, or Stale when it is not what the actor has seen."""
         vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
@@ -126,22 +154,27 @@ class Vms:
     ) -> Operation:
         async with self._db.transaction() as tx:
             vm = await self._lock(tx, actor, vm_id, expected)
-            require(vm, verb)
-            if _WISHES[verb].boots_again and vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
-                await self._reserve(tx, vm, verb)
-            return await self._record(tx, actor, vm, verb, grace_s=grace_s)
+            return await self._want(tx, actor, vm, verb, grace_s=grace_s)
+
+    async def _want(self, tx: Tx, actor: Actor, vm: Vm, verb: Verb, *, grace_s: int | None) -> Operation:
+        require(vm, verb)
+        if _WISHES[verb].boots_again and vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
+            await self._reserve(tx, vm, verb)
+        return await self._record(tx, actor, vm, verb, grace_s=grace_s)
 
     async def _reserve(self, tx: Tx, vm: Vm, verb: Verb) -> None:
         need = Amounts(vcpus=vm.machine.vcpus, memory_mib=vm.machine.memory_mib)
         await self._hosts.reserve(tx, need, wish=f"{verb} {vm.name}", on=[vm.host.id], besides=vm.machine.id)
 
-    async def _record(self, tx: Tx, actor: Actor, vm: Vm, verb: Verb, *, grace_s: int | None = None) -> Operation:
+    async def _record(
+        self, tx: Tx, actor: Actor | None, vm: Vm, verb: Verb, *, grace_s: int | None = None, why: str | None = None
+    ) -> Operation:
         wish = _WISHES[verb]
         deadline = self._clock.now() + wish.within
         generation = await machines.aim(tx, vm.machine.id, wish.goal, boots_again=wish.boots_again, grace_s=grace_s)
-        await repository.note_why(tx, vm.id, None)
+        await repository.note_why(tx, vm.id, why)
         await states.reread(tx, vm.id)
-        await audit.write(tx, actor, verb=verb, subject=vm.subject)
+        await audit.write(tx, actor, verb=verb, subject=vm.subject, details={"why": why} if why else None)
         await self._flows.open(tx, flow=FLOW, subject=vm.subject, deadline=deadline)
         return await self._operations.open(
             tx, vm.subject, verb=verb, generation=generation, actor=actor, deadline=deadline

@@ -1,0 +1,1 @@
+"""Bulks: one verb for many VMs."""

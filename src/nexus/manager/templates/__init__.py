@@ -1,0 +1,1 @@
+"""Templates: saved VM configurations, to make more of the same."""
