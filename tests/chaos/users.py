@@ -43,7 +43,7 @@ class Request:
     path: str
     body: Mapping[str, object] | None
     vm_id: str | None
-    query: Mapping[str, object]
+    query: Mapping[str, int | str]
 
 
 @dataclass(frozen=True)
@@ -140,12 +140,16 @@ class Users:
     async def _send(self, client: httpx.AsyncClient, action: Action, request: Request) -> httpx.Response:
         key = {"Idempotency-Key": f"chaos-{action.number}"} if request.method == "POST" else {}
         return await client.request(
-            request.method, request.path, json=request.body, params=dict(request.query), headers=key
+            request.method, request.path, json=request.body, params=request.query, headers=key
         )
 
     def _read(self, action: Action, answer: httpx.Response, *, may_have_arrived: bool) -> Answered | None:
         """What an answer means; None: ask again."""
-        body: dict[str, Any] = answer.json() if answer.content else {}
+        try:
+            body: dict[str, Any] = answer.json()
+        except ValueError:
+            self._wrong(action, f"{answer.status_code}, which is no JSON: {answer.text[:100]!r}")
+            return None
         said = f"{answer.status_code} {body.get('code', '')} {body.get('error', '')}".strip()
         self.ledger.replays += "idempotent-replayed" in answer.headers
         if answer.is_success or (action.ask is not Ask.LOOK and body.get("operation_id")):
@@ -164,7 +168,7 @@ class Users:
 
 def _request(action: Action, vm_id: str | None) -> Request | None:
     """None: the VM it is about was never made, as far as its users know."""
-    query = {} if action.wait_s is None or action.ask in (Ask.EDIT, Ask.LOOK) else {"wait": action.wait_s}
+    query: dict[str, int | str] = {} if action.wait_s is None or action.ask in (Ask.EDIT, Ask.LOOK) else {"wait": action.wait_s}
     if action.ask is Ask.CREATE:
         return Request("POST", "/v1/vms", {"name": action.name, **action.fields}, None, query)
     if action.ask is Ask.LOOK:

@@ -182,14 +182,24 @@ class Db:
             yield connection
         # a server that went away in between is noticed as a connection in an impossible state, or as a closed one
         except asyncpg.InternalClientError as broken:
-            connection.terminate()  # which gives it back to the pool: it cannot be asked anything after that
+            if not _is_lost(connection):
+                connection.terminate()  # which gives it back to the pool: it cannot be asked anything after that
             raise DatabaseUnavailable(str(broken)) from broken
         except asyncpg.InterfaceError as broken:
-            if connection.is_closed():
+            if _is_lost(connection):
                 raise DatabaseUnavailable(str(broken)) from broken
             raise
         finally:
             await pool.release(connection)
+
+
+def _is_lost(connection: Any) -> bool:
+    """Whether there is no server at its other end. The pool takes such a connection back by itself, and what it has
+    taken back cannot even be asked that."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def teach_json(connection: Any) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import APIRouter
@@ -13,6 +15,7 @@ from nexus.kit.db import Db
 from nexus.kit.http import provide, provided
 from nexus.kit.ids import new_id
 from nexus.kit.problems import NameTaken
+from nexus.local import postgres as embedded
 from nexus.manager import wiring
 from nexus.manager.access import Operator
 from nexus.manager.operations import Created, Operations, Wait
@@ -169,3 +172,25 @@ async def test_a_malformed_key_is_refused(user: httpx.AsyncClient, shelf: Shelf,
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_field")
     assert "Idempotency-Key" in answer.json()["error"]
     assert await jars(db) == 0
+
+
+async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
+    user: httpx.AsyncClient, shelf: Shelf, postgres_server: embedded.Postgres
+) -> None:
+    """The change is made; losing the database after that must not make a failure of it."""
+    shelf.hold.clear()
+    asking = asyncio.create_task(user.post("/v1/jars/plain", json={"name": "late"}, headers={"Idempotency-Key": "k"}))
+    admin = await asyncpg.connect(postgres_server.url())
+    name = urlsplit(shelf.db.dsn).path.strip("/")
+    try:
+        async with asyncio.timeout(60):
+            while not await shelf.db.fetchval("select exists (select from jars)"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await admin.execute(f"alter database {name} with allow_connections false")
+        await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+        shelf.hold.set()
+        answer = await asking
+        assert (answer.status_code, answer.json()["secret"]) == (200, "s3cret")
+    finally:
+        await admin.execute(f"alter database {name} with allow_connections true")
+        await admin.close()

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nexus.kit import log
 from nexus.kit.asgi import problem_response
 from nexus.kit.bodies import read_body, replay_body
 from nexus.kit.db import LOST, Db
@@ -19,6 +20,8 @@ from nexus.manager.access.rules import ForeignOrigin, identify
 from nexus.manager.idempotency import repository
 from nexus.manager.idempotency.claim import Claim, Replayed, current
 from nexus.manager.idempotency.repository import Request
+
+_log = log.get("idempotency")
 
 HEADER = "idempotency-key"
 REPLAYED = "idempotent-replayed"
@@ -72,8 +75,7 @@ class IdempotencyMiddleware:
         try:
             await self._app(scope, receive, _Keeper(db, claim, send))
         except Replayed:
-            kept = await repository.find(db, claim.request)
-            await _answer(claim, kept)(scope, receive, send)
+            await (await _replay(db, claim))(scope, receive, send)
         finally:
             current.reset(reset)
 
@@ -101,8 +103,22 @@ class _Keeper:
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
             if self._claim.is_committed and not message.get("more_body", False):
-                await self._claim.keep(self._db, status=self._status, body=self._body.decode())
+                await self._keep()
         await self._send(message)
+
+    async def _keep(self) -> None:
+        """The change has been made, whatever becomes of this: whoever asked is told, and asks no more."""
+        try:
+            await self._claim.keep(self._db, status=self._status, body=self._body.decode())
+        except LOST as lost:
+            _log.warning("answer_not_kept", path=self._claim.request.path, why=str(lost) or type(lost).__name__)
+
+
+async def _replay(db: Db, claim: Claim) -> Response:
+    try:
+        return _answer(claim, await repository.find(db, claim.request))
+    except LOST as lost:
+        return problem_response(database_lost(lost))
 
 
 def _answer(claim: Claim, kept: repository.Kept | None) -> Response:

@@ -1,0 +1,44 @@
+"""A database that goes away: whoever was asking is told so, in one family of errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from nexus.kit.db import LOST, Db, Hook, Tx
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Db]:
+    opened = Db(database_url, min_size=1, max_size=4)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def _end_backend(db: Db, pid: int) -> None:
+    """Until the server has nothing left of it."""
+    await db.execute("select pg_terminate_backend($1)", pid)
+    async with asyncio.timeout(60):
+        while await db.fetchval("select exists (select from pg_stat_activity where pid = $1)", pid):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def _ask(tx: Tx) -> None:
+    await tx.execute("select 1")
+
+
+async def _commit(_: Tx) -> None:
+    """Nothing more is asked; the commit will find out."""
+
+
+@pytest.mark.parametrize("then", [_ask, _commit])
+async def test_a_connection_lost_in_a_transaction_is_told_as_lost_and_replaced(db: Db, then: Hook) -> None:
+    async def lose() -> None:
+        async with db.transaction() as tx:
+            await _end_backend(db, await tx.fetchval("select pg_backend_pid()"))
+            await then(tx)
+
+    with pytest.raises(LOST):
+        await lose()
+    assert await db.fetchval("select 1") == 1
