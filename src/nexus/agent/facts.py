@@ -10,7 +10,7 @@ import psutil
 import nexus
 from nexus.agent.net.port import Network
 from nexus.agent.vmm.port import Vmm
-from nexus.protocol.hosts import HostFacts, HostUsage
+from nexus.protocol.hosts import HostFacts, HostUsage, Offer
 
 PROTOCOL_VERSION = 1
 MIB = 1 << 20
@@ -21,15 +21,18 @@ def host_boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def host_facts(vmm: Vmm, network: Network, *, name: str | None, disks: Path) -> HostFacts:
-    """`disks`: a directory on the file system that holds the machines' disks."""
+def host_facts(
+    vmm: Vmm, network: Network, *, name: str | None, disks: Path, offers: frozenset[Offer] = frozenset()
+) -> HostFacts:
+    """`disks`: a directory on the file system that holds the machines' disks; `offers`: what this host can do beyond
+    what its hypervisor and its network can."""
     return HostFacts(
         name=name or socket.gethostname(),
         vmm=vmm.name,
         vmm_version=vmm.version,
         acceleration=vmm.acceleration,
         why_vmm=vmm.why,
-        offers=vmm.offers | network.offers,
+        offers=vmm.offers | network.offers | offers,
         vcpus=os.cpu_count() or 1,
         memory_mib=psutil.virtual_memory().total // MIB,
         disk_bytes=shutil.disk_usage(disks).total,

@@ -6,10 +6,10 @@ Wrong combinations are refused here, before anything is touched, with the key's 
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from nexus.kit.loopback import is_loopback_url
 from nexus.kit.paths import data_dir, runtime_dir
@@ -19,6 +19,10 @@ DEFAULT_CONFIG = Path("nexus-agent.toml")
 DEFAULT_TCP = ("0.0.0.0", 18081)  # noqa: S104 - every connection is checked for a manager's certificate
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with
 _PLACE = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):(\d{1,5})")
+
+
+def _directories(given: object) -> object:
+    return given.split(":") if isinstance(given, str) and given else given or ()
 
 
 def split_place(place: str) -> tuple[str, int]:
@@ -119,6 +123,12 @@ class AgentSettings(Settings):
         alias="AGENT_IMAGE_SEED",
         description="A directory of images named by sha256, looked at before the manager is asked",
     )
+    drive_roots: Annotated[tuple[Path, ...], BeforeValidator(_directories)] = Field(
+        default=(),
+        alias="AGENT_DRIVE_ROOTS",
+        description="Directories, with colons between them, whose files may be drives of VMs (by their path, for "
+        "administrators); default: none. Symbolic links that lead out of them are refused",
+    )
     join_token: str | None = Field(
         default=None, alias="AGENT_JOIN_TOKEN", description="What lets this host join its manager, once"
     )
@@ -154,6 +164,14 @@ class AgentSettings(Settings):
         longest = given / "m" / ("0" * 36) / "guest.sock"
         if len(str(longest)) > 107:
             raise ValueError(f"{given} is too long: sockets below it would pass the 107 bytes a socket's path may have")
+        return given
+
+    @field_validator("drive_roots")
+    @classmethod
+    def _roots_are_directories(cls, given: tuple[Path, ...]) -> tuple[Path, ...]:
+        for root in given:
+            if not root.is_absolute() or root.resolve() == Path("/"):
+                raise ValueError(f"{root} must be an absolute path, and not the whole file system")
         return given
 
     @field_validator("manager")

@@ -23,6 +23,7 @@ from nexus.agent.manager_link import ManagerLink
 from nexus.agent.net.choose import choose_network
 from nexus.agent.reporter import Outbox
 from nexus.agent.settings import AgentSettings
+from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.storage.images import ImageSource, ImageStore
 from nexus.agent.tls import AgentTls
 from nexus.agent.vmm.cgroup import Cgroups
@@ -30,7 +31,8 @@ from nexus.agent.vmm.choose import choose_vmm
 from nexus.kit import log
 from nexus.kit.clock import Clock, SystemClock
 from nexus.kit.loopback import is_loopback_url
-from nexus.kit.paths import make_private
+from nexus.kit.paths import data_dir, make_private
+from nexus.protocol.hosts import Offer
 
 _log = log.get("nexus.agent")
 
@@ -73,10 +75,12 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
         settings.run_dir / "images", seed=settings.image_seed, source=ImageSource(http) if http is not None else None
     )
     stack.push_async_callback(images.close)
+    host_files = HostFiles(settings.drive_roots, private=(data_dir(), settings.run_dir, settings.runtime_dir))
     host = Host(
         vmm=vmm,
         network=network,
         images=images,
+        host_files=host_files,
         clock=clock,
         machines=machines_dir,
         sockets=sockets,
@@ -87,7 +91,8 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
     )
     outbox, numbers = Outbox(), NumberLine()
     machines = Machines(host, numbers=numbers, reported=outbox.put)
-    facts = host_facts(vmm, network, name=settings.name, disks=settings.run_dir)
+    offers = frozenset({Offer.HOST_FILES} if host_files.is_open else ())
+    facts = host_facts(vmm, network, name=settings.name, disks=settings.run_dir, offers=offers)
     address = await address_of(settings)
     known = credentials.load(settings.run_dir / "credential.json")
     tls = AgentTls(clock=clock, trust=known.trust if known else None) if settings.tcp is not None else None
@@ -112,7 +117,7 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
     await machines.restore()
     stack.push_async_callback(machines.close)
     metrics = MetricsReader(vmm, network)
-    routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics)
+    routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics, host_files=host_files)
     app = make_app(routes, GuestProxy(machines))
     return Agent(app=app, machines=machines, link=link, address=address, tls=tls)
 

@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints
 
 from nexus.kit.fields import MOST_INT4, MOST_INT8, Int4, Int8, Line
 from nexus.protocol.base import Message
-from nexus.protocol.machines import MachineSeen, Told
+from nexus.protocol.machines import HostPath, MachineSeen, Told
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")]
 
@@ -40,6 +40,20 @@ class Offer(StrEnum):
     USER_NET = "user_net"
     """Guests reach out through the host's own connection; nothing reaches them but through the guest channel."""
     CTRL_ALT_DEL = "ctrl_alt_del"
+    DRIVE_LIMITS = "drive_limits"
+    """Drives have rate limiters."""
+    ONE_TIME_BURST = "one_time_burst"
+    """Their buckets, and those of interfaces, may have a burst for the beginning."""
+    HOT_DRIVES = "hot_drives"
+    """Drives can be added, grown and given other content while the machine runs."""
+    ASYNC_IO = "async_io"
+    """Drives can be served by io_uring."""
+    WRITETHROUGH = "writethrough"
+    """Drives can have every write on disk at once."""
+    HOST_FILES = "host_files"
+    """Drives can be files of the host's own: its owner has named directories (AGENT_DRIVE_ROOTS)."""
+    NIC_LIMITS = "nic_limits"
+    """Interfaces have rate limiters (of bandwidth)."""
 
 
 class HostFacts(Message):
@@ -101,6 +115,13 @@ class HostUsage(Message):
     cpu_percent: float = Field(ge=0, allow_inf_nan=False, description="Of all its CPUs together")
     memory_used_mib: Int8 = Field(description="Memory in use, in MiB")
     disk_used_bytes: Int8 = Field(description="Used of the file system that holds the machines' disks")
+
+
+class HostFile(Message):
+    """GET /v1/host/files?path=…: a place for a drive's file, below a directory that the host's owner has named."""
+
+    path: HostPath = Field(description="Where it is once all symbolic links are resolved")
+    size_bytes: Int8 | None = Field(default=None, description="Its size; None: nothing is there yet")
 
 
 class Heartbeat(Message):

@@ -19,6 +19,7 @@ from pydantic import Field, StringConstraints
 
 from nexus.kit.fields import MOST_INT4, MOST_INT8, Int4, Int8, Line, Text
 from nexus.protocol.base import Message
+from nexus.protocol.limits import RateLimiter
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MacAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
@@ -81,8 +82,33 @@ class DiskRole(StrEnum):
     DATA = "data"
 
 
+class CacheType(StrEnum):
+    """What becomes of what a guest has written before it asks for it to be kept; the names are Firecracker's."""
+
+    UNSAFE = "Unsafe"
+    """The host writes when it likes, even when the guest asked: for data that may be lost with the host."""
+    WRITEBACK = "Writeback"
+    """On disk when the guest asks for it, as with any disk that has a cache."""
+    WRITETHROUGH = "Writethrough"
+    """On disk with every write."""
+
+
+class IoEngine(StrEnum):
+    """How a hypervisor reads and writes a disk's file; the names are Firecracker's."""
+
+    SYNC = "Sync"
+    """By threads that wait."""
+    ASYNC = "Async"
+    """By io_uring."""
+
+
+HostPath = Annotated[Line, StringConstraints(pattern=r"^/[^\x00]{0,1023}$")]
+"""An absolute path on a host; whether it may be used is that host's to say (AGENT_DRIVE_ROOTS)."""
+
+
 class DiskSpec(Message):
-    """One disk. Disks appear in the guest as vda, vdb … in the order of `MachineSpec.disks`."""
+    """One disk. Disks appear in the guest as vda, vdb … in the order of `MachineSpec.disks`; one that was added while
+    the machine ran comes after those it was started with."""
 
     id: UUID
     drive_id: DeviceName
@@ -93,6 +119,12 @@ class DiskSpec(Message):
         default=None, ge=1, le=MOST_INT8, description="Grown to this; None: the image's own size"
     )
     read_only: bool = False
+    path_on_host: HostPath | None = Field(
+        default=None, description="A file of the host's own instead of one of the machine's; it is never removed"
+    )
+    cache_type: CacheType = CacheType.WRITEBACK
+    io_engine: IoEngine = IoEngine.SYNC
+    rate_limiter: RateLimiter | None = Field(default=None, description="Of reading and writing together")
 
 
 class NetworkSpec(Message):
@@ -113,6 +145,8 @@ class NicSpec(Message):
     network: NetworkSpec
     address: IPv4Interface | None = None
     dns: tuple[IPv4Address, ...] = Field(default=(), description="Name servers; empty: those of the host")
+    rx_rate_limiter: RateLimiter | None = Field(default=None, description="Of what the guest receives")
+    tx_rate_limiter: RateLimiter | None = Field(default=None, description="Of what the guest sends")
 
 
 class GuestUser(Message):

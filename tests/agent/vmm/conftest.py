@@ -118,7 +118,7 @@ def _qemu(root: Path, store: images.Store) -> Lab:
         ]
         nic = spec.nics[0]
         network = UserNetwork(restrict=True, why="")
-        config = guest_config(spec, {nic.id: network.attachment(nic)}, time_unix_ms=int(time.time() * 1000))
+        config = guest_config(spec, {nic.id: network.attachment(nic, 0)}, time_unix_ms=int(time.time() * 1000))
         await asyncio.to_thread(write_initramfs, store.root / using.initramfs, config, home / "initramfs", uid=uid)
         return Definition(
             spec.id,

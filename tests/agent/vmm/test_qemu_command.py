@@ -1,13 +1,18 @@
 """The command line QEMU gets, whole: `golden/` holds it, one argument a line."""
 
 import os
+from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from nexus.agent.vmm.qemu.config import Accelerator, DiskFd, NicPlan, Plan, command, kernel_command_line
+from nexus.agent.vmm.qemu.config import Accelerator, NicPlan, Plan, command, kernel_command_line
+from nexus.agent.vmm.qemu.drives import DiskPlan
+from nexus.protocol.limits import RateLimiter, TokenBucket
+from nexus.protocol.machines import CacheType, IoEngine
 
+DRIVE = UUID("01900000-0000-7000-8000-000000000002")
 GOLDEN = Path(__file__).parent / "golden"
 PLAN = Plan(
     machine=UUID("01900000-0000-7000-8000-000000000001"),
@@ -17,8 +22,20 @@ PLAN = Plan(
     kernel_fd=10,
     initramfs_fd=11,
     boot_args=None,
-    disks=(DiskFd(12, read_only=True), DiskFd(13, read_only=False)),
-    nics=(NicPlan("02:00:00:00:00:01", None, restrict=True),),
+    disks=(
+        DiskPlan(DRIVE, "root", 0, read_only=True),
+        DiskPlan(
+            UUID("01900000-0000-7000-8000-000000000003"),
+            "data",
+            1,
+            read_only=False,
+            cache_type=CacheType.WRITETHROUGH,
+            io_engine=IoEngine.ASYNC,
+            rate_limiter=RateLimiter(bandwidth=TokenBucket(size=10_000_000, refill_time=1000)),
+        ),
+    ),
+    disk_fds=(12, 13),
+    nics=(NicPlan("02:00:00:00:00:01", None, restrict=True, network=IPv4Network("10.0.2.0/24")),),
     qmp_fd=20,
     channel_fd=21,
 )
@@ -30,7 +47,8 @@ BRIDGED = Plan(
     kernel_fd=10,
     initramfs_fd=11,
     boot_args="nexus.test=1",
-    disks=(DiskFd(12, read_only=False),),
+    disks=(DiskPlan(DRIVE, "root", 0, read_only=False, cache_type=CacheType.UNSAFE),),
+    disk_fds=(12,),
     nics=(NicPlan("02:00:00:00:00:01", 30, restrict=False), NicPlan("02:00:00:00:00:02", 31, restrict=False)),
     qmp_fd=20,
     channel_fd=21,

@@ -32,6 +32,7 @@ def make_app(routes: Routes, guests: GuestProxy) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/host", routes.host),
+            Route("/v1/host/files", routes.host_file),
             Route("/v1/machines", routes.machines),
             Route(_MACHINE, routes.see, methods=["GET"]),
             Route(_MACHINE, routes.define, methods=["PUT"]),

@@ -1,36 +1,49 @@
 """Everything but the guests: the host, its machines, their power, metrics and console."""
 
+import asyncio
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from nexus.agent.api.metrics import MetricsReader
 from nexus.agent.machines.registry import Machines
+from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.port import CtrlAltDel, Vmm
 from nexus.kit import log
 from nexus.kit.wellformed import parse_json
 from nexus.protocol.base import Message
 from nexus.protocol.hosts import HostFacts
-from nexus.protocol.machines import MachineSpec, PowerWish
+from nexus.protocol.machines import HostPath, MachineSpec, PowerWish
 from nexus.protocol.trouble import Refused
 
+_PATH: TypeAdapter[str] = TypeAdapter(HostPath)
 _OFFSET = re.compile("[0-9]{1,18}")
 CONSOLE_LIMIT_BYTES = 256 * 1024
 
 
 class Routes:
-    def __init__(self, *, facts: HostFacts, machines: Machines, vmm: Vmm, metrics: MetricsReader) -> None:
+    def __init__(
+        self, *, facts: HostFacts, machines: Machines, vmm: Vmm, metrics: MetricsReader, host_files: HostFiles
+    ) -> None:
         self._facts = facts
         self._machines = machines
         self._vmm = vmm
         self._metrics = metrics
+        self._host_files = host_files
 
     async def host(self, _request: Request) -> Response:
         return _json(self._facts)
+
+    async def host_file(self, request: Request) -> Response:
+        """What is at the query's `path`, if a drive may be there."""
+        path = _PATH.validate_python(request.query_params.get("path", ""))
+        return _json(await asyncio.to_thread(self._host_files.find, Path(path)))
 
     async def machines(self, _request: Request) -> Response:
         return JSONResponse({"items": [seen.model_dump(mode="json") for seen in self._machines.list()]})

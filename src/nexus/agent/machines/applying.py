@@ -4,6 +4,7 @@ Each `LivePart` is one such thing. Must stay true: a part changes nothing but wh
 then, it may be applied twice, and what cannot be applied stays pending until the next boot.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,8 @@ class Running:
 
     host: Host
     link: GuestLink
+    uid: int | None
+    """The VMM's; None: the agent's own."""
     power: Power
     has: MachineSpec
     """What the running boot has."""
@@ -43,16 +46,14 @@ class LivePart(Protocol):
         ...
 
 
-LIVE_PARTS: tuple[LivePart, ...] = ()
-
-
 class Applier:
     """Applies one machine's live parts. What was refused is not tried again with the same definition: it stays
     pending."""
 
-    def __init__(self, host: Host, link: GuestLink) -> None:
+    def __init__(self, host: Host, link: GuestLink, parts: Sequence[LivePart]) -> None:
         self._host = host
         self._link = link
+        self._parts = parts
         self._refused: tuple[MachineSpec | None, list[LivePart]] = (None, [])
 
     def due(self, state: MachineState, power: Power) -> LivePart | None:
@@ -60,7 +61,7 @@ class Applier:
         if power is Power.OFF or state.discarding or state.running == state.spec:
             return None
         running, refused = self._of(state, power), self._refused_for(state.spec)
-        return next((part for part in LIVE_PARTS if part not in refused and part.is_due(running)), None)
+        return next((part for part in self._parts if part not in refused and part.is_due(running)), None)
 
     async def apply(self, part: LivePart, state: MachineState, power: Power) -> MachineSpec:
         """What the running boot has afterwards; as before, where hypervisor or guest refused."""
@@ -74,7 +75,8 @@ class Applier:
             return state.running
 
     def _of(self, state: MachineState, power: Power) -> Running:
-        return Running(self._host, self._link, power, has=state.running, wanted=state.spec)
+        uid = self._host.uid(state.slot)
+        return Running(self._host, self._link, uid, power, has=state.running, wanted=state.spec)
 
     def _refused_for(self, spec: MachineSpec) -> list[LivePart]:
         known, parts = self._refused

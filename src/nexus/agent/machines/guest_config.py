@@ -39,10 +39,7 @@ def guest_config(spec: MachineSpec, attachments: Mapping[UUID, Attachment], *, t
             password_hash=spec.guest.user.password_hash,
             ssh_authorized_keys=spec.guest.user.ssh_authorized_keys,
         ),
-        nics=tuple(
-            GuestNic(mac=nic.mac, address=attachments[nic.id].address, gateway=attachments[nic.id].gateway)
-            for nic in spec.nics
-        ),
+        nics=_nics(spec, attachments),
         dns=tuple(dns),
         time_unix_ms=time_unix_ms,
     )
@@ -59,6 +56,18 @@ def write_initramfs(base: Path, config: GuestConfig, path: Path, *, uid: int | N
             os.fchown(fd, uid, uid)
     finally:
         os.close(fd)
+
+
+def _nics(spec: MachineSpec, attachments: Mapping[UUID, Attachment]) -> tuple[GuestNic, ...]:
+    """The way to the world is the first interface's."""
+    return tuple(
+        GuestNic(
+            mac=nic.mac,
+            address=attachments[nic.id].address,
+            gateway=attachments[nic.id].gateway if position == 0 else None,
+        )
+        for position, nic in enumerate(spec.nics)
+    )
 
 
 def _mount(spec: MachineSpec, role: DiskRole) -> MountSpec | None:

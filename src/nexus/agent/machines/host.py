@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from nexus.agent.net.port import Network
+from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.storage.images import ImageStore
 from nexus.agent.vmm.port import Vmm
 from nexus.kit.clock import Clock
@@ -20,6 +21,7 @@ class Host:
     vmm: Vmm
     network: Network
     images: ImageStore
+    host_files: HostFiles
     clock: Clock
     machines: Path
     sockets: Path

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from uuid import UUID
 
 from nexus.agent.machines import state as states
-from nexus.agent.machines.applying import Applier
+from nexus.agent.machines.applying import Applier, LivePart
 from nexus.agent.machines.decide import Facts, Move, decide
 from nexus.agent.machines.guest_config import SpecTrouble
 from nexus.agent.machines.guest_link import GuestLink
 from nexus.agent.machines.host import BOOT_ATTEMPTS, Host
+from nexus.agent.machines.live_drives import DriveLimiting, DriveSupply
+from nexus.agent.machines.live_nics import NicLimiting
 from nexus.agent.machines.observing import Glance
 from nexus.agent.machines.preparing import prepare, remove_files
 from nexus.agent.machines.state import MachineState
@@ -35,6 +37,7 @@ SET_TIME_DEADLINE_S = 2.0
 ADOPTION_PATIENCE_S = 2.0
 Change = Callable[[MachineState], MachineState]
 """Makes the next state from the present one."""
+LIVE_PARTS: tuple[LivePart, ...] = (DriveLimiting(), DriveSupply(), NicLimiting())
 Publish = Callable[[MachineSeen], None]
 """Given each new observation, with seq 0: the publisher numbers it."""
 
@@ -48,7 +51,7 @@ class Machine:
         self.gone = asyncio.Event()
         self._host = host
         self._publish = publish
-        self._applier = Applier(host, self.link)
+        self._applier = Applier(host, self.link, LIVE_PARTS)
         self._vmm = VmmState(Power.OFF)
         self._changed = asyncio.Event()
         self._observed = asyncio.Event()
@@ -108,7 +111,7 @@ class Machine:
 
     def seen(self) -> MachineSeen:
         """The present observation, not numbered."""
-        first = next((self._host.network.attachment(nic).address for nic in self.state.spec.nics), None)
+        first = next((self._host.network.attachment(nic, 0).address for nic in self.state.running.nics), None)
         glance = Glance(
             state=self.state,
             vmm=self._vmm,

@@ -11,6 +11,7 @@ from nexus.agent.machines import state as states
 from nexus.agent.machines.guest_config import guest_config, write_initramfs
 from nexus.agent.machines.host import Host
 from nexus.agent.machines.state import MachineState
+from nexus.agent.net.port import Attachment
 from nexus.agent.storage.disks import DiskStore
 from nexus.agent.vmm.port import Definition, Disk, Nic
 from nexus.protocol.machines import MachineSpec
@@ -25,7 +26,7 @@ async def prepare(host: Host, state: MachineState, say: Say) -> Definition:
     kernel = await host.images.ensure(spec.kernel_sha256, say)
     base = await host.images.ensure(spec.initramfs_sha256, say)
     disks = await _disks(host, spec, uid, say)
-    attachments = {nic.id: host.network.attachment(nic) for nic in spec.nics}
+    attachments = {nic.id: host.network.attachment(nic, position) for position, nic in enumerate(spec.nics)}
     for nic in spec.nics:
         await host.network.ensure(nic, uid=uid)
     config = guest_config(spec, attachments, time_unix_ms=int(host.clock.now().timestamp() * 1000))
@@ -39,13 +40,18 @@ async def prepare(host: Host, state: MachineState, say: Say) -> Definition:
         initramfs=initramfs,
         boot_args=spec.boot_args,
         disks=disks,
-        nics=tuple(Nic(nic.mac, attachments[nic.id].tap, attachments[nic.id].restrict) for nic in spec.nics),
+        nics=tuple(_nic(nic.mac, attachments[nic.id]) for nic in spec.nics),
         uid=uid,
     )
 
 
 def disk_store(host: Host, machine: UUID, uid: int | None) -> DiskStore:
-    return DiskStore(host.home(machine) / "disks", uid=uid)
+    return DiskStore(host.home(machine) / "disks", uid=uid, host_files=host.host_files)
+
+
+def _nic(mac: str, attachment: Attachment) -> Nic:
+    network = attachment.address.network if attachment.tap is None and attachment.address is not None else None
+    return Nic(mac, attachment.tap, attachment.restrict, network)
 
 
 async def _disks(host: Host, spec: MachineSpec, uid: int | None, say: Say) -> tuple[Disk, ...]:

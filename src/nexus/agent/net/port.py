@@ -37,17 +37,27 @@ class NetCounters:
     sent_bytes: int
 
 
+def refuse_limits(nic: NicSpec) -> None:
+    """Raises NetTrouble for an interface with limits, where none can be kept."""
+    if nic.rx_rate_limiter is not None or nic.tx_rate_limiter is not None:
+        raise NetTrouble(f"interface {nic.iface_id} is to be limited, which this host's network cannot do")
+
+
 class Network(Protocol):
     mode: str
     why: str
     offers: frozenset[Offer]
 
-    def attachment(self, nic: NicSpec) -> Attachment:
-        """What `ensure` makes of this interface. Pure."""
+    def attachment(self, nic: NicSpec, position: int) -> Attachment:
+        """What `ensure` makes of a machine's interface, the first one's position being 0. Pure."""
         ...
 
     async def ensure(self, nic: NicSpec, *, uid: int | None) -> None:
         """Have the interface's end on this host, and its rules. Raises NetTrouble."""
+        ...
+
+    async def limit(self, nic: NicSpec) -> None:
+        """Have the interface, which has been ensured, limited as it says now. Raises NetTrouble."""
         ...
 
     async def discard(self, nic: UUID) -> None:

@@ -1,16 +1,19 @@
 """A machine's disks: raw files in its own directory, made once, or images used in place.
 
-A read-only disk with an image is that image's file, shared. A writable one is a clone of its image, or an empty file
-with a file system on it. A disk appears under its name only when it is complete.
+A read-only disk with an image is that image's file, shared. A writable one is a clone of its image, or an empty file,
+with a file system on it unless it is to be raw. A disk appears under its name only when it is complete. Some are files
+of the host's own (`host_files`), which stay when the machine goes.
 """
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 from nexus.agent.privilege import identity
 from nexus.agent.storage.files import clone
+from nexus.agent.storage.host_files import NO_HOST_FILES, HostFiles
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Disk
 from nexus.protocol.machines import DiskFormat, DiskSpec
@@ -28,15 +31,19 @@ SMALL_JOURNAL = ("-J", "size=16")
 class DiskStore:
     """Disks of one machine, in `directory`; `uid` owns them (None: ourselves)."""
 
-    def __init__(self, directory: Path, *, uid: int | None) -> None:
+    def __init__(self, directory: Path, *, uid: int | None, host_files: HostFiles = NO_HOST_FILES) -> None:
         self._directory = directory
         self._uid = uid
+        self._host_files = host_files
 
     async def ensure(self, spec: DiskSpec, image: Path | None) -> Disk:
-        """The disk's file, made or grown as needed. Raises StorageTrouble."""
+        """The disk's file, made or grown as needed, while no VMM uses it. Raises StorageTrouble, Refused."""
+        if spec.path_on_host is not None:
+            path = self._host_files.ensure(Path(spec.path_on_host), size_bytes=spec.size_bytes)
+            return _disk(spec, path, is_host_file=True)
         if image is not None and (spec.read_only or spec.format is DiskFormat.SQUASHFS):
-            return Disk(image, read_only=True)
-        path = self._directory / f"{spec.id}.img"
+            return replace(_disk(spec, image), read_only=True)
+        path = self.path(spec)
         try:
             self._directory.mkdir(exist_ok=True, mode=0o700)
             if not path.exists():
@@ -45,7 +52,21 @@ class DiskStore:
                 await self._grow(spec, path)
         except OSError as refused:
             raise StorageTrouble(f"disk {spec.drive_id} cannot be made: {refused.strerror or refused}") from refused
-        return Disk(path, read_only=spec.read_only)
+        return _disk(spec, path)
+
+    async def ensure_live(self, spec: DiskSpec, image: Path | None) -> Disk:
+        """The same for a disk that a VMM may be using: what is on it is the guest's, so only its end moves. Raises
+        StorageTrouble, Refused."""
+        path = self.path(spec)
+        if spec.path_on_host is None and spec.size_bytes is not None and path.exists():
+            if spec.size_bytes > path.stat().st_size:
+                os.truncate(path, spec.size_bytes)
+            return _disk(spec, path)
+        return await self.ensure(spec, image)
+
+    def path(self, spec: DiskSpec) -> Path:
+        """Where a disk of the machine's own is."""
+        return self._directory / f"{spec.id}.img"
 
     def discard_others(self, wanted: set[UUID]) -> None:
         """Remove the files of disks the machine has no more."""
@@ -84,6 +105,19 @@ class DiskStore:
             await run_tool(*identity(self._uid), "resize2fs", file, fds=(fd,))
         finally:
             os.close(fd)
+
+
+def _disk(spec: DiskSpec, path: Path, *, is_host_file: bool = False) -> Disk:
+    return Disk(
+        id=spec.id,
+        drive_id=spec.drive_id,
+        path=path,
+        read_only=spec.read_only,
+        is_host_file=is_host_file,
+        cache_type=spec.cache_type,
+        io_engine=spec.io_engine,
+        rate_limiter=spec.rate_limiter,
+    )
 
 
 async def _make_empty(spec: DiskSpec, path: Path) -> None:

@@ -5,28 +5,40 @@ is brought about with `end`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from pydantic import Field
+
 from nexus.agent.guest.transport import ByteStream, Transport
 from nexus.agent.storage.files import write_atomically
 from nexus.agent.vmm.fake_guest import FakeGuestStream
-from nexus.agent.vmm.port import Changed, Definition, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.port import Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
 from nexus.kit.clock import Clock
 from nexus.protocol.base import Message
 from nexus.protocol.guest import PowerAction
 from nexus.protocol.hosts import Offer
+from nexus.protocol.limits import RateLimiter
 from nexus.protocol.machines import ExitReason, Power
 
 ENDINGS = {PowerAction.POWEROFF: ExitReason.GUEST_SHUTDOWN, PowerAction.REBOOT: ExitReason.GUEST_REBOOT}
+
+
+class FakeDrive(Message):
+    """A drive of a simulated machine: its file, that file's size as the guest knows it, its limits."""
+
+    path: Path
+    size_bytes: int
+    rate_limiter: RateLimiter | None
 
 
 class _Record(Message):
     launch: int
     power: Power
     started_at: datetime
+    drives: dict[UUID, FakeDrive] = Field(default_factory=dict[UUID, FakeDrive])
     reason: ExitReason | None = None
     why: str = ""
     ended_at: datetime | None = None
@@ -44,7 +56,9 @@ class FakeVmm:
     version = "1"
     acceleration = "none"
     why = "A hypervisor that runs nothing, as AGENT_VMM demands: for tests and scale runs only."
-    offers = frozenset({Offer.PAUSE, Offer.CTRL_ALT_DEL})
+    offers = frozenset(
+        {Offer.PAUSE, Offer.CTRL_ALT_DEL, Offer.DRIVE_LIMITS, Offer.HOT_DRIVES, Offer.WRITETHROUGH, Offer.ASYNC_IO}
+    )
 
     def __init__(self, *, machines: Path, clock: Clock, boot_s: float = 0.0) -> None:
         self.boot_s = boot_s
@@ -66,7 +80,9 @@ class FakeVmm:
         if known is not None and known.reason is None:
             raise VmmTrouble("the machine's previous VMM still runs")
         await self.define(definition)
-        self._save(definition.id, _Record(launch=launch, power=Power.ON, started_at=self._clock.now()))
+        drives = {disk.id: _drive(disk) for disk in definition.disks}
+        record = _Record(launch=launch, power=Power.ON, started_at=self._clock.now(), drives=drives)
+        self._save(definition.id, record)
         self.console(definition.id).open("ab").close()
 
     async def stop(self, machine: UUID) -> None:
@@ -81,6 +97,26 @@ class FakeVmm:
     async def ctrl_alt_del(self, machine: UUID) -> None:
         self._running(machine)
         self.end(machine, ExitReason.GUEST_REBOOT, "The guest restarted itself.")
+
+    async def limit_drive(self, machine: UUID, drive: UUID, limiter: RateLimiter | None) -> None:
+        known = self.drives(machine).get(drive)
+        if known is None:
+            raise VmmTrouble("the running machine has no such drive")
+        self._serve(machine, {drive: known.model_copy(update={"rate_limiter": limiter})})
+
+    async def ensure_drive(self, machine: UUID, disk: Disk) -> None:
+        self._serve(machine, {disk.id: _drive(disk)})
+
+    async def grow_drive(self, machine: UUID, disk: Disk) -> None:
+        await self.ensure_drive(machine, disk)
+
+    def drives(self, machine: UUID) -> Mapping[UUID, FakeDrive]:
+        """What the running machine is served. Raises VmmTrouble when it is off."""
+        return self._running(machine).drives
+
+    def _serve(self, machine: UUID, drives: Mapping[UUID, FakeDrive]) -> None:
+        known = self._running(machine)
+        self._save(machine, known.model_copy(update={"drives": {**known.drives, **drives}}))
 
     async def observe(self, machine: UUID) -> VmmState:
         known = self._load(machine)
@@ -145,6 +181,10 @@ class FakeVmm:
 
     def _path(self, machine: UUID) -> Path:
         return self._machines / str(machine) / "vmm.json"
+
+
+def _drive(disk: Disk) -> FakeDrive:
+    return FakeDrive(path=disk.path, size_bytes=disk.path.stat().st_size, rate_limiter=disk.rate_limiter)
 
 
 class _FakeTransport:

@@ -9,21 +9,30 @@ Must stay true: nothing outside a driver's folder asks which hypervisor it is; w
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from nexus.agent.guest.transport import Transport
 from nexus.protocol.hosts import Offer
-from nexus.protocol.machines import ExitReason, Power
+from nexus.protocol.limits import RateLimiter
+from nexus.protocol.machines import CacheType, ExitReason, IoEngine, Power
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A raw disk of a machine; `path` is a file the agent owns or shares read-only."""
+    """A raw disk of a machine. `path` is a file that the agent owns or shares read-only, or one of the host's own:
+    that is to be opened through no symbolic link (`storage.host_files.open_file`)."""
 
+    id: UUID
+    drive_id: str
     path: Path
     read_only: bool
+    is_host_file: bool = False
+    cache_type: CacheType = CacheType.WRITEBACK
+    io_engine: IoEngine = IoEngine.SYNC
+    rate_limiter: RateLimiter | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Nic:
     tap: str | None
     restrict: bool = False
     """Rootless stack only: no packet leaves the machine."""
+    network: IPv4Network | None = None
+    """Rootless stack only: the addresses it uses; None: its own choice."""
 
 
 @dataclass(frozen=True)
@@ -155,4 +166,27 @@ class CtrlAltDel(Protocol):
 
     async def ctrl_alt_del(self, machine: UUID) -> None:
         """Press the keys. Raises VmmTrouble when the machine does not run."""
+        ...
+
+
+@runtime_checkable
+class DriveLimits(Protocol):
+    """Drivers that offer `drive_limits`."""
+
+    async def limit_drive(self, machine: UUID, drive: UUID, limiter: RateLimiter | None) -> None:
+        """Have the running machine's drive limited so, with full buckets. Raises VmmTrouble."""
+        ...
+
+
+@runtime_checkable
+class HotDrives(Protocol):
+    """Drivers that offer `hot_drives`."""
+
+    async def ensure_drive(self, machine: UUID, disk: Disk) -> None:
+        """Have the running machine serve this disk, as an additional one, or in place of what that drive was served
+        from before. Raises VmmTrouble, also when there is no place left for one more, or none of its kind."""
+        ...
+
+    async def grow_drive(self, machine: UUID, disk: Disk) -> None:
+        """Have the running machine's guest know how large this disk's file is now. Raises VmmTrouble."""
         ...

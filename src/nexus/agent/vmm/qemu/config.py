@@ -1,7 +1,7 @@
 """A machine's definition as a QEMU command line. Pure: the same input gives the same list, held by golden files.
 
-Files reach QEMU as `/proc/self/fd/N` of descriptors it inherits, so that the VMM's uid needs no way to the data
-directory and no path can be mistaken for an option. Why each option is there:
+Files reach QEMU as descriptors it inherits, so that the VMM's uid needs no way to the data directory and no path can be
+mistaken for an option. How disks are served: `drives`. Why each option is there:
 
 * `tsc_early_khz … tsc=reliable` (software emulation only): an emulated guest must not calibrate its clock on a busy
   host, or it can hang for ever; its TSC is the host's.
@@ -13,9 +13,12 @@ directory and no path can be mistaken for an option. Why each option is there:
 * one virtio-serial port carries the guest channel; each further one would cost the guest 4 MiB.
 """
 
-import json
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from uuid import UUID
+
+from nexus.agent.vmm.qemu import drives
+from nexus.agent.vmm.qemu.drives import DiskPlan
 
 KERNEL_ARGS: tuple[str, ...] = (
     "console=ttyS0",
@@ -29,6 +32,8 @@ SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=de
 SHUTDOWN_TRACE = "qemu_system_shutdown_request"
 TB_SIZE_MIB = 128
 CHANNEL_PORT = "nexus.mux"
+OTHER_DEVICES = 3
+"""Virtio devices besides disks and interfaces: entropy, guest channel, balloon."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,11 @@ class Accelerator:
 
 
 @dataclass(frozen=True)
-class DiskFd:
-    fd: int
-    read_only: bool
-
-
-@dataclass(frozen=True)
 class NicPlan:
     mac: str
     tap_fd: int | None
     restrict: bool
+    network: IPv4Network | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ class Plan:
     kernel_fd: int
     initramfs_fd: int
     boot_args: str | None
-    disks: tuple[DiskFd, ...]
+    disks: tuple[DiskPlan, ...]
+    disk_fds: tuple[int, ...]
+    """Of each disk, what its `fdset` is made of."""
     nics: tuple[NicPlan, ...]
     qmp_fd: int
     channel_fd: int
@@ -79,7 +81,7 @@ def command(binary: str, plan: Plan, accelerator: Accelerator) -> list[str]:
         str(plan.machine),
         *_base(plan, accelerator),
         *_kernel(plan, accelerator),
-        *[part for index, disk in enumerate(plan.disks) for part in _disk(index, disk)],
+        *_disks(plan),
         *[part for index, nic in enumerate(plan.nics) for part in _nic(index, nic)],
         *_channels(plan),
         *("-action", "reboot=shutdown,shutdown=pause,panic=pause"),
@@ -125,22 +127,22 @@ def _kernel(plan: Plan, accelerator: Accelerator) -> list[str]:
     ]
 
 
-def _disk(index: int, disk: DiskFd) -> list[str]:
-    node = {
-        "driver": "raw",
-        "node-name": f"disk{index}",
-        "read-only": disk.read_only,
-        "discard": "unmap",
-        "file": {"driver": "file", "filename": _inherited(disk.fd), "read-only": disk.read_only, "discard": "unmap"},
-    }
-    return ["-blockdev", json.dumps(node), "-device", f"virtio-blk-device,drive=disk{index},id=vd{index}"]
+def _disks(plan: Plan) -> list[str]:
+    sets = [
+        part
+        for disk, fd in zip(plan.disks, plan.disk_fds, strict=True)
+        for part in ("-add-fd", f"fd={fd},set={disk.fdset}")
+    ]
+    spare = drives.spare_slots(OTHER_DEVICES + len(plan.nics), len(plan.disks))
+    return [*sets, *drives.arguments(plan.disks, spare=spare)]
 
 
 def _nic(index: int, nic: NicPlan) -> list[str]:
     if nic.tap_fd is not None:
         backend = f"tap,id=net{index},fd={nic.tap_fd}"
     else:
-        backend = f"user,id=net{index},restrict={'on' if nic.restrict else 'off'}"
+        network = f",net={nic.network}" if nic.network is not None else ""
+        backend = f"user,id=net{index},restrict={'on' if nic.restrict else 'off'}{network}"
     return ["-netdev", backend, "-device", f"virtio-net-device,netdev=net{index},id=nic{index},mac={nic.mac}"]
 
 

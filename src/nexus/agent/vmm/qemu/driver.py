@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,19 @@ from nexus.agent.guest.mux import MuxTransport
 from nexus.agent.guest.transport import Transport
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.cgroup import Cgroups
-from nexus.agent.vmm.port import Changed, Definition, VmmCounters, VmmExit, VmmState, VmmTrouble
-from nexus.agent.vmm.qemu import exits, record
+from nexus.agent.vmm.port import Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.process import ProcessId, Watch, find_by_argument
+from nexus.agent.vmm.qemu import exits, live_drives, record
 from nexus.agent.vmm.qemu.config import Accelerator, process_name
 from nexus.agent.vmm.qemu.counters import read_counters
 from nexus.agent.vmm.qemu.launcher import Places, launch_qemu
-from nexus.agent.vmm.process import ProcessId, Watch, find_by_argument
 from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
 from nexus.agent.vmm.qemu.record import ExitRecord, VmmRecord
+from nexus.agent.vmm.qemu.uring import has_io_uring
 from nexus.kit import log
 from nexus.kit.clock import Clock
 from nexus.protocol.hosts import Offer
+from nexus.protocol.limits import RateLimiter
 from nexus.protocol.machines import ExitReason, Power
 
 _log = log.get("nexus.agent.vmm.qemu")
@@ -59,7 +62,9 @@ class QemuVmm:
     """Machines below `machines` (records, logs) and `sockets` (one short directory each)."""
 
     name = "qemu"
-    offers = frozenset({Offer.PAUSE, Offer.CTRL_ALT_DEL})
+    offers = frozenset(
+        {Offer.PAUSE, Offer.CTRL_ALT_DEL, Offer.DRIVE_LIMITS, Offer.HOT_DRIVES, Offer.WRITETHROUGH}
+    ) | frozenset({Offer.ASYNC_IO} if has_io_uring() else ())
 
     def __init__(
         self,
@@ -131,6 +136,15 @@ class QemuVmm:
     async def ctrl_alt_del(self, machine: UUID) -> None:
         keys = [{"type": "qcode", "data": key} for key in CTRL_ALT_DEL_KEYS]
         await self._execute(machine, "send-key", keys=keys)
+
+    async def limit_drive(self, machine: UUID, drive: UUID, limiter: RateLimiter | None) -> None:
+        await self._change(machine, lambda qmp: live_drives.limit(qmp, drive, limiter))
+
+    async def ensure_drive(self, machine: UUID, disk: Disk) -> None:
+        await self._change(machine, lambda qmp: live_drives.ensure(qmp, disk))
+
+    async def grow_drive(self, machine: UUID, disk: Disk) -> None:
+        await self._change(machine, lambda qmp: live_drives.grow(qmp, disk))
 
     async def observe(self, machine: UUID) -> VmmState:
         running = self._running.get(machine)
@@ -357,6 +371,18 @@ class QemuVmm:
         except QmpTrouble as refused:
             raise VmmTrouble(f"QEMU refused {order}: {refused}") from refused
         return running
+
+    async def _change(self, machine: UUID, change: Callable[[Qmp], Awaitable[None]]) -> None:
+        """Carry out several orders of the monitor. Raises VmmTrouble."""
+        running = self._running.get(machine)
+        if running is None or running.qmp is None:
+            raise VmmTrouble("the machine is off")
+        try:
+            await change(running.qmp)
+        except QmpTrouble as refused:
+            raise VmmTrouble(f"QEMU refused a change: {refused}") from refused
+        except OSError as refused:
+            raise VmmTrouble(f"a drive's file cannot be opened: {refused.strerror or refused}") from refused
 
     async def _trim(self) -> None:
         while True:

@@ -10,10 +10,12 @@ from uuid import UUID
 
 from nexus.agent.net.tap import open_tap
 from nexus.agent.privilege import identity
-from nexus.agent.vmm.port import Definition, Nic
-from nexus.agent.vmm.qemu.accel import kvm_group
-from nexus.agent.vmm.qemu.config import Accelerator, DiskFd, NicPlan, Plan, command
+from nexus.agent.storage.host_files import open_file
+from nexus.agent.vmm.port import Definition, Disk, Nic
 from nexus.agent.vmm.process import ProcessId, launch
+from nexus.agent.vmm.qemu.accel import kvm_group
+from nexus.agent.vmm.qemu.config import Accelerator, NicPlan, Plan, command
+from nexus.agent.vmm.qemu.drives import DiskPlan
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def launch_qemu(
             plan.initramfs_fd,
             plan.qmp_fd,
             plan.channel_fd,
-            *(disk.fd for disk in plan.disks),
+            *plan.disk_fds,
             *(nic.tap_fd for nic in plan.nics if nic.tap_fd is not None),
         )
         group = kvm_group() if accelerator.name == "kvm" else None
@@ -75,11 +77,39 @@ def _plan(definition: Definition, number: int, places: Places, opened: ExitStack
         kernel_fd=_open_path(definition.kernel, opened),
         initramfs_fd=_open_path(definition.initramfs, opened),
         boot_args=definition.boot_args,
-        disks=tuple(DiskFd(_open_path(disk.path, opened), disk.read_only) for disk in definition.disks),
-        nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict) for nic in definition.nics),
+        disks=tuple(disk_plan(disk, fdset=number) for number, disk in enumerate(definition.disks)),
+        disk_fds=tuple(_open_disk(disk, opened) for disk in definition.disks),
+        nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict, nic.network) for nic in definition.nics),
         qmp_fd=_listen(places.monitor(definition.id), opened),
         channel_fd=_listen(places.channel(definition.id), opened),
     )
+
+
+def disk_plan(disk: Disk, *, fdset: int) -> DiskPlan:
+    """A disk whose file QEMU is given as this descriptor set."""
+    return DiskPlan(
+        id=disk.id,
+        drive_id=disk.drive_id,
+        fdset=fdset,
+        read_only=disk.read_only,
+        cache_type=disk.cache_type,
+        io_engine=disk.io_engine,
+        rate_limiter=disk.rate_limiter,
+    )
+
+
+def open_disk(disk: Disk) -> int:
+    """A descriptor of a disk's file, as QEMU will use it. Raises OSError."""
+    flags = os.O_RDONLY if disk.read_only else os.O_RDWR
+    if disk.is_host_file:
+        return open_file(disk.path, flags)
+    return os.open(disk.path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+
+def _open_disk(disk: Disk, opened: ExitStack) -> int:
+    fd = open_disk(disk)
+    opened.callback(os.close, fd)
+    return fd
 
 
 def _open_path(path: Path, opened: ExitStack) -> int:

@@ -7,6 +7,8 @@ QEMU's docs/interop/qmp-spec.
 import asyncio
 import contextlib
 import json
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,24 @@ class Qmp:
 
     async def execute(self, command: str, **arguments: Any) -> Any:
         """Run one command and return its answer. Raises QmpTrouble when it is refused or the VMM goes."""
+        return await self._ask(command, arguments, self._writer.write)
+
+    async def pass_fd(self, fd: int) -> int:
+        """Give QEMU a descriptor; the answer is the number of the set that it is in (`/dev/fdset/N`), to be removed
+        (`remove-fd`) once it has been opened. Raises QmpTrouble."""
+
+        def send(data: bytes) -> None:
+            own = socket.socket(fileno=os.dup(self._writer.get_extra_info("socket").fileno()))
+            with own:
+                socket.send_fds(own, [data], [fd])
+
+        try:
+            await self._writer.drain()
+            return int((await self._ask("add-fd", {}, send))["fdset-id"])
+        except OSError as refused:
+            raise QmpTrouble(f"the monitor took no descriptor: {refused.strerror or refused}") from refused
+
+    async def _ask(self, command: str, arguments: dict[str, Any], send: Callable[[bytes], None]) -> Any:
         if self._closed:
             raise QmpTrouble("the VMM is gone")
         self._last_id += 1
@@ -74,7 +94,7 @@ class Qmp:
         if arguments:
             message["arguments"] = arguments
         try:
-            self._writer.write(json.dumps(message).encode() + b"\n")
+            send(json.dumps(message).encode() + b"\n")
             async with asyncio.timeout(ANSWER_DEADLINE_S):
                 return await answer
         except TimeoutError as late:
