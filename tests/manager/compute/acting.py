@@ -13,8 +13,26 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from nexus.agent.machines.registry import Machines
+from nexus.agent.manager_link import ManagerLink
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.db import Db
+
+
+class Reporting:
+    """An agent's reports to its manager, which can be made to cease: the agent itself goes on and obeys."""
+
+    def __init__(self, link: ManagerLink) -> None:
+        self._link = link
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._running = asyncio.create_task(self._link.run())
+
+    async def stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,7 @@ class JoinedHost:
     machines: Machines
     vmm: FakeVmm
     socket: Path
+    reporting: Reporting
 
 
 async def until(claim: Callable[[], Awaitable[object]], *, within_s: float = 20) -> Any:

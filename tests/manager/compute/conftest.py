@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from tests.manager.compute.acting import JoinedHost, ok, until
+from tests.manager.compute.acting import JoinedHost, Reporting, ok, until
 
 from nexus.agent import wiring as agent_wiring
 from nexus.agent.listening import listen
@@ -83,17 +83,18 @@ async def running_host(settings: AgentSettings) -> AsyncGenerator[JoinedHost]:
         assert agent.link is not None
         server = server_of(agent)
         serving = asyncio.create_task(serve_on(listen(settings), server, agent.tls))
-        linking = asyncio.create_task(agent.link.run())
+        reporting = Reporting(agent.link)
+        reporting.start()
         vmm = cast(Any, agent.machines)._host.vmm
         assert isinstance(vmm, FakeVmm)
         try:
-            yield JoinedHost(agent.machines, vmm, settings.socket)
+            yield JoinedHost(agent.machines, vmm, settings.socket, reporting)
         finally:
             server.should_exit = True
             if not server.started:
                 serving.cancel()
-            linking.cancel()
-            await asyncio.gather(serving, linking, return_exceptions=True)
+            await reporting.stop()
+            await asyncio.gather(serving, return_exceptions=True)
 
 
 async def _has_reported(db: Db, name: str) -> object:

@@ -9,9 +9,9 @@ from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, ref
 
 from nexus.agent.settings import AgentSettings
 from nexus.kit.db import Db
-from nexus.manager.hosts.placement import Amounts, Overcommit, Room, explain, rank, refusal
+from nexus.manager.hosts.placement import Amounts, Overcommit, Room, place, refusal
 from nexus.manager.hosts.schemas import HostList
-from nexus.protocol.hosts import Heartbeat, HostFacts, RegisterRequest
+from nexus.protocol.hosts import Heartbeat, HostFacts, Offer, RegisterRequest
 from nexus.protocol.machines import GuestPhase, MachineSeen, Power
 
 BOOT = "boot-1"
@@ -127,29 +127,6 @@ async def test_hosts_are_listed_with_what_they_can(
     refused(await user.get(f"/v1/hosts/{uuid4()}"), 404)
 
 
-async def test_a_silent_host_makes_its_vms_unknown_until_it_reports_again(
-    host: JoinedHost, user: httpx.AsyncClient, db: Db
-) -> None:
-    vm_id = await create(user)
-    await db.execute("create rule deaf as on update to hosts where new.usage is not null do instead nothing")
-    await db.execute("update hosts set last_seen_at = now() - interval '1 hour', usage = null")
-
-    async def is_unknown() -> bool:
-        return (await vm_of(user, vm_id))["state"] == "unknown"
-
-    await until(is_unknown)
-    assert ok(await user.get("/v1/hosts"))["items"][0]["state"] == "silent"
-    assert "has not been heard from" in refused(await user.post(f"/v1/vms/{vm_id}/stop"), 409)["error"]
-    body = refused(await user.post("/v1/vms", json={"name": "web-2"}), 503)
-    assert body["fault_message"] == "host-1: has not been heard from."
-    await db.execute("drop rule deaf on hosts")
-
-    async def runs() -> bool:
-        return (await vm_of(user, vm_id))["state"] == "running"
-
-    await until(runs)
-
-
 async def test_of_two_reports_the_newer_counts(reporter: Reporter, user: httpx.AsyncClient, db: Db) -> None:
     vm_id = await create(user, wait=None)
     machine_id = await machine_of(db, vm_id)
@@ -244,13 +221,11 @@ async def test_a_cordoned_host_takes_no_new_vms_and_keeps_those_it_runs(
 
 
 GENEROUS = Overcommit(vcpus=2, memory=1, disk=1)
+HAS = Amounts(vcpus=2, memory_mib=1000, disk_bytes=1000)
 
 
-def room(name: str = "a", *, reserved: Amounts | None = None, silent: bool = False, cordoned: bool = False) -> Room:
-    has = Amounts(vcpus=2, memory_mib=1000, disk_bytes=1000)
-    return Room(
-        host_id=uuid4(), name=name, is_silent=silent, is_cordoned=cordoned, has=has, reserved=reserved or Amounts()
-    )
+def room(name: str = "a", *, reserved: Amounts | None = None, **other: Any) -> Room:
+    return Room(host_id=uuid4(), name=name, has=HAS, reserved=reserved or Amounts(), **other)
 
 
 @pytest.mark.parametrize(
@@ -261,16 +236,27 @@ def room(name: str = "a", *, reserved: Amounts | None = None, silent: bool = Fal
         (room(reserved=Amounts(memory_mib=900)), Amounts(memory_mib=101), "memory (MiB) 100 free of 1000, 101 needed"),
         (room(reserved=Amounts(disk_bytes=2000)), Amounts(disk_bytes=1), "disk (bytes) -1000 free of 1000, 1 needed"),
         (room(reserved=Amounts(disk_bytes=2000)), Amounts(memory_mib=1), None),
-        (room(silent=True), Amounts(), "has not been heard from"),
-        (room(cordoned=True), Amounts(), "takes no new machines (cordoned)"),
+        (room(is_silent=True), Amounts(), "has not been heard from"),
+        (room(is_cordoned=True), Amounts(), "takes no new machines (cordoned)"),
+        (room(is_abandoned=True, is_silent=True, is_cordoned=True), Amounts(), "was abandoned"),
     ],
 )
 def test_a_host_says_why_it_cannot_take_a_machine(place: Room, need: Amounts, why: str | None) -> None:
     assert refusal(place, need, GENEROUS) == why
 
 
-def test_the_host_with_the_most_memory_left_comes_first() -> None:
+def test_a_host_that_lacks_what_a_machine_needs_says_what_it_is() -> None:
+    wanted = frozenset({Offer.PAUSE, Offer.BRIDGE})
+    assert refusal(room(offers=frozenset({Offer.PAUSE})), Amounts(), GENEROUS, wanted) == "does not offer bridge"
+    assert refusal(room(offers=wanted), Amounts(), GENEROUS, wanted) is None
+
+
+def test_the_host_with_the_most_memory_left_is_chosen_and_the_others_say_why_not() -> None:
     rooms = [room("full", reserved=Amounts(memory_mib=950)), room("b", reserved=Amounts(memory_mib=10)), room("a")]
-    assert [each.name for each in rank(rooms, Amounts(memory_mib=100), GENEROUS)] == ["a", "b"]
-    told = explain(rooms[:1], Amounts(memory_mib=100), GENEROUS)
-    assert told == "full: memory (MiB) 50 free of 1000, 100 needed."
+    found = place(rooms, Amounts(memory_mib=100), GENEROUS)
+    assert [(each.name, each.refusal is None) for each in found.places] == [("a", True), ("b", True), ("full", False)]
+    assert found.chosen is found.places[0]
+    found = place(rooms[:1], Amounts(memory_mib=100), GENEROUS)
+    assert found.chosen is None
+    assert found.explain() == "full: memory (MiB) 50 free of 1000, 100 needed."
+    assert place([], Amounts(), GENEROUS).explain() == "No host has joined yet."

@@ -1,6 +1,7 @@
 """What can be wrong with a request about hosts."""
 
-from nexus.kit.problems import NameTaken, NoCapacity, NotFound, NotSignedIn, WrongState
+from nexus.kit.problems import NameTaken, NoCapacity, NotFound, NotSignedIn, Problem, WrongState
+from nexus.manager.hosts.placement import Placement
 
 
 class HostNotFound(NotFound):
@@ -40,14 +41,58 @@ class HostInUse(WrongState):
         )
 
 
+class HostIsAbandoned(WrongState):
+    """It was given up for lost, and is ours no more."""
+
+    code = "host_abandoned"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was abandoned: nothing is asked of it any more.",
+            suggestion="Delete its VMs and then the host; it may join again after that.",
+        )
+
+
+class HostIsSilent(WrongState):
+    code = "host_silent"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Cannot drain {name}: it has not been heard from, so nothing on it can be stopped.",
+            suggestion="See that its agent runs and reaches the manager; if the host is lost for good, abandon it.",
+        )
+
+
+class HostReports(WrongState):
+    """Only a host that is not heard from can be given up for lost."""
+
+    code = "host_reports"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Cannot abandon {name}: it reports, so it is not lost.",
+            suggestion="Drain it, delete its VMs, and then the host.",
+        )
+
+
+class HostNotDrained(Problem):
+    """Some VMs are not off; the operation's `result` says what became of each."""
+
+    status, code = 502, "host_not_drained"
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error, suggestion="The host stays cordoned. See to these VMs, then drain it again.")
+
+
 class NoRoom(NoCapacity):
     """No host can take the machine; `fault_message` has the reason of each."""
 
     code = "no_room"
 
-    def __init__(self, wish: str, reasons: str) -> None:
+    def __init__(self, wish: str, placement: Placement) -> None:
+        self.placement = placement
         super().__init__(
             f"Cannot {wish}: no host has room for it.",
             suggestion="Stop or delete something, ask for less, or add a host.",
-            fault_message=reasons,
+            fault_message=placement.explain(),
         )

@@ -1,7 +1,7 @@
-"""How a host becomes one of ours and stays it: join tokens, credentials and certificates; and how it ceases to be.
+"""How a host becomes one of ours and stays it: join tokens, credentials and certificates.
 
 A host's credential and certificate are worth as much as its row says: one that joins again gets a new credential and a
-new joining number, one that is removed has neither, and what it held before opens nothing from that moment.
+new joining number, one that is removed or given up has neither, and what it held before opens nothing from that moment.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from nexus.kit.db import Db, Tx
 from nexus.kit.http import Unavailable
 from nexus.kit.problems import InvalidField
 from nexus.kit.seal import SealError
-from nexus.manager import audit
+from nexus.manager import audit, events
 from nexus.manager.access import Access, Actor
 from nexus.manager.access.tokens import HOST, JOIN, digest, mint
 from nexus.manager.authority.certificates import UnusableRequest
 from nexus.manager.authority.service import Authority
 from nexus.manager.hosts import repository
-from nexus.manager.hosts.errors import HostInUse, HostNameTaken, HostNotFound, JoinTokenInvalid
+from nexus.manager.hosts.errors import HostIsAbandoned, HostNameTaken, HostNotFound, JoinTokenInvalid
 from nexus.manager.hosts.models import KIND
 from nexus.manager.hosts.reached import public_url
 from nexus.manager.hosts.repository import Joined
@@ -54,7 +54,7 @@ class HostJoining:
 
     async def register(self, request: RegisterRequest) -> Registered:
         """Let a host in. One that comes again under its name with a new token gets a new credential (and certificate)
-        for its old ones. Raises JoinTokenInvalid, HostNameTaken, InvalidField."""
+        for its old ones. Raises JoinTokenInvalid, HostIsAbandoned, HostNameTaken, InvalidField."""
         credential = mint(HOST)
         is_local = await asyncio.to_thread(self._is_local_token, request.join_token)
         if not is_local and not await repository.knows_join_token(self._db, digest(request.join_token)):
@@ -66,6 +66,8 @@ class HostJoining:
             token_id = None if is_local else await repository.use_join_token(tx, digest(request.join_token))
             if token_id is None and not is_local:
                 raise JoinTokenInvalid
+            if await repository.is_abandoned(tx, request.facts.name):
+                raise HostIsAbandoned(request.facts.name)
             if await repository.is_elsewhere(tx, request.facts.name, address=request.address):
                 raise HostNameTaken(request.facts.name)
             joined = await repository.register(tx, request, credential_sha256=digest(credential))
@@ -74,6 +76,8 @@ class HostJoining:
             self._access.revoke(tx)
             identity = None if request.csr is None else await self._certify(request.csr, joined)
             await self._note(tx, joined.host_id, request.facts.name, verb="register", address=request.address)
+            subject = Subject(KIND, joined.host_id, request.facts.name)
+            await events.emit(tx, type="host.joined", subject=subject, owner_user_id=None)
         return Registered(host_id=joined.host_id, credential=credential, identity=identity)
 
     async def certify(self, host_id: UUID, request: CertificateRequest) -> HostIdentity:
@@ -89,20 +93,6 @@ class HostJoining:
             identity = await self._certify(request.csr, joined)
             await self._note(tx, host_id, name, verb="certify", address=request.address)
         return identity
-
-    async def remove(self, actor: Actor, host_id: UUID) -> None:
-        """Take a host out: from now on it opens nothing and nothing is asked of it. Raises HostNotFound, or HostInUse
-        while machines are on it."""
-        async with self._db.transaction() as tx:
-            await repository.lock_rooms(tx)
-            name = await repository.name_of(tx, host_id)
-            if name is None:
-                raise HostNotFound
-            if machines := await repository.count_machines(tx, host_id):
-                raise HostInUse(name, machines)
-            await repository.remove(tx, host_id)
-            self._access.revoke(tx)
-            await audit.write(tx, actor, verb="delete", subject=Subject(KIND, host_id, name))
 
     async def _have_authority(self) -> None:
         """Once it is there, signing needs no database any more."""

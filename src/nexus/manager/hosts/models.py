@@ -4,24 +4,30 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from nexus.protocol.hosts import HostFacts, Offer
+from nexus.manager.subjects import Subject
+from nexus.protocol.hosts import Offer
 
 KIND = "host"
+FLOW = "host"
+DRAIN = "drain"
 
 HEARTBEAT_S = 5.0
 """How often a host reports everything."""
 SILENT_AFTER_S = 3 * HEARTBEAT_S
 """A host that has not reported for this long is silent: nobody knows how its machines are."""
 
-IS_SILENT = f"(h.last_seen_at < now() - interval '{SILENT_AFTER_S} seconds')"
-"""The same in SQL, for `hosts h`."""
+IS_OVERDUE = f"(h.last_seen_at < now() - interval '{SILENT_AFTER_S} seconds')"
+"""In SQL, for `hosts h`: it has not reported for that long. Whether that is the host's doing, `sweep` decides."""
+IS_SILENT = "(h.silent_since is not null)"
+"""In SQL, for `hosts h`: it is known to be silent, and so is the state of every machine on it."""
 
 
 class HostState(StrEnum):
-    """SILENT: it has not reported for SILENT_AFTER_S."""
+    """SILENT: it has not reported for SILENT_AFTER_S. ABANDONED: an administrator gave it up for lost."""
 
     ONLINE = "online"
     SILENT = "silent"
+    ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +47,16 @@ class HostRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A row of `hosts`."""
+    """A host, as far as those need it who ask something of the host itself."""
 
     id: UUID
     name: str
-    address: str
-    facts: HostFacts
-    boot_id: str
-    seen_seq: int
+    generation: int
+    """Of what was asked of it last."""
     is_cordoned: bool
     is_silent: bool
+    is_abandoned: bool
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(KIND, self.id, self.name)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from nexus.protocol.hosts import Offer
+
 
 @dataclass(frozen=True, kw_only=True)
 class Amounts:
@@ -31,10 +33,12 @@ class Room:
 
     host_id: UUID
     name: str
-    is_silent: bool
-    is_cordoned: bool
     has: Amounts
     reserved: Amounts
+    offers: frozenset[Offer] = frozenset()
+    is_silent: bool = False
+    is_abandoned: bool = False
+    is_cordoned: bool = False
 
 
 def capacity(room: Room, overcommit: Overcommit) -> Amounts:
@@ -46,14 +50,17 @@ def capacity(room: Room, overcommit: Overcommit) -> Amounts:
     )
 
 
-def refusal(room: Room, need: Amounts, overcommit: Overcommit) -> str | None:
-    """Why the host cannot take `need`, or None."""
+def refusal(room: Room, need: Amounts, overcommit: Overcommit, offers: frozenset[Offer] = frozenset()) -> str | None:
+    """Why the host cannot take `need`, or None. `offers`: what it has to be able to do."""
+    if room.is_abandoned:
+        return "was abandoned"
     if room.is_silent:
         return "has not been heard from"
     if room.is_cordoned:
         return "takes no new machines (cordoned)"
     most = capacity(room, overcommit)
-    lacks = [
+    lacks = [f"does not offer {offer}" for offer in sorted(offers - room.offers)]
+    lacks += [
         f"{unit} {free} free of {whole}, {wanted} needed"
         for unit, wanted, free, whole in (
             ("vCPUs", need.vcpus, most.vcpus - room.reserved.vcpus, most.vcpus),
@@ -65,18 +72,42 @@ def refusal(room: Room, need: Amounts, overcommit: Overcommit) -> str | None:
     return "; ".join(lacks) or None
 
 
-def rank(rooms: Sequence[Room], need: Amounts, overcommit: Overcommit) -> list[Room]:
-    """The hosts that can take `need`, the one with the most memory left first."""
-    fitting = [room for room in rooms if refusal(room, need, overcommit) is None]
-    return sorted(
-        fitting,
-        key=lambda room: (room.reserved.memory_mib - capacity(room, overcommit).memory_mib, room.name),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A host that was looked at; `refusal`: why it cannot take the machine."""
+
+    host_id: UUID
+    name: str
+    refusal: str | None
 
 
-def explain(rooms: Sequence[Room], need: Amounts, overcommit: Overcommit) -> str:
-    """Why no host was chosen, one reason for each."""
-    if not rooms:
-        return "No host has joined yet."
-    reasons = ((room.name, refusal(room, need, overcommit)) for room in rooms)
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons if reason) + "."
+@dataclass(frozen=True)
+class Placement:
+    """Every host that was looked at: first those that can take the machine, the one with the most memory left before
+    the others, then the rest by name."""
+
+    places: Sequence[Place]
+
+    @property
+    def chosen(self) -> Place | None:
+        return next((place for place in self.places if place.refusal is None), None)
+
+    def explain(self) -> str:
+        """Why no host was chosen, one reason for each."""
+        if not self.places:
+            return "No host has joined yet."
+        return "; ".join(f"{place.name}: {place.refusal}" for place in self.places if place.refusal) + "."
+
+
+def place(
+    rooms: Sequence[Room], need: Amounts, overcommit: Overcommit, offers: frozenset[Offer] = frozenset()
+) -> Placement:
+    """Look at every host for one that can take `need`."""
+
+    def rank(found: tuple[Room, str | None]) -> tuple[bool, int, str]:
+        room, why = found
+        used_mib = room.reserved.memory_mib - capacity(room, overcommit).memory_mib
+        return why is not None, used_mib if why is None else 0, room.name
+
+    looked_at = sorted(((room, refusal(room, need, overcommit, offers)) for room in rooms), key=rank)
+    return Placement([Place(host_id=room.host_id, name=room.name, refusal=why) for room, why in looked_at])

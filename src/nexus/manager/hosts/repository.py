@@ -1,20 +1,22 @@
 """The SQL of hosts and join tokens."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from nexus.kit.db import Reader, Tx
+from nexus.kit.db import Reader, Record, Tx
 from nexus.kit.ids import new_id
 from nexus.kit.paging import Page, conditions
-from nexus.manager.hosts.models import IS_SILENT, HostState
+from nexus.manager.hosts.models import IS_SILENT, Host, HostState
 from nexus.manager.hosts.placement import Amounts, Room
-from nexus.protocol.hosts import HostFacts, HostUsage, RegisterRequest
+from nexus.protocol.hosts import Offer, RegisterRequest
 
 _ROOMS = f"""
-select h.id, h.name, h.cordoned, {IS_SILENT} as is_silent, h.vcpus, h.memory_mib, h.disk_bytes,
+select h.id, h.name, h.cordoned, {IS_SILENT} as is_silent, h.abandoned_at is not null as is_abandoned,
+       h.facts -> 'offers' as offers, h.vcpus, h.memory_mib, h.disk_bytes,
        coalesce(busy.vcpus, 0)::bigint as reserved_vcpus, coalesce(busy.memory_mib, 0)::bigint as reserved_memory_mib,
        coalesce(stored.bytes, 0)::bigint as reserved_disk_bytes
 from hosts h
@@ -42,7 +44,9 @@ async def rooms(reader: Reader, *, of: Sequence[UUID] | None = None, besides: UU
             host_id=row["id"],
             name=row["name"],
             is_silent=row["is_silent"],
+            is_abandoned=row["is_abandoned"],
             is_cordoned=row["cordoned"],
+            offers=frozenset(Offer(offer) for offer in row["offers"]),
             has=Amounts(vcpus=row["vcpus"], memory_mib=row["memory_mib"], disk_bytes=row["disk_bytes"]),
             reserved=Amounts(
                 vcpus=row["reserved_vcpus"],
@@ -105,6 +109,11 @@ class Joined:
     joining: int
 
 
+async def is_abandoned(tx: Tx, name: str) -> bool:
+    """Whether the host of this name was abandoned, and its VMs are not all deleted yet."""
+    return await tx.fetchval("select exists (select from hosts where name = $1 and abandoned_at is not null)", name)
+
+
 async def is_elsewhere(tx: Tx, name: str, *, address: str) -> bool:
     """Whether the host of this name is online at another address."""
     sql = f"select exists (select from hosts h where h.name = $1 and h.address <> $2 and not {IS_SILENT})"
@@ -144,7 +153,7 @@ async def move(tx: Tx, host_id: UUID, *, address: str) -> tuple[Joined, str] | N
     row = await tx.fetchrow(
         """
         update hosts set address = $2, updated_at = case when address = $2 then updated_at else now() end
-        where id = $1 returning joining, name
+        where id = $1 and abandoned_at is null returning joining, name
         """,
         host_id,
         address,
@@ -152,14 +161,75 @@ async def move(tx: Tx, host_id: UUID, *, address: str) -> tuple[Joined, str] | N
     return None if row is None else (Joined(host_id, row["joining"]), row["name"])
 
 
-async def name_of(tx: Tx, host_id: UUID) -> str | None:
-    return await tx.fetchval("select name from hosts where id = $1", host_id)
+async def find(reader: Reader, host_id: UUID) -> Host | None:
+    row = await reader.fetchrow(f"{_HOST} where h.id = $1", host_id)
+    return None if row is None else _host_of(row)
 
 
-async def set_cordoned(tx: Tx, host_id: UUID, *, is_cordoned: bool) -> None:
-    await tx.execute(
-        "update hosts set cordoned = $2, updated_at = now() where id = $1 and cordoned <> $2", host_id, is_cordoned
+async def lock(tx: Tx, host_id: UUID) -> Host | None:
+    """The host, with what is asked of it locked until `tx` ends; its heartbeats wait. Whoever locks machines or rooms
+    as well has done so before."""
+    row = await tx.fetchrow(f"{_HOST} where h.id = $1 for no key update", host_id)
+    return None if row is None else _host_of(row)
+
+
+_HOST = f"""
+select h.id, h.name, h.generation, h.cordoned, {IS_SILENT} as is_silent, h.abandoned_at is not null as is_abandoned
+from hosts h
+"""
+
+
+def _host_of(row: Record) -> Host:
+    return Host(
+        id=row["id"],
+        name=row["name"],
+        generation=row["generation"],
+        is_cordoned=row["cordoned"],
+        is_silent=row["is_silent"],
+        is_abandoned=row["is_abandoned"],
     )
+
+
+async def set_cordoned(tx: Tx, host_id: UUID, *, is_cordoned: bool) -> bool:
+    """Whether that changed anything."""
+    changed = await tx.fetchval(
+        "update hosts set cordoned = $2, updated_at = now() where id = $1 and cordoned <> $2 returning id",
+        host_id,
+        is_cordoned,
+    )
+    return changed is not None
+
+
+async def ask(tx: Tx, host_id: UUID) -> int:
+    """Count one more thing that is asked of the host itself; its number."""
+    return await tx.fetchval(
+        "update hosts set generation = generation + 1, updated_at = now() where id = $1 returning generation", host_id
+    )
+
+
+async def abandon(tx: Tx, host_id: UUID) -> None:
+    """Have everything the host holds open nothing from now on: no credential has this digest, and its certificates are
+    for a joining that is over."""
+    await tx.execute(
+        """
+        update hosts set abandoned_at = now(), silent_since = coalesce(silent_since, now()), cordoned = true,
+            credential_sha256 = $2, joining = joining + 1, generation = generation + 1, updated_at = now()
+        where id = $1
+        """,
+        host_id,
+        secrets.token_bytes(32),
+    )
+
+
+async def to_write_off(reader: Reader) -> list[Host]:
+    """Abandoned hosts with machines that do not know it yet."""
+    rows = await reader.fetch(
+        f"""
+        {_HOST} where h.abandoned_at is not null
+            and exists (select from machines m where m.host_id = h.id and not m.abandoned)
+        """
+    )
+    return [_host_of(row) for row in rows]
 
 
 async def count_machines(tx: Tx, host_id: UUID) -> int:
@@ -171,63 +241,7 @@ async def remove(tx: Tx, host_id: UUID) -> None:
     await tx.execute("delete from hosts where id = $1", host_id)
 
 
-@dataclass(frozen=True)
-class LastHeard:
-    """What was known of a host before the present heartbeat."""
-
-    boot_id: str
-    seen_seq: int
-    was_silent: bool
-    is_past: bool
-    """Whether the heartbeat is from a boot of the host that is over."""
-
-
-async def last_heard(tx: Tx, host_id: UUID, *, boot_id: str) -> LastHeard | None:
-    row = await tx.fetchrow(
-        f"""
-        select h.boot_id, h.seen_seq, {IS_SILENT} as was_silent, $2 = any(h.past_boot_ids) as is_past
-        from hosts h where h.id = $1
-        """,
-        host_id,
-        boot_id,
-    )
-    return None if row is None else LastHeard(row["boot_id"], row["seen_seq"], row["was_silent"], row["is_past"])
-
-
-async def note_heartbeat(
-    tx: Tx, host_id: UUID, *, boot_id: str, full_seq: int | None, facts: HostFacts | None, usage: HostUsage | None
-) -> None:
-    """Record that the host was heard; `full_seq` is the heartbeat's seq if it was full. The boot that is recorded is
-    that of the newest full report, because the floor for reports is."""
-    await tx.execute(
-        """
-        update hosts set last_seen_at = now(), usage = coalesce($5, usage),
-            seen_seq = case when $3::bigint is null then seen_seq when boot_id <> $2 then $3
-                            else greatest(seen_seq, $3) end,
-            boot_id = case when $3::bigint is null then boot_id else $2 end,
-            past_boot_ids = case when $3::bigint is null or boot_id = $2 then past_boot_ids
-                                 else (boot_id || past_boot_ids)[:8] end,
-            facts = coalesce($4, facts), vmm = coalesce($4 ->> 'vmm', vmm),
-            vcpus = coalesce(($4 ->> 'vcpus')::integer, vcpus),
-            memory_mib = coalesce(($4 ->> 'memory_mib')::bigint, memory_mib),
-            disk_bytes = coalesce(($4 ->> 'disk_bytes')::bigint, disk_bytes),
-            updated_at = case when $4::jsonb is null then updated_at else now() end
-        where id = $1
-        """,
-        host_id,
-        boot_id,
-        full_seq,
-        None if facts is None else facts.model_dump(mode="json"),
-        None if usage is None else usage.model_dump(mode="json"),
-    )
-
-
-async def silent(reader: Reader) -> list[UUID]:
-    """Hosts that are silent now."""
-    return [row["id"] for row in await reader.fetch(f"select h.id from hosts h where {IS_SILENT}")]
-
-
-_STATE = f"case when {IS_SILENT} then 'silent' else 'online' end"
+_STATE = f"case when h.abandoned_at is not null then 'abandoned' when {IS_SILENT} then 'silent' else 'online' end"
 ITEM = f"""
 json_build_object(
     'id', h.id, 'name', h.name, 'state', {_STATE},
@@ -235,6 +249,10 @@ json_build_object(
     'acceleration', h.facts -> 'acceleration', 'why_vmm', h.facts -> 'why_vmm', 'offers', h.facts -> 'offers',
     'agent_version', h.facts -> 'agent_version', 'vcpus', h.vcpus, 'memory_mib', h.memory_mib,
     'disk_bytes', h.disk_bytes, 'usage', h.usage, 'last_seen_at', h.last_seen_at,
+    'silent_since', h.silent_since, 'abandoned_at', h.abandoned_at,
+    'operation_id', (select o.id from operations o
+                     where o.subject_kind = 'host' and o.subject_id = h.id and o.status = 'running'
+                     order by o.generation desc limit 1),
     'created_at', h.created_at, 'updated_at', h.updated_at
 )
 """

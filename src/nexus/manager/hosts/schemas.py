@@ -1,13 +1,15 @@
 """Hosts on the wire."""
 
 from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from nexus.kit.envelopes import Item, Items
 from nexus.kit.fields import RequestBody
 from nexus.manager.hosts.models import HostState
+from nexus.manager.operations import Done
 from nexus.protocol.hosts import HostUsage
 
 
@@ -22,7 +24,9 @@ class HostBody(BaseModel):
 
     id: UUID = Field(description="Its id")
     name: str = Field(description="What the host calls itself")
-    state: HostState = Field(description="silent: it has not reported for three heartbeats")
+    state: HostState = Field(
+        description="silent: it has not reported for three heartbeats; abandoned: given up for lost"
+    )
     is_cordoned: bool = Field(description="Takes no new VMs")
     address: str = Field(description="Where the manager reaches its agent")
     vmm: str = Field(description="Hypervisor: firecracker, qemu or fake")
@@ -36,6 +40,9 @@ class HostBody(BaseModel):
     disk_bytes: int = Field(description="Size of the file system that holds the VMs' disks")
     usage: HostUsage | None = Field(description="How busy the host was at its last heartbeat")
     last_seen_at: datetime = Field(description="Its last heartbeat")
+    silent_since: datetime | None = Field(description="Its last heartbeat, where it is silent")
+    abandoned_at: datetime | None = Field(description="When it was given up")
+    operation_id: UUID | None = Field(description="The operation that is running on it, such as a drain")
     created_at: datetime = Field(description="When it first joined")
     updated_at: datetime = Field(description="When anything but its usage last changed")
 
@@ -51,6 +58,31 @@ class HostList(Items[HostBody]):
 
 class HostItem(Item[HostDetail]):
     """A host."""
+
+
+class DrainHost(RequestBody):
+    """How to empty a host."""
+
+    stop: Literal[True] = Field(
+        description="Always true: every VM on the host is stopped. VMs cannot move to another host"
+    )
+    grace_s: int = Field(
+        default=30, ge=0, le=600, description="Seconds each guest has to shut down before its power is cut; 0: at once"
+    )
+
+
+class AbandonHost(RequestBody):
+    """Which host is given up."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=63)] = Field(
+        description="The host's name, once more, so that no other is given up than was meant"
+    )
+
+
+class Abandoned(Done):
+    """The host is given up."""
+
+    vms: int = Field(description="How many VMs were lost with it")
 
 
 class JoinTokenRequest(RequestBody):

@@ -6,16 +6,16 @@ from uuid import UUID
 
 from nexus.kit.db import Db, Tx
 from nexus.kit.paging import Page
-from nexus.manager import audit
-from nexus.manager.access import Actor
-from nexus.manager.hosts import placement, repository
+from nexus.manager import audit, events
+from nexus.manager.hosts import hearing, placement, repository
 from nexus.manager.hosts.errors import HostNotFound, NoRoom
+from nexus.manager.hosts.hearing import Heard
 from nexus.manager.hosts.models import HEARTBEAT_S, KIND, HostState
-from nexus.manager.hosts.placement import Amounts, Overcommit
+from nexus.manager.hosts.placement import Amounts, Overcommit, Placement
 from nexus.manager.hosts.schemas import AmountsBody, HostDetail
 from nexus.manager.machines.service import Machines
 from nexus.manager.subjects import Subject
-from nexus.protocol.hosts import Heartbeat, HeartbeatAnswer
+from nexus.protocol.hosts import Heartbeat, HeartbeatAnswer, Offer
 
 
 class Hosts:
@@ -27,24 +27,28 @@ class Hosts:
     async def heartbeat(self, host_id: UUID, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """Take in what a host reports, and wake what was waiting for it."""
         async with self._db.transaction() as tx:
-            last = await repository.last_heard(tx, host_id, boot_id=heartbeat.boot_id)
+            last = await hearing.last_heard(tx, host_id, boot_id=heartbeat.boot_id)
             if last is None:
                 raise HostNotFound
             if last.is_past:
                 return HeartbeatAnswer(interval_s=HEARTBEAT_S)
+            unknown = await self._machines.lock_on(tx, host_id) if last.was_silent else []
             floor = last.seen_seq if last.boot_id == heartbeat.boot_id else 0
             is_stale = heartbeat.full and 0 < heartbeat.seq <= floor
             gone = [] if is_stale else await self._machines.take_in(tx, host_id, heartbeat, floor_seq=floor)
-            await repository.note_heartbeat(
+            heard = await hearing.note_heartbeat(
                 tx,
                 host_id,
                 boot_id=heartbeat.boot_id,
                 full_seq=heartbeat.seq if heartbeat.full else None,
                 facts=heartbeat.facts,
                 usage=heartbeat.usage,
+                ends_silence=last.was_silent,
             )
-            if last.was_silent:
-                await self._machines.look_again(tx, [host_id])
+            if heard is None:
+                raise HostNotFound
+            await _tell(tx, Subject(KIND, host_id, last.name), heard)
+            await self._machines.look_again(tx, unknown)
         return HeartbeatAnswer(interval_s=HEARTBEAT_S, gone=tuple(gone))
 
     async def list(self, page: Page, *, state: HostState | None, name: str | None, q: str | None) -> bytes:
@@ -60,32 +64,44 @@ class Hosts:
             item | {"capacity": _body(most), "reserved": _body(room.reserved)},
         )
 
-    async def cordon(self, actor: Actor, host_id: UUID, *, is_cordoned: bool) -> None:
-        """Let the host take no more machines, or take them again; what is on it runs on. Raises HostNotFound."""
-        async with self._db.transaction() as tx:
-            await repository.lock_rooms(tx)
-            name = await repository.name_of(tx, host_id)
-            if name is None:
-                raise HostNotFound
-            await repository.set_cordoned(tx, host_id, is_cordoned=is_cordoned)
-            verb = "cordon" if is_cordoned else "uncordon"
-            await audit.write(tx, actor, verb=verb, subject=Subject(KIND, host_id, name))
-
     async def reserve(
-        self, tx: Tx, need: Amounts, *, wish: str, on: Sequence[UUID] | None = None, besides: UUID | None = None
+        self,
+        tx: Tx,
+        need: Amounts,
+        *,
+        wish: str,
+        offers: frozenset[Offer] = frozenset(),
+        on: Sequence[UUID] | None = None,
+        besides: UUID | None = None,
     ) -> UUID:
-        """Choose a host for `need` (of those in `on`) and keep others from taking that room until `tx` ends, when the
-        machine's own row reserves it.
+        """Choose a host for `need` (of those in `on`), one that can do all of `offers`, and keep others from taking
+        that room until `tx` ends, when the machine's own row reserves it.
 
         `besides`: the machine whose room this is to be, so that it is not counted twice. Raises NoRoom with the reason
         of each host; `wish` completes its sentence "Cannot …".
         """
         await repository.lock_rooms(tx)
+        found = await self._look_for(tx, need, offers=offers, on=on, besides=besides)
+        if found.chosen is None:
+            raise NoRoom(wish, found)
+        return found.chosen.host_id
+
+    async def _look_for(
+        self, tx: Tx, need: Amounts, *, offers: frozenset[Offer], on: Sequence[UUID] | None, besides: UUID | None
+    ) -> Placement:
         rooms = await repository.rooms(tx, of=on, besides=besides)
-        fitting = placement.rank(rooms, need, self._overcommit)
-        if not fitting:
-            raise NoRoom(wish, placement.explain(rooms, need, self._overcommit))
-        return fitting[0].host_id
+        return placement.place(rooms, need, self._overcommit, offers)
+
+
+async def _tell(tx: Tx, subject: Subject, heard: Heard) -> None:
+    """Say what has befallen the host itself; that of its machines is told for each of them."""
+    for has_happened, verb, type_ in (
+        (heard.has_restarted, "restart", "host.restarted"),
+        (heard.has_returned, "return", "host.online"),
+    ):
+        if has_happened:
+            await audit.write_as(tx, None, f"host {subject.name}", verb=verb, subject=subject)
+            await events.emit(tx, type=type_, subject=subject, owner_user_id=None)
 
 
 def _body(amounts: Amounts) -> AmountsBody:

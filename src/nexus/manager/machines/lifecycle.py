@@ -54,6 +54,8 @@ class Move(StrEnum):
     """A fault stands in the way; a user has to act."""
     DISCARD = "discard"
     """Remove it from its host."""
+    ERASE = "erase"
+    """Forget it: it has no host any more that could have anything of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,8 @@ class Facts:
     exit: Exit | None = None
     seen_applying: bool = False
     """Its host is changing something in the running machine."""
+    is_abandoned: bool = False
+    """Its host was given up; `fault` says so. Nothing of it can be reached, nor has to be."""
 
     @property
     def is_defined(self) -> bool:
@@ -124,7 +128,9 @@ def is_reached(facts: Facts) -> bool:
 def decide(facts: Facts) -> Move:
     """The next move for a machine."""
     if facts.goal is Goal.GONE:
-        return Move.DISCARD
+        return Move.ERASE if facts.is_abandoned else Move.DISCARD
+    if facts.is_abandoned:
+        return Move.GIVE_UP
     if facts.has_ended and not facts.fault:
         return Move.CONCLUDE
     if facts.obstacle and not (facts.goal is Goal.OFF and is_reached(facts)):

@@ -53,7 +53,8 @@ COLUMNS = f"""
 m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.generation, m.boot, m.restart_policy,
 m.fault, m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,
 coalesce(m.seen_fault_at < now() - interval '{FAULT_PATIENCE_S} seconds', false) as fault_persists,
-m.exit, m.stage, m.address, m.started_at, m.seen_pending, m.seen_applying
+m.exit, m.stage, m.address, m.started_at, m.seen_pending, m.seen_applying,
+m.abandoned
 """
 """What `machine_of` reads, from `machines m`."""
 
@@ -86,6 +87,7 @@ def _facts_of(row: Record) -> Facts:
         seen_boot=row["seen_boot"],
         seen_fault=row["seen_fault"],
         seen_applying=row["seen_applying"],
+        is_abandoned=row["abandoned"],
         fault_persists=row["fault_persists"],
         exit=Exit.model_validate(row["exit"]) if row["exit"] else None,
     )

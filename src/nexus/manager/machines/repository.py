@@ -102,10 +102,30 @@ async def erase(tx: Tx, machine_id: UUID) -> None:
     )
 
 
-async def lock_on(tx: Tx, host_ids: Sequence[UUID]) -> list[UUID]:
-    """Lock the machines of these hosts; their ids."""
-    rows = await tx.fetch("select id from machines where host_id = any($1) order by id for update", list(host_ids))
+async def lock_on(tx: Tx, host_id: UUID) -> list[UUID]:
+    """Lock the machines of this host; their ids."""
+    rows = await tx.fetch("select id from machines where host_id = $1 order by id for update", host_id)
     return [row["id"] for row in rows]
+
+
+async def write_off(tx: Tx, host_id: UUID, *, fault: str) -> list[UUID]:
+    """Have the machines of a host that was abandoned wish for nothing and hold nothing there, but for those that are to
+    go: that stays. Their ids; those that know it already are not among them."""
+    rows = await tx.fetch(
+        "select id from machines where host_id = $1 and not abandoned order by id for update", host_id
+    )
+    ids = [row["id"] for row in rows]
+    await tx.execute(
+        """
+        update machines set abandoned = true, fault = $2, goal = case goal when 'gone' then goal else 'off' end,
+            seen = 'absent', seen_guest = 'absent', seen_fault = null, seen_fault_at = null, stage = null,
+            address = null, started_at = null, warnings = '{}', updated_at = now()
+        where id = any($1)
+        """,
+        ids,
+        fault,
+    )
+    return ids
 
 
 async def apply(
@@ -140,7 +160,7 @@ jsonb_to_recordset({}) as s(
 """
 
 _IS_NEWS = """
-m.id = s.id and m.host_id = $1
+m.id = s.id and m.host_id = $1 and not m.abandoned
 and (m.seen_boot_id is distinct from $2 or s.seq > greatest(m.seen_seq, $3))
 and (m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.stage, m.address, m.exit, m.started_at,
      m.seen_pending, m.seen_applying, m.seen_vcpus, m.seen_memory_mib)
@@ -180,7 +200,7 @@ async def missing(tx: Tx, host_id: UUID, present: Sequence[UUID], *, boot_id: st
     rows = await tx.fetch(
         """
         select id from machines
-        where host_id = $1 and id <> all($2) and seen <> 'absent'
+        where host_id = $1 and id <> all($2) and seen <> 'absent' and not abandoned
           and (seen_boot_id is distinct from $3 or seen_seq < $4)
         order by id for update
         """,
@@ -204,12 +224,13 @@ async def missing(tx: Tx, host_id: UUID, present: Sequence[UUID], *, boot_id: st
 
 
 async def confirmed_gone(reader: Reader, host_id: UUID, claimed: Sequence[UUID]) -> list[UUID]:
-    """Which of the machines that a host has were on it and are known to be gone. Those nobody has ever heard of are not
-    among them: after a database was restored from a backup they may be somebody's."""
+    """Which of the machines that a host has were on it, or on one that was removed, and are known to be gone. Those
+    nobody has ever heard of are not among them: after a database was restored from a backup they may be somebody's."""
     rows = await reader.fetch(
         """
         select d.id from discarded_machines d
-        where d.host_id = $1 and d.id = any($2) and not exists (select from machines m where m.id = d.id)
+        where (d.host_id = $1 or d.host_id is null) and d.id = any($2)
+          and not exists (select from machines m where m.id = d.id)
         """,
         host_id,
         list(claimed),

@@ -70,6 +70,9 @@ class Watcher(Protocol):
 
     async def noticed(self, tx: Tx, changes: Sequence[Change]) -> None: ...
 
+    async def written_off(self, tx: Tx, machine_ids: Sequence[UUID], *, why: str) -> None:
+        """These were on a host that was abandoned: nothing of them can be reached any more."""
+
 
 class Machines:
     def __init__(self) -> None:
@@ -103,10 +106,21 @@ class Machines:
         """Record what an agent answered to a flow. Nobody is told: the flow looks for itself."""
         await repository.apply(tx, host.id, [seen], boot_id=host.boot_id, floor_seq=host.seen_seq, is_full=False)
 
-    async def look_again(self, tx: Tx, host_ids: Sequence[UUID]) -> None:
-        """Tell of all machines of these hosts: they have fallen silent, or report again."""
-        machine_ids = await repository.lock_on(tx, host_ids)
+    async def lock_on(self, tx: Tx, host_id: UUID) -> list[UUID]:
+        """Lock the machines of a host, which comes before locking the host; their ids."""
+        return await repository.lock_on(tx, host_id)
+
+    async def look_again(self, tx: Tx, machine_ids: Sequence[UUID]) -> None:
+        """Tell of these machines, which are locked: their host has fallen silent, or reports again."""
         await self._tell(tx, [Change(machine_id, shows=False) for machine_id in machine_ids])
+
+    async def write_off(self, tx: Tx, host_id: UUID, *, why: str) -> int:
+        """Record that the machines of an abandoned host are lost, as far as that is not recorded; how many."""
+        machine_ids = await repository.write_off(tx, host_id, fault=why)
+        if machine_ids:
+            for watcher in self._watchers:
+                await watcher.written_off(tx, machine_ids, why=why)
+        return len(machine_ids)
 
     async def _tell(self, tx: Tx, changes: Sequence[Change]) -> None:
         if changes:

@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Operation:
-    """A row of `operations`; `error` is a ProblemBody as JSON."""
+    """A row of `operations`; `error` is a ProblemBody as JSON, `result` what came of one over several things."""
 
     id: UUID
     project_id: UUID
@@ -32,6 +32,7 @@ class Operation:
     progress: int
     stage: str | None
     error: dict[str, Any] | None
+    result: dict[str, Any] | None
     request_id: str | None
     deadline: datetime | None
     created_at: datetime

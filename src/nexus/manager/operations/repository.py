@@ -1,5 +1,6 @@
 """Operations' SQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,10 +10,11 @@ from nexus.manager.operations.models import Operation, Status
 from nexus.manager.subjects import Subject
 
 _COLUMNS = """id, project_id, created_by_user_id, subject_kind, subject_id, subject_name, verb, generation, status,
-    progress, stage, error, request_id, deadline, created_at, updated_at, finished_at"""
+    progress, stage, error, result, request_id, deadline, created_at, updated_at, finished_at"""
 
 ITEM = """json_build_object('id', id, 'verb', verb, 'subject_kind', subject_kind, 'subject_id', subject_id,
     'subject_name', subject_name, 'status', status, 'progress', progress, 'stage', stage, 'error', error,
+    'result', result,
     'created_at', created_at, 'updated_at', updated_at, 'finished_at', finished_at, 'request_id', request_id)"""
 """One operation as OperationBody has it, built by PostgreSQL."""
 
@@ -100,6 +102,28 @@ async def _update(tx: Tx, changes: str, condition: str, *args: object) -> list[O
         """,
         *args,
     )
+    return [_operation(row) for row in rows]
+
+
+async def note(tx: Tx, operation_id: UUID, *, percent: int, stage: str, result: dict[str, Any]) -> list[Operation]:
+    """That operation, if it still runs and anything changed by it."""
+    rows = await tx.fetch(
+        f"""
+        update operations set progress = greatest(progress, $2), stage = $3, result = $4, updated_at = now()
+        where id = $1 and status = 'running'
+            and (progress < $2 or stage is distinct from $3 or result is distinct from $4::jsonb)
+        returning {_COLUMNS}
+        """,
+        operation_id,
+        percent,
+        stage,
+        result,
+    )
+    return [_operation(row) for row in rows]
+
+
+async def all_of(reader: Reader, operation_ids: Sequence[UUID]) -> list[Operation]:
+    rows = await reader.fetch(f"select {_COLUMNS} from operations where id = any($1)", list(operation_ids))
     return [_operation(row) for row in rows]
 
 

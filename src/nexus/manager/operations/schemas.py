@@ -1,7 +1,7 @@
 """Operations on the wire, and the answers of every route that opens one."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -28,6 +28,9 @@ class OperationBody(BaseModel):
     progress: int = Field(ge=0, le=100, description="Percent")
     stage: str | None = Field(description="What is being done right now, in words")
     error: ProblemBody | None = Field(description="Why it failed, as the request would have been answered")
+    result: dict[str, Any] | None = Field(
+        description="What came of it so far, where it is about several things; drain: `vms`, with an outcome for each"
+    )
     created_at: datetime = Field(description="When it was asked for")
     updated_at: datetime = Field(description="When anything here last changed")
     finished_at: datetime | None = Field(description="When it stopped running")

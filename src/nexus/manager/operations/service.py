@@ -5,9 +5,10 @@ reports progress and settles it. Opening a newer one supersedes those still runn
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from nexus.kit import log
@@ -76,6 +77,18 @@ class Operations:
         percent never goes back."""
         changed = await repository.report(tx, subject, generation=generation, percent=percent, stage=stage)
         await self._tell(tx, changed)
+
+    async def note(self, tx: Tx, operation_id: UUID, *, percent: int, stage: str, result: dict[str, Any]) -> None:
+        """Report on one operation over several things: how far it is, and what came of each by now."""
+        await self._tell(tx, await repository.note(tx, operation_id, percent=percent, stage=stage, result=result))
+
+    async def all_of(self, tx: Tx, operation_ids: Sequence[UUID]) -> list[Operation]:
+        """Those of these that there are."""
+        return await repository.all_of(tx, operation_ids) if operation_ids else []
+
+    async def supersede(self, tx: Tx, subject: Subject, *, before: int) -> None:
+        """End the subject's running operations of a generation older than `before`: nobody wants them any more."""
+        await self._tell(tx, await repository.supersede(tx, subject, before=before))
 
     async def settle(
         self, tx: Tx, subject: Subject, *, generation: int, problem: Problem | None = None
@@ -151,7 +164,7 @@ class Operations:
 
     async def _tell(self, tx: Tx, changed: list[Operation]) -> None:
         for operation in changed:
-            body = OperationBody.of(operation).model_dump(mode="json")
+            body = OperationBody.of(operation).model_dump(mode="json", exclude={"result"})
             subject = Subject("operation", operation.id, operation.verb, operation.project_id)
             await events.emit(
                 tx,

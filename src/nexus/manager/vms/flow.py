@@ -161,7 +161,8 @@ class VmFlow(Flow[Moving]):
     async def _fail(self, tx: Tx, vm: Vm, obstacle: str) -> Next:
         await machines.note_fault(tx, vm.machine.id, obstacle)
         await states.reread(tx, vm.id)
-        problem = VmFaulted(f"{vm.name} has failed: {obstacle}", suggestion="Start it again, or delete it.")
+        way_out = "Delete it." if vm.machine.facts.is_abandoned else "Start it again, or delete it."
+        problem = VmFaulted(f"{vm.name} has failed: {obstacle}", suggestion=way_out)
         generation = vm.machine.facts.generation
         await self._operations.settle(tx, vm.subject, generation=generation, problem=problem)
         return finish()

@@ -32,7 +32,8 @@ class Vm:
 
     @property
     def circumstances(self) -> Circumstances:
-        return Circumstances.of(self.machine.facts.seen_guest, self.host.offers)
+        facts = self.machine.facts
+        return Circumstances.of(facts.seen_guest, self.host.offers, is_abandoned=facts.is_abandoned)
 
 
 SELECT = f"""

@@ -1,9 +1,10 @@
 """What news about machines mean for VMs: a state to store, progress to tell, a flow to wake."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from nexus.kit.db import Tx
-from nexus.manager import events
+from nexus.manager import audit, events
 from nexus.manager.flows import Flows
 from nexus.manager.machines.lifecycle import Move, decide
 from nexus.manager.machines.models import Change
@@ -32,6 +33,15 @@ class VmWatcher:
                 tx, vm.subject, generation=vm.machine.facts.generation, stage=vm.machine.stage
             )
             await self._wake(tx, vm)
+
+    async def written_off(self, tx: Tx, machine_ids: Sequence[UUID], *, why: str) -> None:
+        for vm in await repository.of_machines(tx, machine_ids):
+            details = {"why": why}
+            await repository.note_why(tx, vm.id, why)
+            await states.refresh(tx, vm)
+            await events.emit(tx, type="vm.lost", subject=vm.subject, owner_user_id=vm.created_by_user_id, data=details)
+            await audit.write_as(tx, None, f"host {vm.host.name}", verb="lose", subject=vm.subject, details=details)
+            await self._flows.open(tx, flow=FLOW, subject=vm.subject)
 
     async def _wake(self, tx: Tx, vm: Vm) -> None:
         facts = vm.machine.facts
