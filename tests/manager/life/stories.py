@@ -87,6 +87,13 @@ def verb(name: str, **body: object) -> Act:
     return act
 
 
+def bulk(name: str, **body: object) -> Act:
+    async def act(world: World, vm_id: UUID) -> None:
+        ok(await world.client.post("/v1/vms/bulk", json={"verb": name, "ids": [str(vm_id)], **body}))
+
+    return act
+
+
 def befalls(reason: ExitReason, why: str) -> Act:
     """The guest or its VMM ends by itself."""
 
@@ -195,6 +202,9 @@ STORIES = [
     Story("delete-failed", failed, verb("delete"), None),
     Story("delete-while-creating", asked, verb("delete"), None),
     Story("delete-twice", deleting, verb("delete"), None),
+    Story("bulk-stop", running, bulk("stop", grace_s=5), "stopped"),
+    Story("bulk-start", stopped, bulk("start"), "running"),
+    Story("bulk-delete", running, bulk("delete"), None),
     Story("guest-reboots", running, reboots, "running", boots=2),
     Story("guest-powers-off", running, powers_off, "stopped"),
     Story("guest-panics", running, panics, "stopped"),

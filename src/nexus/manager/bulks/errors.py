@@ -1,6 +1,6 @@
 """What can be wrong with a bulk."""
 
-from nexus.kit.problems import Conflict, InvalidField, NotFound
+from nexus.kit.problems import Conflict, InvalidField, NotFound, Problem
 from nexus.manager.bulks.models import MOST_ITEMS, Bulk
 
 
@@ -41,10 +41,13 @@ class OwnerGone(Conflict):
         super().__init__("Nothing was done: whoever asked for it is no user any more.")
 
 
-class NotInTime(Conflict):
-    code = "bulk_overdue"
+class NotInTime(Problem):
+    """The bulk is not over in time; the platform goes on with it."""
 
-    def __init__(self) -> None:
+    status, code = 504, "bulk_overdue"
+
+    def __init__(self, bulk: Bulk) -> None:
         super().__init__(
-            "It had not come true when the bulk's time was over.", suggestion="See the VM's own operation."
+            f"Of {bulk.total} VMs, {bulk.waiting + bulk.running} are not there in time.",
+            suggestion=f"See how it goes on, for each, with GET /v1/vms/bulk/{bulk.id}.",
         )

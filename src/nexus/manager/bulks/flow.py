@@ -72,8 +72,9 @@ class BulkFlow(Flow[Bulk]):
         raise AssertionError("a bulk asks no agent") from error
 
     async def overdue(self, tx: Tx, facts: Bulk) -> Next:
-        await repository.give_up(tx, facts.id, NotInTime())
-        return hop("settle")
+        """The promise is broken; what was asked for is gone on with."""
+        await self._operations.settle(tx, facts.subject, generation=1, problem=NotInTime(facts))
+        return hop()
 
     async def _ask(self, tx: Tx, bulk: Bulk, turn: Turn) -> None:
         try:

@@ -133,15 +133,6 @@ async def follow(tx: Tx, bulk_id: UUID, *, superseded: Problem) -> None:
     )
 
 
-async def give_up(tx: Tx, bulk_id: UUID, problem: Problem) -> None:
-    """Have every item that is not over fail with this."""
-    await tx.execute(
-        "update bulk_items set status = 'failed', error = $2 where bulk_id = $1 and status in ('waiting', 'running')",
-        bulk_id,
-        problem.body(None).model_dump(mode="json"),
-    )
-
-
 async def forget(db: Db, *, keep: timedelta) -> int:
     """Remove bulks asked for longer ago; how many went."""
     tag = await db.execute("delete from bulks where created_at < now() - $1::interval", keep)

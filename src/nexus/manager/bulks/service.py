@@ -3,7 +3,6 @@
 from datetime import timedelta
 from uuid import UUID
 
-from nexus.kit.clock import Clock
 from nexus.kit.db import Db
 from nexus.kit.envelopes import item_json
 from nexus.kit.ids import new_id
@@ -25,17 +24,15 @@ KEEP = timedelta(days=7)
 
 
 class Bulks:
-    def __init__(self, db: Db, vms: Vms, flows: Flows, operations: Operations, *, clock: Clock) -> None:
+    def __init__(self, db: Db, vms: Vms, flows: Flows, operations: Operations) -> None:
         self._db = db
         self._vms = vms
         self._flows = flows
         self._operations = operations
-        self._clock = clock
 
     async def ask(self, actor: Actor, wanted: BulkVms) -> tuple[UUID, Operation]:
         """Record the bulk and promise that it will be gone through. Raises BulkTooLarge."""
         bulk_id = new_id()
-        deadline = self._clock.now() + WITHIN
         async with self._db.transaction() as tx:
             if wanted.filter is not None:
                 meant = await self._vms.matching(tx, actor, _as_list(wanted.filter), limit=MOST_ITEMS + 1)
@@ -49,9 +46,9 @@ class Bulks:
             )
             subject = subject_of(bulk_id, actor.project_id, len(meant))
             await audit.write(tx, actor, verb=verb, subject=subject, details={"vms": len(meant)})
-            await self._flows.open(tx, flow=FLOW, subject=subject, deadline=deadline)
+            await self._flows.open(tx, flow=FLOW, subject=subject, within=WITHIN)
             operation = await self._operations.open(
-                tx, subject, verb=verb, generation=1, actor=actor, deadline=deadline
+                tx, subject, verb=verb, generation=1, actor=actor, within=WITHIN
             )
         return bulk_id, operation
 
