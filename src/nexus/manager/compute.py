@@ -58,10 +58,10 @@ def build(platform: Platform) -> Built:
         vcpus=settings.cpu_overcommit, memory=settings.memory_overcommit, disk=settings.disk_overcommit
     )
     hosts = Hosts(db, machines, overcommit=overcommit)
-    changes = VmChanges(db, flows, operations, clock=platform.clock)
-    joining = HostJoining(db, platform.access, authority, clock=platform.clock, settings=settings)
-    leaving = HostLeaving(db, platform.access, machines, flows, operations, clock=platform.clock)
-    vms = Vms(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock)
+    changes = VmChanges(db, flows, operations)
+    joining = HostJoining(db, platform.access, authority, settings=settings)
+    leaving = HostLeaving(db, platform.access, machines, flows, operations)
+    vms = Vms(db, hosts, flows, operations, seal=platform.seal)
     sampler = Sampler(is_disabled=settings.metrics_disabled)
 
     async def close() -> None:
@@ -75,9 +75,9 @@ def build(platform: Platform) -> Built:
             leaving,
             sampler,
             Images(db, root=settings.image_root),
-            VmCreation(db, hosts, flows, operations, seal=platform.seal, clock=platform.clock),
+            VmCreation(db, hosts, flows, operations, seal=platform.seal),
             vms,
-            Bulks(db, vms, flows, operations, clock=platform.clock),
+            Bulks(db, vms, flows, operations),
             Guests(db, agents),
             Templating(db),
             changes,

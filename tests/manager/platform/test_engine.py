@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -94,10 +94,10 @@ class Bench:
         engine.start()
         return engine
 
-    async def want(self, count: int, *, deadline: datetime | None = None) -> None:
+    async def want(self, count: int, *, within: timedelta | None = None) -> None:
         async with self.db.transaction() as tx:
             await tx.execute("update lamps set wanted = $2 where id = $1", self.lamp.id, count)
-            await self.flows.open(tx, flow="lamp", subject=self.lamp, deadline=deadline)
+            await self.flows.open(tx, flow="lamp", subject=self.lamp, within=within)
 
     async def row(self) -> Record:
         found = await self.db.fetchrow("select * from lamps where id = $1", self.lamp.id)
@@ -352,7 +352,7 @@ async def test_a_deadline_is_told_once_and_ends_what_naps_forever(bench: Bench) 
         raise Retryable("still unreachable")
 
     bench.engine(LampFlow(outside))
-    await bench.want(1, deadline=datetime.now(UTC) + timedelta(milliseconds=200))
+    await bench.want(1, within=timedelta(milliseconds=200))
 
     async def is_over() -> bool:
         return await bench.flow_row() is None and (await bench.row())["fault"] == "overdue"

@@ -5,7 +5,7 @@ NOTIFY in the same transaction, and rung in this process as soon as that commits
 """
 
 import asyncio
-from datetime import datetime
+from datetime import timedelta
 
 from nexus.kit.db import Tx
 from nexus.manager.flows.models import DECIDE
@@ -22,14 +22,15 @@ class Flows:
         """Set when something may be due; the engine of this process waits on it."""
 
     async def open(
-        self, tx: Tx, *, flow: str, subject: Subject, step: str = DECIDE, deadline: datetime | None = None
+        self, tx: Tx, *, flow: str, subject: Subject, step: str = DECIDE, within: timedelta | None = None
     ) -> None:
         """See that `subject` is being moved by `flow`, beginning with `step`. One that is already under way is woken
-        instead, and keeps its step; a deadline given replaces the one it had."""
+        instead, and keeps its step. `within`: until when, by the database's clock, which all managers share; it
+        replaces the deadline it had."""
         await tx.execute(
             """
             insert into flows (subject_kind, subject_id, flow, step, wake_at, deadline)
-            values ($1, $2, $3, $4, now(), $5)
+            values ($1, $2, $3, $4, now(), now() + $5::interval)
             on conflict (subject_kind, subject_id) do update
             set wakeups = flows.wakeups + 1, deadline = coalesce(excluded.deadline, flows.deadline), updated_at = now()
             """,
@@ -37,7 +38,7 @@ class Flows:
             subject.id,
             flow,
             step,
-            deadline,
+            within,
         )
         self._ring(tx)
 

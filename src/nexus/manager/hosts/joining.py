@@ -9,7 +9,6 @@ import hmac
 from datetime import timedelta
 from uuid import UUID
 
-from nexus.kit.clock import Clock
 from nexus.kit.db import Db, Tx
 from nexus.kit.http import Unavailable
 from nexus.kit.problems import InvalidField
@@ -34,13 +33,10 @@ _LOCAL = "unix:"
 
 
 class HostJoining:
-    def __init__(
-        self, db: Db, access: Access, authority: Authority, *, clock: Clock, settings: ManagerSettings
-    ) -> None:
+    def __init__(self, db: Db, access: Access, authority: Authority, *, settings: ManagerSettings) -> None:
         self._db = db
         self._access = access
         self._authority = authority
-        self._clock = clock
         self._local_token_file = settings.local_join_token_file
         self._url = public_url(settings)
 
@@ -48,9 +44,9 @@ class HostJoining:
         """A token that lets one host register. It is in the answer and nowhere else."""
         token = mint(JOIN)
         async with self._db.transaction() as tx:
-            token_id = await repository.add_join_token(tx, digest(token), created_by=actor.user_id, life=life)
+            token_id, until = await repository.add_join_token(tx, digest(token), created_by=actor.user_id, life=life)
             await audit.write(tx, actor, verb="create", subject=Subject("join_token", token_id))
-        return JoinTokenBody(id=token_id, token=token, expires_at=self._clock.now() + life, url=self._url)
+        return JoinTokenBody(id=token_id, token=token, expires_at=until, url=self._url)
 
     async def register(self, request: RegisterRequest) -> Registered:
         """Let a host in. One that comes again under its name with a new token gets a new credential (and certificate)

@@ -10,7 +10,6 @@ Locks are taken in this order: the drain, machines, the rooms of all hosts, the 
 from datetime import timedelta
 from uuid import UUID
 
-from nexus.kit.clock import Clock
 from nexus.kit.db import Db, Tx
 from nexus.kit.problems import InvalidField
 from nexus.manager import audit, events
@@ -28,15 +27,12 @@ DRAIN_BESIDES_GRACE = timedelta(minutes=15)
 
 
 class HostLeaving:
-    def __init__(
-        self, db: Db, access: Access, machines: Machines, flows: Flows, operations: Operations, *, clock: Clock
-    ) -> None:
+    def __init__(self, db: Db, access: Access, machines: Machines, flows: Flows, operations: Operations) -> None:
         self._db = db
         self._access = access
         self._machines = machines
         self._flows = flows
         self._operations = operations
-        self._clock = clock
 
     async def cordon(self, actor: Actor, host_id: UUID) -> None:
         """Let the host take no more machines; what is on it runs on. Raises HostNotFound, HostIsAbandoned."""
@@ -64,20 +60,20 @@ class HostLeaving:
             host = await self._set_cordoned(tx, actor, host_id, is_cordoned=True)
             if host.is_silent:
                 raise HostIsSilent(host.name)
-            deadline = self._clock.now() + timedelta(seconds=grace_s) + DRAIN_BESIDES_GRACE
+            within = timedelta(seconds=grace_s) + DRAIN_BESIDES_GRACE
             operation = await self._operations.open(
                 tx,
                 host.subject,
                 verb=DRAIN,
                 generation=await repository.ask(tx, host_id),
                 actor=actor,
-                deadline=deadline,
+                within=within,
             )
             await draining.add(
                 tx, Drain(host=host, operation_id=operation.id, grace_s=grace_s, by=actor, username=actor.username)
             )
             await audit.write(tx, actor, verb=DRAIN, subject=host.subject, details={"grace_s": grace_s})
-            await self._flows.open(tx, flow=FLOW, subject=host.subject, deadline=deadline)
+            await self._flows.open(tx, flow=FLOW, subject=host.subject, within=within)
             return operation
 
     async def abandon(self, actor: Actor, host_id: UUID, *, name: str) -> int:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -64,18 +64,20 @@ async def lock_rooms(tx: Tx) -> None:
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('rooms', 0))")
 
 
-async def add_join_token(tx: Tx, digest: bytes, *, created_by: UUID, life: timedelta) -> UUID:
+async def add_join_token(tx: Tx, digest: bytes, *, created_by: UUID, life: timedelta) -> tuple[UUID, datetime]:
+    """Its id, and until when it can be spent, by the database's clock."""
     token_id = new_id()
-    await tx.execute(
+    until = await tx.fetchval(
         """
         insert into join_tokens (id, token_sha256, created_by_user_id, expires_at) values ($1, $2, $3, now() + $4)
+        returning expires_at
         """,
         token_id,
         digest,
         created_by,
         life,
     )
-    return token_id
+    return token_id, until
 
 
 async def knows_join_token(reader: Reader, digest: bytes) -> bool:

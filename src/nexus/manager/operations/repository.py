@@ -1,7 +1,7 @@
 """Operations' SQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,13 +34,13 @@ async def add(
     generation: int,
     user_id: UUID | None,
     request_id: str | None,
-    deadline: datetime | None,
+    within: timedelta | None,
 ) -> Operation:
     row = await tx.fetchrow(
         f"""
         insert into operations (id, project_id, created_by_user_id, subject_kind, subject_id, subject_name, verb,
                                 generation, request_id, deadline)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning {_COLUMNS}
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10::interval) returning {_COLUMNS}
         """,
         operation_id,
         subject.project_id,
@@ -51,7 +51,7 @@ async def add(
         verb,
         generation,
         request_id,
-        deadline,
+        within,
     )
     assert row is not None
     return _operation(row)

@@ -7,7 +7,7 @@ reports progress and settles it. Opening a newer one supersedes those still runn
 import asyncio
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -42,12 +42,13 @@ class Operations:
         verb: str,
         generation: int,
         actor: Actor | None,
-        deadline: datetime | None = None,
+        within: timedelta | None = None,
         replaces: bool = True,
     ) -> Operation:
         """Promise that `generation` of `subject` will come true. Supersedes the subject's operations that still run for
         an older generation, unless `replaces` is false: only the definition has changed, and those come true with it.
-        No actor: the platform itself asked. Under an Idempotency-Key the answer is kept: that of a create for the verb
+        No actor: the platform itself asked. `within`: its deadline, by the database's clock. Under an Idempotency-Key
+        the answer is kept: that of a create for the verb
         `create`, that of an action for any other."""
         if replaces:
             await self._tell(tx, await repository.supersede(tx, subject, before=generation))
@@ -60,7 +61,7 @@ class Operations:
             generation=generation,
             user_id=actor.user_id if actor else None,
             request_id=str(request_id) if request_id else None,
-            deadline=deadline,
+            within=within,
         )
         await self._tell(tx, [operation])
         await idempotency.keep(tx, first_answer(operation))

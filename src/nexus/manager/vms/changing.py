@@ -16,7 +16,6 @@ from uuid import UUID
 
 from pydantic import Field
 
-from nexus.kit.clock import Clock
 from nexus.kit.db import Db, Tx
 from nexus.kit.versions import ANY, Expected
 from nexus.manager import audit, events
@@ -81,11 +80,10 @@ class Change:
 
 
 class VmChanges:
-    def __init__(self, db: Db, flows: Flows, operations: Operations, *, clock: Clock) -> None:
+    def __init__(self, db: Db, flows: Flows, operations: Operations) -> None:
         self._db = db
         self._flows = flows
         self._operations = operations
-        self._clock = clock
 
     @asynccontextmanager
     async def making(
@@ -125,11 +123,10 @@ class VmChanges:
         await events.emit(tx, type="vm.updated", subject=vm.subject, owner_user_id=vm.created_by_user_id)
         if _has_failed(vm):
             return None
-        deadline = self._clock.now() + WITHIN
         await states.reread(tx, vm.id)
-        await self._flows.open(tx, flow=FLOW, subject=vm.subject, deadline=deadline)
+        await self._flows.open(tx, flow=FLOW, subject=vm.subject, within=WITHIN)
         return await self._operations.open(
-            tx, vm.subject, verb=verb, generation=generation, actor=actor, deadline=deadline, replaces=False
+            tx, vm.subject, verb=verb, generation=generation, actor=actor, within=WITHIN, replaces=False
         )
 
     async def _reported(self, actor: Actor, change: Change) -> Vm:

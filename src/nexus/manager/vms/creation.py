@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from nexus.kit.clock import Clock
 from nexus.kit.db import Db, Tx
 from nexus.kit.ids import new_id, read_id
 from nexus.kit.seal import Seal
@@ -43,13 +42,12 @@ CREATE_WITHIN = timedelta(minutes=10)
 
 
 class VmCreation:
-    def __init__(self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal, clock: Clock) -> None:
+    def __init__(self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal) -> None:
         self._db = db
         self._hosts = hosts
         self._flows = flows
         self._operations = operations
         self._seal = seal
-        self._clock = clock
 
     async def create(self, actor: Actor, wanted: CreateVm) -> tuple[UUID, Operation]:
         """Admit a VM and promise that it will be there.
@@ -129,12 +127,11 @@ class VmCreation:
         )
 
     async def _promise(self, tx: Tx, actor: Actor, subject: Subject, wanted: CreateVm) -> Operation:
-        deadline = self._clock.now() + CREATE_WITHIN
         details = {"vcpu": wanted.vcpu, "mem_mib": wanted.mem_mib, "start": wanted.start}
         await audit.write(tx, actor, verb="create", subject=subject, details=details)
         await events.emit(tx, type="vm.created", subject=subject, owner_user_id=actor.user_id)
-        await self._flows.open(tx, flow=FLOW, subject=subject, deadline=deadline)
-        return await self._operations.open(tx, subject, verb="create", generation=1, actor=actor, deadline=deadline)
+        await self._flows.open(tx, flow=FLOW, subject=subject, within=CREATE_WITHIN)
+        return await self._operations.open(tx, subject, verb="create", generation=1, actor=actor, within=CREATE_WITHIN)
 
 
 def _from_template(template: Template, wanted: CreateVm) -> CreateVm:

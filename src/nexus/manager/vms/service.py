@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from nexus.kit.clock import Clock
 from nexus.kit.db import Db, Tx
 from nexus.kit.envelopes import item_json
 from nexus.kit.paging import Page
@@ -51,13 +50,12 @@ _WISHES = {
 
 
 class Vms:
-    def __init__(self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal, clock: Clock) -> None:
+    def __init__(self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal) -> None:
         self._db = db
         self._hosts = hosts
         self._flows = flows
         self._operations = operations
         self._seal = seal
-        self._clock = clock
 
     async def list(self, actor: Actor, page: Page, wanted: Wanted) -> bytes:
         return await listing.list_json(self._db, page, wanted, project_id=actor.project_id, sees_only=actor.sees_only)
@@ -170,14 +168,13 @@ class Vms:
         self, tx: Tx, actor: Actor | None, vm: Vm, verb: Verb, *, grace_s: int | None = None, why: str | None = None
     ) -> Operation:
         wish = _WISHES[verb]
-        deadline = self._clock.now() + wish.within
         generation = await machines.aim(tx, vm.machine.id, wish.goal, boots_again=wish.boots_again, grace_s=grace_s)
         await repository.note_why(tx, vm.id, why)
         await states.reread(tx, vm.id)
         await audit.write(tx, actor, verb=verb, subject=vm.subject, details={"why": why} if why else None)
-        await self._flows.open(tx, flow=FLOW, subject=vm.subject, deadline=deadline)
+        await self._flows.open(tx, flow=FLOW, subject=vm.subject, within=wish.within)
         return await self._operations.open(
-            tx, vm.subject, verb=verb, generation=generation, actor=actor, deadline=deadline
+            tx, vm.subject, verb=verb, generation=generation, actor=actor, within=wish.within
         )
 
 
