@@ -19,7 +19,7 @@ build: ## install what is missing and build, start nothing
 	@$(BOOTSTRAP)
 
 build-dev:
-	@$(BOOTSTRAP) packages dev guest
+	@$(BOOTSTRAP) packages dev guest ui-dev
 
 dev: build ## like up, with debug logs
 	@MANAGER_LOG_LEVEL=debug AGENT_LOG_LEVEL=debug exec ./nexus up
@@ -45,3 +45,4 @@ clean: ## remove build outputs and caches, never data
 
 lock: ## resolve the dependencies again into the two locks
 	@tools/python -c 'from bootstrap.venv import lock; lock()'
+	@tools/python -m bootstrap.ui_lock

@@ -2,11 +2,17 @@
 
 import sys
 
-from bootstrap import guest, packages, venv
+from bootstrap import guest, packages, ui, venv
 from bootstrap.steps import Failed
 
-STEPS = {"packages": packages.ensure, "venv": venv.ensure, "dev": venv.ensure_dev, "guest": guest.ensure}
-TO_RUN = ("packages", "venv", "guest")
+STEPS = {
+    "packages": packages.ensure,
+    "venv": venv.ensure,
+    "dev": venv.ensure_dev,
+    "guest": guest.ensure,
+    "ui": ui.ensure,
+}
+TO_RUN = ("packages", "venv", "guest", "ui")
 
 
 def main(names: list[str]) -> int:

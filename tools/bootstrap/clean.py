@@ -4,6 +4,7 @@ import shutil
 import sys
 
 from bootstrap.steps import BUILD, ROOT, VENV, say
+from bootstrap.ui import SITE, UI
 
 _CACHES = (".pytest_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", "dist")
 
@@ -11,6 +12,8 @@ _CACHES = (".pytest_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache"
 def main() -> None:
     for name in (BUILD.name, *_CACHES):
         shutil.rmtree(ROOT / name, ignore_errors=True)
+    for made in (SITE, UI / "node_modules", UI / "out", UI / ".next", UI / "src" / "api"):
+        shutil.rmtree(made, ignore_errors=True)
     for folder in ("src", "tests", "tools", "benchmarks"):
         for cache in (ROOT / folder).rglob("__pycache__"):
             shutil.rmtree(cache, ignore_errors=True)

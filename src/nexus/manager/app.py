@@ -21,6 +21,8 @@ from nexus.kit.wellformed import WellFormedMiddleware
 from nexus.manager.access.rules import rules_of
 from nexus.manager.description import EVERYWHERE, Described, complete
 from nexus.manager.idempotency.middleware import IdempotencyMiddleware
+from nexus.manager.ui.middleware import UiMiddleware
+from nexus.manager.ui.site import Site
 
 MOST_BODY_BYTES = 1024 * 1024
 
@@ -50,8 +52,9 @@ class Application(FastAPI):
         return super().openapi()
 
 
-def create_app(routers: list[APIRouter]) -> FastAPI:
-    """The application over these routers; give it its services with `kit.http.provide`."""
+def create_app(routers: list[APIRouter], *, site: Site | None = None) -> FastAPI:
+    """The application over these routers, and the web UI where it was built; give it its services with
+    `kit.http.provide`."""
     app = Application(
         title="Nexus",
         description=_ABOUT,
@@ -70,6 +73,7 @@ def create_app(routers: list[APIRouter]) -> FastAPI:
     app.add_middleware(IdempotencyMiddleware)
     app.add_middleware(WellFormedMiddleware)
     app.add_middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES)
+    app.add_middleware(UiMiddleware, site=site)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, headers=SECURITY_HEADERS)
     app.add_middleware(RequestIdMiddleware)

@@ -38,6 +38,7 @@ from nexus.manager.sweeps import Sweeper
 from nexus.manager.sweeps.expiry import platform_sweeps
 from nexus.manager.templates.routes import router as templates_router
 from nexus.manager.templates.service import build as build_templates
+from nexus.manager.ui.site import Site
 from nexus.manager.users.routes import router as users_router
 from nexus.manager.users.service import Users, ensure_first_user
 
@@ -84,7 +85,7 @@ async def running(
         for slice_ in built:
             if slice_.close is not None:
                 stack.push_async_callback(slice_.close)
-        app = create_app(ROUTERS)
+        app = create_app(ROUTERS, site=Site.packaged())
         tail = Tail(platform.db, platform.listener)
         users = Users(platform.db, platform.access)
         provide(app, platform.db, platform.access, platform.seal, platform.operations, tail, users, settings)

@@ -45,7 +45,7 @@ _CACHED = {"Cache-Control": "public, max-age=3600"}
 
 @router.get("/")
 async def front_page(_: Public) -> RedirectResponse:
-    """To the API's description, until there is a user interface."""
+    """To the API's description, where the web UI was not built."""
     return RedirectResponse("swagger-ui/")
 
 

@@ -1,0 +1,9 @@
+import type { Metadata } from 'next'
+
+import { HelpPage } from '@/help/help-page'
+
+export const metadata: Metadata = { title: 'Help' }
+
+export default function Page() {
+  return <HelpPage />
+}

@@ -1,0 +1,9 @@
+import type { Metadata } from 'next'
+
+import { SettingsPage } from '@/settings/settings-page'
+
+export const metadata: Metadata = { title: 'Settings' }
+
+export default function Page() {
+  return <SettingsPage />
+}

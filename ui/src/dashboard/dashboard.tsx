@@ -1,0 +1,157 @@
+'use client'
+
+import { useQuery } from '@tanstack/react-query'
+import { CirclePlus, KeyRound, Terminal } from 'lucide-react'
+import Link from 'next/link'
+import type { ReactNode } from 'react'
+
+import { hostsListOptions, imagesListOptions, operationsListOptions, vmsListOptions } from '@/api/@tanstack/react-query.gen'
+import { Button } from '@/design/button'
+import { Card } from '@/design/card'
+import { Meter } from '@/design/meter'
+import { PageHead } from '@/design/page'
+import { refused } from '@/design/refused'
+import { bytes, mib } from '@/design/size'
+import { Failure, Loading } from '@/design/states'
+import { OperationRow } from '@/operations/operation-row'
+import { useSession } from '@/shell/session'
+import { StateBadge } from '@/vms/state-badge'
+
+const MOST = 500
+
+export function Dashboard() {
+  const { mayChange } = useSession()
+  const vms = useQuery(vmsListOptions({ query: { limit: MOST } }))
+  const hosts = useQuery(hostsListOptions({ query: { limit: MOST } }))
+  const images = useQuery(imagesListOptions({ query: { limit: MOST } }))
+  const operations = useQuery(operationsListOptions({ query: { limit: 8, sort: '-created_at' } }))
+  const failure = vms.error ?? hosts.error ?? images.error ?? operations.error
+  if (failure) return <Failure refused={refused(failure)} onRetry={() => void Promise.all([vms, hosts, images, operations].map((one) => one.refetch()))} />
+  if (!vms.data || !hosts.data || !images.data) return <Loading />
+  const machines = vms.data.items
+  const more = vms.data.next_cursor ? '+' : ''
+  const ready = hosts.data.items.filter(({ state }) => state === 'online')
+  return (
+    <>
+      <PageHead title="Dashboard" actions={mayChange && machines.length > 0 ? <NewVm /> : null} />
+      <div className="mb-4 grid gap-3 sm:grid-cols-2 xl:grid-cols-4">
+        <Figure href="/vms" name="Virtual machines" value={`${machines.length}${more}`} below={`${machines.filter(({ state }) => state === 'running').length} running`} />
+        <Figure href="/hosts" name="Hosts" value={String(hosts.data.items.length)} below={`${ready.length} online`} />
+        <Figure href="/images" name="Images" value={String(images.data.items.length)} below={bytes(images.data.items.reduce((sum, { size_bytes }) => sum + size_bytes, 0))} />
+        <Figure
+          href="/vms?state=error"
+          name="In trouble"
+          value={String(machines.filter(({ state, fault }) => state === 'error' || state === 'unknown' || fault).length)}
+          below="VMs with a fault or an unreachable host"
+        />
+      </div>
+      {machines.length === 0 ? <FirstSteps mayChange={mayChange} /> : null}
+      <div className="grid items-start gap-4 xl:grid-cols-2">
+        {machines.length > 0 ? (
+          <Card title="Newest machines" actions={<All href="/vms" />}>
+            <ul className="grid gap-2.5">
+              {machines.slice(0, 8).map((vm) => (
+                <li key={vm.id} className="flex items-center justify-between gap-3">
+                  <Link href={`/vms/${vm.id}`} prefetch={false} className="truncate font-medium hover:underline">
+                    {vm.name}
+                  </Link>
+                  <span className="flex items-center gap-3 text-sm text-muted">
+                    <span className="hidden sm:inline">
+                      {vm.vcpu} vCPU · {mib(vm.mem_mib)}
+                    </span>
+                    <StateBadge state={vm.state} guest={vm.guest} />
+                  </span>
+                </li>
+              ))}
+            </ul>
+          </Card>
+        ) : null}
+        <Card title="Recent operations" actions={<All href="/operations" />}>
+          <ul className="grid gap-3">
+            {operations.data?.items.map((operation) => (
+              <li key={operation.id}>
+                <OperationRow operation={operation} />
+              </li>
+            ))}
+          </ul>
+          {operations.data?.items.length === 0 ? <p className="text-muted">What you do with machines is listed here, with its progress.</p> : null}
+        </Card>
+        <Card title="Hosts" actions={<All href="/hosts" />}>
+          <ul className="grid gap-4">
+            {hosts.data.items.slice(0, 6).map((host) => (
+              <li key={host.id} className="grid gap-2">
+                <span className="font-medium">{host.name}</span>
+                {host.usage ? (
+                  <>
+                    <Meter label="CPU" value={host.usage.cpu_percent} of={100} words={`${host.usage.cpu_percent.toFixed(0)} %`} />
+                    <Meter
+                      label="Memory"
+                      value={host.usage.memory_used_mib}
+                      of={host.memory_mib}
+                      words={`${mib(host.usage.memory_used_mib)} of ${mib(host.memory_mib)}`}
+                    />
+                  </>
+                ) : (
+                  <span className="text-muted">No figures yet</span>
+                )}
+              </li>
+            ))}
+          </ul>
+        </Card>
+      </div>
+    </>
+  )
+}
+
+function Figure({ href, name, value, below }: { href: string; name: string; value: string; below: string }) {
+  return (
+    <Link href={href} className="rounded-lg border bg-surface p-4 hover:border-line-strong">
+      <span className="block text-muted">{name}</span>
+      <span className="tabular block text-2xl font-semibold">{value}</span>
+      <span className="block text-sm text-muted">{below}</span>
+    </Link>
+  )
+}
+
+const All = ({ href }: { href: string }) => (
+  <Link href={href} className="text-sm text-accent hover:underline">
+    All
+  </Link>
+)
+
+const NewVm = () => (
+  <Button kind="primary" asChild>
+    <Link href="/vms/create">
+      <CirclePlus aria-hidden /> Create VM
+    </Link>
+  </Button>
+)
+
+function FirstSteps({ mayChange }: { mayChange: boolean }) {
+  const steps: [ReactNode, string, string][] = [
+    [<CirclePlus key="create" aria-hidden />, 'Create a machine', 'A name is enough. It boots in seconds.'],
+    [<Terminal key="shell" aria-hidden />, 'Open its terminal', 'As root, in this page, without asking for the password.'],
+    [<KeyRound key="key" aria-hidden />, 'Change the first password', 'In Settings, before anybody else can reach this server.'],
+  ]
+  return (
+    <section aria-label="First steps" className="mb-4 rounded-lg border bg-surface p-6">
+      <h2 className="text-lg font-semibold">Your cloud is running. Three steps:</h2>
+      <ol className="mt-4 grid gap-4 md:grid-cols-3">
+        {steps.map(([icon, title, words]) => (
+          <li key={title} className="flex gap-3 [&_svg]:mt-0.5 [&_svg]:size-5 [&_svg]:shrink-0 [&_svg]:text-accent">
+            {icon}
+            <span>
+              <span className="block font-medium">{title}</span>
+              <span className="text-muted">{words}</span>
+            </span>
+          </li>
+        ))}
+      </ol>
+      {mayChange ? (
+        <div className="mt-5">
+          <NewVm />
+        </div>
+      ) : null}
+    </section>
+  )
+}

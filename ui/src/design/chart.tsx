@@ -1,0 +1,89 @@
+'use client'
+
+import { useTheme } from 'next-themes'
+import { useEffect, useRef } from 'react'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+
+export type Series = { label: string; /** A colour token, such as `--accent`. */ color: string }
+type Drawn = Series & { values: (number | null)[] }
+
+const HEIGHT_PX = 170
+
+/** Lines over time. The newest values stand beside the title as text: a canvas says nothing to a screen reader. */
+export function Chart({
+  title,
+  times,
+  series,
+  format,
+  top,
+}: {
+  title: string
+  /** Seconds since 1970, one for each value. */
+  times: number[]
+  series: Drawn[]
+  format: (value: number) => string
+  /** The least the axis reaches up to. */
+  top?: number
+}) {
+  const place = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | null>(null)
+  const { resolvedTheme } = useTheme()
+  const shape = series.map(({ label, color }) => `${label}${color}`).join()
+
+  useEffect(() => {
+    const element = place.current
+    if (!element) return
+    plot.current = new uPlot(options(element, series, format, top), data(times, series), element)
+    const resize = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }))
+    resize.observe(element)
+    return () => {
+      resize.disconnect()
+      plot.current?.destroy()
+    }
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- new points go in below, without a new plot
+  }, [shape, resolvedTheme])
+
+  useEffect(() => {
+    plot.current?.setData(data(times, series))
+  }, [times, series])
+
+  return (
+    <section className="rounded-lg border bg-surface p-4">
+      <header className="mb-2 flex flex-wrap items-baseline justify-between gap-x-4">
+        <h3 className="font-semibold">{title}</h3>
+        <p className="tabular flex gap-4 text-sm">
+          {series.map(({ label, color, values }) => (
+            <span key={label} className="inline-flex items-center gap-1.5">
+              <span aria-hidden className="h-0.5 w-3" style={{ background: `var(${color})` }} />
+              <span className="text-muted">{label}</span> {latest(values, format)}
+            </span>
+          ))}
+        </p>
+      </header>
+      <div ref={place} aria-hidden style={{ height: HEIGHT_PX }} />
+    </section>
+  )
+}
+
+function latest(values: (number | null)[], format: (value: number) => string) {
+  const value = values.at(-1)
+  return value === null || value === undefined ? '–' : format(value)
+}
+
+const data = (times: number[], series: Drawn[]) => [times, ...series.map(({ values }) => values)] as uPlot.AlignedData
+
+function options(element: HTMLElement, series: Drawn[], format: (value: number) => string, top = 0): uPlot.Options {
+  const style = getComputedStyle(element)
+  const color = (token: string) => style.getPropertyValue(token).trim()
+  const axis = { stroke: color('--text-muted'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false }, font: '11px sans-serif' }
+  return {
+    width: element.clientWidth,
+    height: HEIGHT_PX,
+    legend: { show: false },
+    cursor: { points: { size: 6 } },
+    scales: { y: { range: (_, __, max) => [0, Math.max(top, max ?? 0) || 1] } },
+    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+    series: [{}, ...series.map((one) => ({ label: one.label, stroke: color(one.color), width: 1.6, points: { show: false } }))],
+  }
+}

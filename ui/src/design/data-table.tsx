@@ -1,0 +1,88 @@
+'use client'
+
+import { flexRender, type Table as Model, type Row } from '@tanstack/react-table'
+import { useWindowVirtualizer } from '@tanstack/react-virtual'
+import { ArrowDown, ArrowUp } from 'lucide-react'
+import { useLayoutEffect, useRef, useState } from 'react'
+
+import { cn } from './cn'
+
+const ROW_PX = 45
+const MOST_PLAIN_ROWS = 60
+
+/** A table that scrolls with the page. Long ones hold only the rows in view. Sorting is told by `aria-sort`. */
+export function DataTable<T>({ table, label, total }: { table: Model<T>; label: string; total?: number }) {
+  const rows = table.getRowModel().rows
+  const body = useRef<HTMLDivElement>(null)
+  const [top, setTop] = useState(0)
+  useLayoutEffect(() => setTop(body.current?.offsetTop ?? 0), [])
+  const virtual = useWindowVirtualizer({ count: rows.length, estimateSize: () => ROW_PX, overscan: 12, scrollMargin: top })
+  const shown = rows.length <= MOST_PLAIN_ROWS ? null : virtual.getVirtualItems()
+  const first = shown?.[0]
+  const last = shown?.at(-1)
+  return (
+    <div ref={body} className="overflow-x-auto rounded-lg border bg-surface">
+      <table aria-label={label} aria-rowcount={(total ?? rows.length) + 1} className="w-full border-collapse text-left">
+        <thead>
+          {table.getHeaderGroups().map((group) => (
+            <tr key={group.id} aria-rowindex={1} className="border-b">
+              {group.headers.map((header) => (
+                <Head key={header.id} header={header} />
+              ))}
+            </tr>
+          ))}
+        </thead>
+        <tbody>
+          {first ? <Gap px={first.start - top} /> : null}
+          {shown ? shown.map(({ index }) => <Line key={rows[index]!.id} row={rows[index]!} index={index} />) : rows.map((row, index) => <Line key={row.id} row={row} index={index} />)}
+          {last ? <Gap px={virtual.getTotalSize() - (last.end - top)} /> : null}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function Gap({ px }: { px: number }) {
+  return px > 0 ? (
+    <tr aria-hidden>
+      <td style={{ height: px }} />
+    </tr>
+  ) : null
+}
+
+const SORTS = { asc: 'ascending', desc: 'descending' } as const
+
+function Head<T>({ header }: { header: ReturnType<Model<T>['getHeaderGroups']>[number]['headers'][number] }) {
+  const { column } = header
+  const sorted = column.getIsSorted()
+  const content = flexRender(column.columnDef.header, header.getContext())
+  return (
+    <th
+      scope="col"
+      aria-sort={column.getCanSort() ? (sorted ? SORTS[sorted] : 'none') : undefined}
+      className={cn('px-3 py-2 text-sm font-medium whitespace-nowrap text-muted', column.columnDef.meta?.className)}
+    >
+      {column.getCanSort() ? (
+        <button type="button" className="inline-flex items-center gap-1 rounded-sm hover:text-text" onClick={column.getToggleSortingHandler()}>
+          {content}
+          {sorted === 'asc' ? <ArrowUp aria-hidden className="size-3.5" /> : null}
+          {sorted === 'desc' ? <ArrowDown aria-hidden className="size-3.5" /> : null}
+        </button>
+      ) : (
+        content
+      )}
+    </th>
+  )
+}
+
+function Line<T>({ row, index }: { row: Row<T>; index: number }) {
+  return (
+    <tr aria-rowindex={index + 2} aria-selected={row.getIsSelected() || undefined} style={{ height: ROW_PX }} className="border-b last:border-0 hover:bg-sunken/60 aria-selected:bg-accent-soft/50">
+      {row.getVisibleCells().map((cell) => (
+        <td key={cell.id} className={cn('px-3 py-1.5 whitespace-nowrap', cell.column.columnDef.meta?.className)}>
+          {flexRender(cell.column.columnDef.cell, cell.getContext())}
+        </td>
+      ))}
+    </tr>
+  )
+}

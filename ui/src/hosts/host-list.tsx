@@ -1,0 +1,119 @@
+'use client'
+
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { CircleCheck, CircleHelp, CirclePlus, Server, ShieldBan } from 'lucide-react'
+import { useState } from 'react'
+import { toast } from 'sonner'
+
+import type { HostBody } from '@/api'
+import { hostsCordonMutation, hostsListOptions, hostsUncordonMutation } from '@/api/@tanstack/react-query.gen'
+import { Badge } from '@/design/badge'
+import { Button } from '@/design/button'
+import { Card, Facts } from '@/design/card'
+import { Meter } from '@/design/meter'
+import { PageHead } from '@/design/page'
+import { refused } from '@/design/refused'
+import { bytes, mib } from '@/design/size'
+import { Empty, Failure, Loading } from '@/design/states'
+import { Ago } from '@/design/time'
+import { useSession } from '@/shell/session'
+
+import { JoinHost } from './join-host'
+
+const EVERY_MS = 10_000
+
+export function HostList() {
+  const { isAdmin } = useSession()
+  const hosts = useQuery({ ...hostsListOptions({ query: { limit: 500, sort: 'name' } }), refetchInterval: EVERY_MS })
+  const [isJoining, setJoining] = useState(false)
+  return (
+    <>
+      <PageHead
+        title="Hosts"
+        below="The machines that run your VMs"
+        actions={
+          isAdmin ? (
+            <Button kind="primary" onClick={() => setJoining(true)}>
+              <CirclePlus aria-hidden /> Add a host
+            </Button>
+          ) : null
+        }
+      />
+      {hosts.error ? <Failure refused={refused(hosts.error)} onRetry={() => void hosts.refetch()} /> : null}
+      {hosts.isPending ? <Loading rows={3} /> : null}
+      {hosts.data?.items.length === 0 ? <Empty icon={<Server />} title="No host has joined">VMs need one; it may be this very machine.</Empty> : null}
+      <ul className="grid gap-4 xl:grid-cols-2">
+        {hosts.data?.items.map((host) => (
+          <li key={host.id}>
+            <HostCard host={host} isAdmin={isAdmin} />
+          </li>
+        ))}
+      </ul>
+      {isJoining ? <JoinHost onClose={() => setJoining(false)} /> : null}
+    </>
+  )
+}
+
+function HostCard({ host, isAdmin }: { host: HostBody; isAdmin: boolean }) {
+  return (
+    <Card
+      title={
+        <span className="flex flex-wrap items-center gap-2">
+          {host.name}
+          {host.state === 'online' ? (
+            <Badge tone="ok">
+              <CircleCheck aria-hidden /> online
+            </Badge>
+          ) : (
+            <Badge tone="unsure">
+              <CircleHelp aria-hidden /> silent
+            </Badge>
+          )}
+          {host.is_cordoned ? (
+            <Badge tone="warn">
+              <ShieldBan aria-hidden /> cordoned
+            </Badge>
+          ) : null}
+        </span>
+      }
+      actions={isAdmin ? <Cordon host={host} /> : null}
+    >
+      <div className="grid gap-4">
+        {host.usage ? (
+          <div className="grid gap-2">
+            <Meter label="CPU" value={host.usage.cpu_percent} of={100} words={`${host.usage.cpu_percent.toFixed(0)} % of ${host.vcpus} CPUs`} />
+            <Meter label="Memory" value={host.usage.memory_used_mib} of={host.memory_mib} words={`${mib(host.usage.memory_used_mib)} of ${mib(host.memory_mib)}`} />
+            <Meter label="Disk" value={host.usage.disk_used_bytes} of={host.disk_bytes} words={`${bytes(host.usage.disk_used_bytes)} of ${bytes(host.disk_bytes)}`} />
+          </div>
+        ) : null}
+        <Facts
+          of={[
+            ['Hypervisor', `${host.vmm} ${host.vmm_version} (${host.acceleration})`],
+            ['Why that', host.why_vmm],
+            ['Can also', host.offers.length ? host.offers.join(', ').replaceAll('_', ' ') : null],
+            ['Agent', host.agent_version],
+            ['Address', <code key="address" className="font-mono text-sm">{host.address}</code>],
+            ['Last heard', <Ago key="seen" at={host.last_seen_at} />],
+          ]}
+        />
+      </div>
+    </Card>
+  )
+}
+
+function Cordon({ host }: { host: HostBody }) {
+  const queries = useQueryClient()
+  const change = useMutation({
+    ...(host.is_cordoned ? hostsUncordonMutation() : hostsCordonMutation()),
+    onSuccess: () => {
+      void queries.invalidateQueries()
+      toast.success(host.is_cordoned ? `${host.name} takes new VMs again` : `${host.name} takes no new VMs; those it has go on`)
+    },
+    onError: (thrown) => toast.error(refused(thrown).error),
+  })
+  return (
+    <Button size="sm" busy={change.isPending} onClick={() => change.mutate({ path: { host_id: host.id } })}>
+      {host.is_cordoned ? 'Uncordon' : 'Cordon'}
+    </Button>
+  )
+}

@@ -1,0 +1,91 @@
+'use client'
+
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Trash2 } from 'lucide-react'
+import { type FormEvent, useState } from 'react'
+import { toast } from 'sonner'
+
+import { sshKeysCreateMutation, sshKeysDeleteMutation, sshKeysListOptions } from '@/api/@tanstack/react-query.gen'
+import { Button } from '@/design/button'
+import { Card } from '@/design/card'
+import { useConfirm } from '@/design/confirm'
+import { Field, Input, Textarea } from '@/design/field'
+import { refused } from '@/design/refused'
+import { Failure, Loading } from '@/design/states'
+import { useSession } from '@/shell/session'
+
+/** Public keys that new machines can be told to let in. */
+export function SshKeys() {
+  const { mayChange } = useSession()
+  const queries = useQueryClient()
+  const confirm = useConfirm()
+  const keys = useQuery(sshKeysListOptions({ query: { limit: 200 } }))
+  const again = () => void queries.invalidateQueries()
+  const remove = useMutation({ ...sshKeysDeleteMutation(), onSettled: again, onError: (thrown) => toast.error(refused(thrown).error) })
+  return (
+    <Card title="SSH keys">
+      <div className="grid gap-4">
+        {keys.isPending ? <Loading rows={2} /> : null}
+        {keys.error ? <Failure refused={refused(keys.error)} onRetry={() => void keys.refetch()} /> : null}
+        {keys.data?.items.length === 0 ? <p className="text-muted">None yet. A key that is registered here can be chosen for new machines.</p> : null}
+        <ul className="divide-y">
+          {keys.data?.items.map((key) => (
+            <li key={key.id} className="flex items-center justify-between gap-3 py-2">
+              <span className="min-w-0">
+                <span className="font-medium">{key.name}</span> <span className="text-sm text-muted">{key.type}</span>
+                <code className="block truncate font-mono text-xs text-muted">{key.fingerprint}</code>
+              </span>
+              {mayChange ? (
+                <Button
+                  kind="quiet"
+                  size="icon"
+                  aria-label={`Delete the key ${key.name}`}
+                  onClick={async () => {
+                    const body = <p>Machines that were made with it go on letting it in.</p>
+                    if (await confirm({ title: `Delete the key ${key.name}?`, body, action: 'Delete', isDangerous: true })) remove.mutate({ path: { key_id: key.id } })
+                  }}
+                >
+                  <Trash2 aria-hidden />
+                </Button>
+              ) : null}
+            </li>
+          ))}
+        </ul>
+        {mayChange ? <AddKey onAdded={again} /> : null}
+      </div>
+    </Card>
+  )
+}
+
+function AddKey({ onAdded }: { onAdded: () => void }) {
+  const [name, setName] = useState('')
+  const [text, setText] = useState('')
+  const add = useMutation({
+    ...sshKeysCreateMutation(),
+    onSuccess: () => {
+      setName('')
+      setText('')
+      onAdded()
+    },
+  })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    add.mutate({ body: { name, public_key: text.trim() } })
+  }
+  return (
+    <form onSubmit={submit} className="grid gap-3 border-t pt-4">
+      {add.error ? <Failure refused={refused(add.error)} /> : null}
+      <Field label="Name">
+        <Input value={name} onChange={(event) => setName(event.target.value)} />
+      </Field>
+      <Field label="Public key" hint="One line, as in ~/.ssh/id_ed25519.pub">
+        <Textarea className="font-mono text-sm" value={text} onChange={(event) => setText(event.target.value)} />
+      </Field>
+      <div>
+        <Button type="submit" busy={add.isPending} refusal={name && text.trim() ? null : 'Give it a name and paste the key first'}>
+          Add key
+        </Button>
+      </div>
+    </form>
+  )
+}

@@ -1,0 +1,99 @@
+'use client'
+
+import { type QueryClient, useQueryClient } from '@tanstack/react-query'
+import { useEffect, useState } from 'react'
+
+import type { EventBody, Marker } from '@/events/types'
+
+export type Connection = 'connecting' | 'live' | 'lost'
+
+const GATHER_MS = 60
+const LONGEST_PAUSE_MS = 15_000
+const NOUNS: Record<string, string[]> = {
+  vm: ['vms', 'drives', 'nics'],
+  operation: ['operations'],
+  host: ['hosts'],
+  image: ['images'],
+  network: ['networks'],
+  ssh_key: ['sshKeys'],
+  template: ['templates'],
+}
+
+/** The one stream of events that keeps every open view true. Lost connections are taken up where they ended. */
+export function useLive(isSignedIn: boolean): Connection {
+  const queries = useQueryClient()
+  const [connection, setConnection] = useState<Connection>('connecting')
+  useEffect(() => {
+    if (!isSignedIn) return
+    const stream = new Stream(queries, setConnection)
+    return () => stream.close()
+  }, [queries, isSignedIn])
+  return connection
+}
+
+class Stream {
+  private socket: WebSocket | null = null
+  private seq: number | null = null
+  private pause = 500
+  private isClosed = false
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private gathered = new Set<string>()
+  private gathering: ReturnType<typeof setTimeout> | undefined
+
+  constructor(
+    private readonly queries: QueryClient,
+    private readonly tell: (connection: Connection) => void,
+  ) {
+    this.connect()
+  }
+
+  close() {
+    this.isClosed = true
+    clearTimeout(this.timer)
+    clearTimeout(this.gathering)
+    this.socket?.close()
+  }
+
+  private connect() {
+    const since = this.seq === null ? '' : `?since=${this.seq}`
+    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/events${since}`)
+    let hasOpened = false
+    socket.onopen = () => {
+      hasOpened = true
+      this.pause = 500
+      this.tell('live')
+    }
+    socket.onmessage = ({ data }: MessageEvent<string>) => this.hear(JSON.parse(data) as EventBody | Marker)
+    socket.onclose = () => {
+      if (this.isClosed) return
+      this.tell('lost')
+      // never opened: perhaps the position is too old, perhaps the session is over; look at everything anew
+      if (!hasOpened) {
+        this.seq = null
+        void this.queries.invalidateQueries()
+      }
+      this.timer = setTimeout(() => this.connect(), this.pause)
+      this.pause = Math.min(this.pause * 2, LONGEST_PAUSE_MS)
+    }
+    this.socket = socket
+  }
+
+  private hear(news: EventBody | Marker) {
+    this.seq = news.seq
+    if (!('subject_kind' in news)) return
+    this.gathered.add(news.subject_kind)
+    this.gathering ??= setTimeout(() => this.refresh(), GATHER_MS)
+  }
+
+  private refresh() {
+    const nouns = [...this.gathered].flatMap((kind) => NOUNS[kind] ?? [])
+    this.gathered.clear()
+    this.gathering = undefined
+    void this.queries.invalidateQueries({
+      predicate: ({ queryKey }) => {
+        const id = (queryKey[0] as { _id?: string } | undefined)?._id
+        return id !== undefined && nouns.some((noun) => id.startsWith(noun))
+      },
+    })
+  }
+}

@@ -1,0 +1,118 @@
+'use client'
+
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Check } from 'lucide-react'
+import Link from 'next/link'
+import { useRouter } from 'next/navigation'
+import { type FormEvent, type ReactNode, useState } from 'react'
+import { toast } from 'sonner'
+
+import { vmsCreateMutation } from '@/api/@tanstack/react-query.gen'
+import { Button } from '@/design/button'
+import { cn } from '@/design/cn'
+import { PageHead } from '@/design/page'
+import { refused } from '@/design/refused'
+import { Failure } from '@/design/states'
+import { useUrlState } from '@/route/route'
+
+import { BLANK, bodyOf, type Draft, errorsOf } from './draft'
+import { Basics, Boot, Machine, SignIn, type StepProps } from './steps'
+import { Review } from './review'
+
+type Step = { value: string; label: string; fields: (keyof Draft)[]; form: (props: StepProps) => ReactNode }
+
+const STEPS: Step[] = [
+  { value: 'basics', label: 'Basics', fields: ['name'], form: Basics },
+  { value: 'sign-in', label: 'Sign-in', fields: ['username', 'password'], form: SignIn },
+  { value: 'machine', label: 'Machine', fields: ['vcpu', 'memMib', 'diskGib'], form: Machine },
+  { value: 'boot', label: 'Boot', fields: ['kernel', 'image', 'bootArgs'], form: Boot },
+  { value: 'review', label: 'Review', fields: [], form: Review },
+]
+
+export function CreateVm() {
+  const router = useRouter()
+  const queries = useQueryClient()
+  const [draft, setDraft] = useState<Draft>(BLANK)
+  const [touched, setTouched] = useState<ReadonlySet<keyof Draft>>(new Set())
+  const [at, setAt] = useUrlState('step', 'basics')
+  const index = Math.max(0, STEPS.findIndex(({ value }) => value === at))
+  const step = STEPS[index]!
+  const errors = errorsOf(draft)
+  const shown = Object.fromEntries(Object.entries(errors).filter(([field]) => touched.has(field as keyof Draft)))
+  const create = useMutation({
+    ...vmsCreateMutation(),
+    onSuccess: ({ id }) => {
+      void queries.invalidateQueries()
+      toast.success(`${draft.name} is being created`)
+      router.push(`/vms/${id}`)
+    },
+  })
+  const set = (changes: Partial<Draft>) => setDraft({ ...draft, ...changes })
+  const touch = (fields: (keyof Draft)[]) => setTouched(new Set([...touched, ...fields]))
+  const invalid = STEPS.find(({ fields }) => fields.some((field) => errors[field]))
+  const submit = () => {
+    if (invalid) {
+      touch(invalid.fields)
+      setAt(invalid.value)
+    } else create.mutate({ body: bodyOf(draft) })
+  }
+  const next = (event: FormEvent) => {
+    event.preventDefault()
+    touch(step.fields)
+    if (step.value === 'review') submit()
+    else if (!step.fields.some((field) => errors[field])) setAt(STEPS[index + 1]!.value)
+  }
+  const Form = step.form
+  return (
+    <>
+      <PageHead title="Create a VM" below="A name is enough; everything else has a sensible default." />
+      <div className="grid items-start gap-6 lg:grid-cols-[13rem_1fr]">
+        <Steps at={index} wrong={(fields) => fields.some((field) => shown[field])} onGo={setAt} />
+        <form onSubmit={next} noValidate className="grid max-w-2xl gap-5 rounded-lg border bg-surface p-5">
+          <h2 className="text-lg font-semibold">{step.label}</h2>
+          {create.error ? <Failure refused={refused(create.error)} /> : null}
+          <Form draft={draft} errors={shown} set={set} onLeave={(field) => touch([field])} onGo={setAt} />
+          <div className="flex flex-wrap gap-2 border-t pt-4">
+            {index > 0 ? <Button onClick={() => setAt(STEPS[index - 1]!.value)}>Back</Button> : null}
+            {step.value === 'review' ? null : (
+              <Button type="submit" kind={invalid ? 'primary' : 'plain'}>
+                Next
+              </Button>
+            )}
+            <Button kind="primary" busy={create.isPending} refusal={invalid ? Object.values(errors)[0] : null} onClick={submit} className={cn(invalid && 'hidden')}>
+              Create VM
+            </Button>
+            <Button kind="quiet" asChild className="ml-auto">
+              <Link href="/vms">Cancel</Link>
+            </Button>
+          </div>
+        </form>
+      </div>
+    </>
+  )
+}
+
+function Steps({ at, wrong, onGo }: { at: number; wrong: (fields: (keyof Draft)[]) => boolean; onGo: (step: string) => void }) {
+  return (
+    <nav aria-label="Steps">
+      <ol className="flex gap-1 overflow-x-auto lg:grid">
+        {STEPS.map(({ value, label, fields }, index) => (
+          <li key={value}>
+            <button
+              type="button"
+              aria-current={index === at ? 'step' : undefined}
+              onClick={() => onGo(value)}
+              className={cn('flex w-full items-center gap-2.5 rounded-md px-2.5 py-2 text-left font-medium whitespace-nowrap', index === at ? 'bg-accent-soft text-accent' : 'text-muted hover:bg-sunken')}
+            >
+              <span aria-hidden className="grid size-5 place-items-center rounded-full border text-xs">
+                {wrong(fields) ? '!' : index < at ? <Check className="size-3" /> : index + 1}
+              </span>
+              {label}
+              {wrong(fields) ? <span className="sr-only">: needs attention</span> : null}
+            </button>
+          </li>
+        ))}
+      </ol>
+    </nav>
+  )
+}

@@ -1,0 +1,92 @@
+import type { CreateVm } from '@/api'
+
+/** What the wizard holds: texts as they were typed; empty means the server's default. */
+export type Draft = {
+  name: string
+  description: string
+  environment: string
+  owner: string
+  tags: string
+  username: string
+  password: string
+  sshKeys: string[]
+  vcpu: string
+  memMib: string
+  diskGib: string
+  kernel: string
+  image: string
+  bootArgs: string
+  restartAlways: boolean
+  start: boolean
+}
+
+export const BLANK: Draft = {
+  name: '',
+  description: '',
+  environment: '',
+  owner: '',
+  tags: '',
+  username: 'root',
+  password: '',
+  sshKeys: [],
+  vcpu: '1',
+  memMib: '512',
+  diskGib: '',
+  kernel: '',
+  image: '',
+  bootArgs: '',
+  restartAlways: false,
+  start: true,
+}
+
+export type Errors = Partial<Record<keyof Draft, string>>
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9-]{1,61}[A-Za-z0-9]$/
+const USER = /^[a-z_][a-z0-9_-]{0,31}$/
+
+/** What is wrong with a draft, by field. The limits are the API's (CreateVm); the server has the last word. */
+export function errorsOf(draft: Draft): Errors {
+  return {
+    ...(NAME.test(draft.name) ? {} : { name: '3 to 63 letters, digits and hyphens, with a letter or digit at both ends.' }),
+    ...(USER.test(draft.username) ? {} : { username: 'At most 32 lowercase letters, digits and _ -, with a letter or _ first.' }),
+    ...(isWithin(draft.vcpu, 1, 32) ? {} : { vcpu: 'A whole number from 1 to 32.' }),
+    ...(isWithin(draft.memMib, 128, 1 << 20) ? {} : { memMib: 'A whole number of MiB, 128 at least.' }),
+    ...(draft.diskGib === '' || isWithin(draft.diskGib, 1, 16384) ? {} : { diskGib: 'A whole number of GiB from 1 to 16384, or nothing.' }),
+  }
+}
+
+function isWithin(text: string, least: number, most: number) {
+  const number = Number(text)
+  return /^\d+$/.test(text.trim()) && number >= least && number <= most
+}
+
+/** The request that a draft stands for; what is the default anyway is left out. */
+export function bodyOf(draft: Draft): CreateVm {
+  const tags = draft.tags.split(/\s+/).filter(Boolean)
+  return {
+    name: draft.name,
+    vcpu: Number(draft.vcpu),
+    mem_mib: Number(draft.memMib),
+    ...(draft.description && { description: draft.description }),
+    ...(draft.environment && { environment: draft.environment }),
+    ...(draft.owner && { owner: draft.owner }),
+    ...(tags.length > 0 && { tags }),
+    ...(draft.username !== 'root' && { username: draft.username }),
+    ...(draft.password && { password: draft.password }),
+    ...(draft.sshKeys.length > 0 && { ssh_keys: draft.sshKeys }),
+    ...(draft.diskGib && { disk_size_bytes: Number(draft.diskGib) * 1024 ** 3 }),
+    ...(draft.kernel && { kernel: draft.kernel }),
+    ...(draft.image && { image: draft.image }),
+    ...(draft.bootArgs && { boot_args: draft.bootArgs }),
+    ...(draft.restartAlways && { restart_policy: 'always' as const }),
+    ...(draft.start ? {} : { start: false }),
+  }
+}
+
+/** The same as a curl command, without the password. */
+export function curlOf(draft: Draft, origin: string) {
+  const body = bodyOf(draft)
+  if (body.password) body.password = '…'
+  const quoted = `'${JSON.stringify(body).replaceAll("'", `'\\''`)}'`
+  return `curl -X POST ${origin}/v1/vms -H "Authorization: Bearer $NEXUS_TOKEN" -H 'Content-Type: application/json' -d ${quoted}`
+}

@@ -1,0 +1,162 @@
+'use client'
+
+import { useQuery } from '@tanstack/react-query'
+import { Dices, Eye, EyeOff } from 'lucide-react'
+import { useState } from 'react'
+
+import type { ImageKind } from '@/api'
+import { hostsListOptions, imagesListOptions, sshKeysListOptions } from '@/api/@tanstack/react-query.gen'
+import { Button } from '@/design/button'
+import { Checkbox, Field, Input, Select, Textarea } from '@/design/field'
+import { mib } from '@/design/size'
+
+import type { Draft, Errors } from './draft'
+import { generatedPassword } from './password'
+
+export type StepProps = {
+  draft: Draft
+  errors: Errors
+  set: (changes: Partial<Draft>) => void
+  onLeave: (field: keyof Draft) => void
+  onGo: (step: string) => void
+}
+
+export function Basics({ draft, errors, set, onLeave }: StepProps) {
+  return (
+    <>
+      <Field label="Name" required hint="Also the host name in the guest" error={errors.name}>
+        <Input autoFocus autoComplete="off" value={draft.name} onBlur={() => draft.name && onLeave('name')} onChange={(event) => set({ name: event.target.value })} />
+      </Field>
+      <Field label="Description">
+        <Textarea value={draft.description} onChange={(event) => set({ description: event.target.value })} />
+      </Field>
+      <div className="grid gap-5 sm:grid-cols-3">
+        <Field label="Environment">
+          <Input value={draft.environment} placeholder="production" onChange={(event) => set({ environment: event.target.value })} />
+        </Field>
+        <Field label="Owner">
+          <Input value={draft.owner} onChange={(event) => set({ owner: event.target.value })} />
+        </Field>
+        <Field label="Tags" hint="Separated by spaces">
+          <Input value={draft.tags} onChange={(event) => set({ tags: event.target.value })} />
+        </Field>
+      </div>
+    </>
+  )
+}
+
+export function SignIn({ draft, errors, set, onLeave }: StepProps) {
+  const [isShown, setShown] = useState(false)
+  const keys = useQuery(sshKeysListOptions({ query: { limit: 200 } }))
+  const choose = (id: string, isOn: boolean) => set({ sshKeys: isOn ? [...draft.sshKeys, id] : draft.sshKeys.filter((one) => one !== id) })
+  return (
+    <>
+      <Field label="User name" error={errors.username}>
+        <Input autoComplete="off" value={draft.username} onBlur={() => onLeave('username')} onChange={(event) => set({ username: event.target.value })} />
+      </Field>
+      <div className="flex items-start gap-2">
+        <Field label="Password" hint="Left empty, one is generated; you can read it on the VM's page." className="flex-1">
+          <Input type={isShown ? 'text' : 'password'} autoComplete="new-password" value={draft.password} onChange={(event) => set({ password: event.target.value })} />
+        </Field>
+        <Button kind="quiet" size="icon" className="mt-7" aria-label={isShown ? 'Hide the password' : 'Show the password'} onClick={() => setShown(!isShown)}>
+          {isShown ? <EyeOff aria-hidden /> : <Eye aria-hidden />}
+        </Button>
+        <Button
+          kind="quiet"
+          size="icon"
+          className="mt-7"
+          aria-label="Make up a password"
+          onClick={() => {
+            set({ password: generatedPassword() })
+            setShown(true)
+          }}
+        >
+          <Dices aria-hidden />
+        </Button>
+      </div>
+      <fieldset className="grid gap-2">
+        <legend className="mb-1 font-medium">SSH keys that may sign in</legend>
+        {keys.data?.items.map((key) => (
+          <Checkbox key={key.id} label={key.name} hint={key.fingerprint} checked={draft.sshKeys.includes(key.id)} onChange={(event) => choose(key.id, event.target.checked)} />
+        ))}
+        {keys.data?.items.length === 0 ? <p className="text-sm text-muted">None is registered; add yours in Settings.</p> : null}
+      </fieldset>
+    </>
+  )
+}
+
+const SIZES: [label: string, vcpu: string, memMib: string][] = [
+  ['Small', '1', '512'],
+  ['Medium', '2', '2048'],
+  ['Large', '4', '8192'],
+]
+
+export function Machine({ draft, errors, set, onLeave }: StepProps) {
+  const hosts = useQuery(hostsListOptions({ query: { limit: 500 } }))
+  const open = hosts.data?.items.filter(({ state, is_cordoned }) => state === 'online' && !is_cordoned) ?? []
+  const most = Math.max(0, ...open.map(({ memory_mib, usage }) => memory_mib - (usage?.memory_used_mib ?? 0)))
+  return (
+    <>
+      <div role="group" aria-label="Sizes" className="flex flex-wrap gap-2">
+        {SIZES.map(([label, vcpu, memMib]) => (
+          <Button key={label} size="sm" aria-pressed={draft.vcpu === vcpu && draft.memMib === memMib} className="aria-pressed:border-accent aria-pressed:text-accent" onClick={() => set({ vcpu, memMib })}>
+            {label}: {vcpu} vCPU, {mib(Number(memMib))}
+          </Button>
+        ))}
+      </div>
+      <div className="grid gap-5 sm:grid-cols-3">
+        <Field label="vCPUs" hint="1 to 32" error={errors.vcpu}>
+          <Input inputMode="numeric" value={draft.vcpu} onBlur={() => onLeave('vcpu')} onChange={(event) => set({ vcpu: event.target.value })} />
+        </Field>
+        <Field label="Memory (MiB)" hint="128 at least" error={errors.memMib}>
+          <Input inputMode="numeric" value={draft.memMib} onBlur={() => onLeave('memMib')} onChange={(event) => set({ memMib: event.target.value })} />
+        </Field>
+        <Field label="Disk (GiB)" hint="Empty: 4 GiB, or the image's own" error={errors.diskGib}>
+          <Input inputMode="numeric" value={draft.diskGib} onBlur={() => onLeave('diskGib')} onChange={(event) => set({ diskGib: event.target.value })} />
+        </Field>
+      </div>
+      {hosts.data ? (
+        <p role="status" className="text-sm text-muted">
+          {open.length === 0
+            ? 'No host takes new VMs right now.'
+            : `${open.length} ${open.length === 1 ? 'host takes' : 'hosts take'} new VMs; the emptiest has ${mib(most)} of memory free.`}
+        </p>
+      ) : null}
+      <Checkbox label="Start again when its host has restarted" checked={draft.restartAlways} onChange={(event) => set({ restartAlways: event.target.checked })} />
+    </>
+  )
+}
+
+export function Boot({ draft, set }: StepProps) {
+  const images = useQuery(imagesListOptions({ query: { limit: 500 } }))
+  const of = (kind: ImageKind) => images.data?.items.filter((image) => image.kind === kind) ?? []
+  return (
+    <>
+      <Field label="Root file system" hint="What the guest is made of">
+        <Select value={draft.image} onChange={(event) => set({ image: event.target.value })}>
+          <option value="">{`Default${named(of('rootfs'))}`}</option>
+          {of('rootfs').map(({ id, name }) => (
+            <option key={id}>{name}</option>
+          ))}
+        </Select>
+      </Field>
+      <Field label="Kernel">
+        <Select value={draft.kernel} onChange={(event) => set({ kernel: event.target.value })}>
+          <option value="">{`Default${named(of('kernel'))}`}</option>
+          {of('kernel').map(({ id, name }) => (
+            <option key={id}>{name}</option>
+          ))}
+        </Select>
+      </Field>
+      <Field label="Boot arguments" hint="Appended to the kernel's command line">
+        <Input className="font-mono" value={draft.bootArgs} onChange={(event) => set({ bootArgs: event.target.value })} />
+      </Field>
+      <Checkbox label="Start it at once" checked={draft.start} onChange={(event) => set({ start: event.target.checked })} />
+    </>
+  )
+}
+
+function named(images: { name: string; is_default: boolean }[]) {
+  const usual = images.find(({ is_default }) => is_default)
+  return usual ? ` (${usual.name})` : ''
+}

@@ -1,0 +1,50 @@
+'use client'
+
+import { Ellipsis } from 'lucide-react'
+import { useRouter } from 'next/navigation'
+
+import type { VmBody } from '@/api'
+import { Button } from '@/design/button'
+import { Menu } from '@/design/menu'
+import { useSession } from '@/shell/session'
+
+import { useAct } from '../act'
+import { refusalOf, VERBS } from '../verbs'
+
+const FIRST = new Set(['start', 'stop', 'pause', 'resume'])
+
+export function VmActions({ vm }: { vm: VmBody }) {
+  const act = useAct()
+  const router = useRouter()
+  const { mayChange } = useSession()
+  if (!mayChange) return null
+  // start/resume and stop/pause share a place: what fits the state is shown, or the first with its reason
+  const buttons = VERBS.filter(({ verb }) => FIRST.has(verb)).filter(({ verb }) => refusalOf(vm, verb) === null || verb === 'start' || verb === 'stop')
+  return (
+    <>
+      {buttons.map(({ verb, label, icon: Icon }) => (
+        <Button key={verb} size="sm" refusal={refusalOf(vm, verb)} onClick={() => void act(verb, [vm])}>
+          <Icon aria-hidden /> {label}
+        </Button>
+      ))}
+      <Menu
+        label="More"
+        trigger={
+          <Button size="sm" aria-label={`More for ${vm.name}`}>
+            <Ellipsis aria-hidden />
+          </Button>
+        }
+        entries={VERBS.filter(({ verb }) => !FIRST.has(verb)).map(({ verb, label, icon: Icon, isDangerous }) => ({
+          label,
+          icon: <Icon />,
+          isDangerous,
+          refusal: refusalOf(vm, verb),
+          onSelect: async () => {
+            const failed = await act(verb, [vm])
+            if (verb === 'delete' && failed?.length === 0) router.push('/vms')
+          },
+        }))}
+      />
+    </>
+  )
+}

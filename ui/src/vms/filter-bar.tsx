@@ -1,0 +1,45 @@
+'use client'
+
+import { Search, X } from 'lucide-react'
+import { useEffect, useState } from 'react'
+
+import type { State } from '@/api'
+import { Button } from '@/design/button'
+import { Input, Select } from '@/design/field'
+import { useUrlState } from '@/route/route'
+
+const STATES: State[] = ['running', 'paused', 'stopped', 'creating', 'starting', 'stopping', 'suspended', 'error', 'unknown', 'deleting']
+const TYPING_PAUSE_MS = 150
+
+export function FilterBar() {
+  const [q, setQ] = useUrlState('q')
+  const [state, setState] = useUrlState('state')
+  const [tag, setTag] = useUrlState('tag')
+  const [words, setWords] = useState(q)
+  useEffect(() => setWords(q), [q])
+  useEffect(() => {
+    if (words === q) return
+    const timer = setTimeout(() => setQ(words), TYPING_PAUSE_MS)
+    return () => clearTimeout(timer)
+  }, [words, q, setQ])
+  return (
+    <>
+      <div className="relative w-full sm:w-72">
+        <Search aria-hidden className="absolute top-2.5 left-2.5 size-4 text-muted" />
+        <Input type="search" aria-label="Search VMs" placeholder="Search by name" className="pl-8.5" value={words} onChange={(event) => setWords(event.target.value)} />
+      </div>
+      <Select aria-label="State" className="w-36" value={state} onChange={(event) => setState(event.target.value)}>
+        <option value="">Any state</option>
+        {STATES.map((one) => (
+          <option key={one}>{one}</option>
+        ))}
+      </Select>
+      {tag ? (
+        <Button size="sm" onClick={() => setTag('')}>
+          Tag {tag} <X aria-hidden />
+          <span className="sr-only">: remove this filter</span>
+        </Button>
+      ) : null}
+    </>
+  )
+}
