@@ -68,6 +68,7 @@ class Blows:
                 await self._end_guest(fault)
 
     async def _kill(self, fault: Fault) -> None:
+        await self._site.nursery.until_runs(fault.target)
         member = self._site.nursery.members[fault.target]
         member.down += 1
         self.crashes[member.kind] += await self._site.nursery.kill(fault.target)
@@ -82,6 +83,7 @@ class Blows:
 
     async def _hit_database(self, fault: Fault) -> None:
         database = self._site.database
+        await database.until_runs()
         database.down += 1
         hit = await (database.kill() if fault.blow is Blow.KILL else database.stop())
         self.crashes[POSTGRES] += hit
@@ -122,6 +124,7 @@ class Blows:
 
     async def _end_fake_guest(self, fault: Fault) -> None:
         """While its agent is down, for its VMM is a file that the agent writes."""
+        await self._site.nursery.until_runs(fault.target)
         member = self._site.nursery.members[fault.target]
         member.down += 1
         self.crashes["agent"] += await self._site.nursery.kill(fault.target)

@@ -20,6 +20,7 @@ from nexus.local.postgres import STOP_SIGNAL, Postgres, running_server
 
 SECOND_TRY_S = 0.3
 """How long the supervisor waits before it starts again what has ended by itself."""
+SEEN_RUNNING_S = 5.0
 
 
 @dataclass
@@ -106,6 +107,13 @@ class Nursery:
         self._process.stdin.write(f"{json.dumps(wanted)}\n".encode())
         await self._process.stdin.drain()
 
+    async def until_runs(self, name: str) -> None:
+        """Until it has been started, or for a few seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SEEN_RUNNING_S):
+                while self.members[name].descriptor is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
     async def kill(self, name: str) -> bool:
         """End it as kill -9 does; false when it does not run."""
         member = self.members[name]
@@ -188,6 +196,13 @@ class Database:
                     return
                 await asyncio.sleep(0.02)
             await asyncio.sleep(0.1)
+
+    async def until_runs(self) -> None:
+        """Until it takes connections, or for a few seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SEEN_RUNNING_S):
+                while self.down or self._starting.locked():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
 
     async def kill(self) -> bool:
         return await self._end(signal.SIGKILL)

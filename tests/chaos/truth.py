@@ -28,7 +28,9 @@ select v.id::text, v.name, v.state, v.why, v.description, m.id::text as machine_
 from vms v join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
 """
 _OPERATIONS = """
-select id::text, verb, subject_id::text, status, error::text, created_at, finished_at from operations
+select id::text, verb, subject_id::text, status, error ->> 'error' as error, finished_at - created_at as took,
+       status = 'failed' and (error ->> 'code' <> 'vm_overdue' or finished_at < deadline) as is_wrong
+from operations
 """
 _RESTLESS = """
 select 'flow of ' || coalesce(v.name, f.subject_id::text) || ' at ' || f.step || ': ' || coalesce(f.why, '?')
@@ -157,15 +159,19 @@ async def _against_hosts(site: Site, vms: Sequence[Any]) -> list[str]:
             found.append(f"{_account(vm)}, and {vm['host']} has nothing of it")
         elif power is None:
             found.append(f"{_account(vm)}: that is no state of rest")
-        elif real.boot != vm["seen_boot"] or vm["seen_generation"] != vm["generation"]:
-            found.append(f"{_account(vm)}: boot {real.boot} on its host; {dict(vm)}")
-        elif real.boot > vm["boot"] or (real.boot < vm["boot"] and power is not Power.OFF):
+        elif _has_wrong_boot(vm, real, power):
             found.append(f"{_account(vm)}: boot {real.boot} on its host; {dict(vm)}")
         elif real.power is not power and not (real.power is None and power in (Power.ON, Power.PAUSED)):
             found.append(f"{_account(vm)}, and on its host it is {real.power}")
         elif vm["seen"] != power or vm["goal"] != power:
             found.append(f"{_account(vm)}: goal {vm['goal']}, seen {vm['seen']}")
     return found
+
+
+def _has_wrong_boot(vm: Any, real: Machine, power: Power) -> bool:
+    """A boot that was wished for may never have begun, where the machine was wished off before."""
+    is_told = real.boot == vm["seen_boot"] and vm["seen_generation"] == vm["generation"]
+    return not is_told or real.boot > vm["boot"] or (real.boot < vm["boot"] and power is not Power.OFF)
 
 
 async def _machines(site: Site, agent: str) -> dict[str, Machine]:
@@ -190,7 +196,8 @@ async def _records(
     ended: Sequence[GuestEnd],
     vms: Sequence[Any],
 ) -> list[str]:
-    """Each wish that was accepted is on record once, and its promise was kept."""
+    """Each wish that was accepted is on record once, and its promise was kept, or broken where its time was over. Of
+    VMs whose guests were ended, promises may be broken."""
     found = await _gaps(database)
     operations = {row["id"]: row for row in await database.fetch(_OPERATIONS)}
     touched = {vm["id"] for vm in vms if vm["machine_id"] in {end.machine_id for end in ended}}
@@ -201,9 +208,8 @@ async def _records(
         operation = operations.get(entry.operation_id)
         if operation is None:
             found.append(f"operation {entry.operation_id} ({entry.ask} {entry.name}) was promised and is nowhere")
-        elif operation["status"] == "failed" and entry.vm_id not in touched and (not ended or entry.vm_id in known):
-            took = operation["finished_at"] - operation["created_at"]
-            found.append(f"{entry.ask} {entry.name} failed after {took}: {operation['error']}")
+        elif operation["is_wrong"] and entry.vm_id not in touched and (not ended or entry.vm_id in known):
+            found.append(f"{entry.ask} {entry.name} failed after {operation['took']}: {operation['error']}")
     found += _counts("operations", Counter((row["subject_id"], row["verb"]) for row in operations.values()), entries)
     audited = await database.fetch("select subject_id::text, verb from audit where subject_kind = 'vm'")
     return found + _counts("audit rows", Counter((row["subject_id"], row["verb"]) for row in audited), entries)

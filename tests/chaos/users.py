@@ -139,9 +139,7 @@ class Users:
 
     async def _send(self, client: httpx.AsyncClient, action: Action, request: Request) -> httpx.Response:
         key = {"Idempotency-Key": f"chaos-{action.number}"} if request.method == "POST" else {}
-        return await client.request(
-            request.method, request.path, json=request.body, params=request.query, headers=key
-        )
+        return await client.request(request.method, request.path, json=request.body, params=request.query, headers=key)
 
     def _read(self, action: Action, answer: httpx.Response, *, may_have_arrived: bool) -> Answered | None:
         """What an answer means; None: ask again."""
@@ -168,7 +166,9 @@ class Users:
 
 def _request(action: Action, vm_id: str | None) -> Request | None:
     """None: the VM it is about was never made, as far as its users know."""
-    query: dict[str, int | str] = {} if action.wait_s is None or action.ask in (Ask.EDIT, Ask.LOOK) else {"wait": action.wait_s}
+    query: dict[str, int | str] = (
+        {} if action.wait_s is None or action.ask in (Ask.EDIT, Ask.LOOK) else {"wait": action.wait_s}
+    )
     if action.ask is Ask.CREATE:
         return Request("POST", "/v1/vms", {"name": action.name, **action.fields}, None, query)
     if action.ask is Ask.LOOK:
