@@ -100,13 +100,18 @@ class Tx:
 
 
 class Db:
-    """A pool of connections to one database."""
+    """A pool of connections to one database.
 
-    def __init__(self, dsn: str, *, min_size: int = 2, max_size: int = 12) -> None:
+    `idle_in_transaction_s`: how long a transaction may stand still before the server ends it. A process that is frozen,
+    or whose machine is gone, must not keep others from the rows that it has locked.
+    """
+
+    def __init__(self, dsn: str, *, min_size: int = 2, max_size: int = 12, idle_in_transaction_s: float = 15.0) -> None:
         self.dsn = dsn
         self.on_begin: list[Hook] = []
         """Run at the start of every transaction, in the task that opened it."""
         self._sizes = (min_size, max_size)
+        self._idle_in_transaction_ms = round(idle_in_transaction_s * 1000)
         self._made: asyncpg.Pool[Record] | None = None
 
     async def open(self) -> None:
@@ -120,6 +125,7 @@ class Db:
             server_settings={
                 "application_name": "nexus",
                 "timezone": "UTC",
+                "idle_in_transaction_session_timeout": str(self._idle_in_transaction_ms),
                 # what is asked for often is in memory, and small: PostgreSQL's defaults plan for a spinning disk (it
                 # would read whole tables for a page of a list) and for statements worth compiling
                 "random_page_cost": "1.1",
