@@ -11,6 +11,7 @@ STEPS = {
     "dev": venv.ensure_dev,
     "guest": guest.ensure,
     "ui": ui.ensure,
+    "ui-dev": ui.ensure_dev,
 }
 TO_RUN = ("packages", "venv", "guest", "ui")
 
