@@ -33,6 +33,7 @@ class Blows:
     def __init__(self, site: Site, *, turn: Callable[[int], Awaitable[None]]) -> None:
         self.crashes: Counter[str] = Counter()
         self.breaks = 0
+        self.stalls = 0
         self.guest_ends: list[GuestEnd] = []
         self.done = 0
         self._site = site
@@ -64,6 +65,8 @@ class Blows:
                 await self._hit_database(fault)
             case Blow.CUT | Blow.FREEZE:
                 self._break(fault)
+            case Blow.STALL:
+                self._stall(fault)
             case Blow.END_GUEST:
                 await self._end_guest(fault)
 
@@ -108,6 +111,14 @@ class Blows:
     async def _mend_wire(self, name: str, fault: Fault) -> None:
         await asyncio.sleep(fault.lasts_s)
         self._site.wires[name].mend(loses=fault.loses)
+
+    def _stall(self, fault: Fault) -> None:
+        self.stalls += self._site.nursery.signal(fault.target, signal.SIGSTOP)
+        self._mend(self._let_go_on(fault))
+
+    async def _let_go_on(self, fault: Fault) -> None:
+        await asyncio.sleep(fault.lasts_s)
+        self._site.nursery.signal(fault.target, signal.SIGCONT)
 
     async def _end_guest(self, fault: Fault) -> None:
         if self._site.driver == "fake":

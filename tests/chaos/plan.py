@@ -4,6 +4,7 @@ Nothing here looks at an answer, so that one seed is one plan; what becomes of i
 machine's scheduling's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
@@ -34,10 +35,21 @@ class Blow(StrEnum):
     """A line breaks: its connections with it, and new ones are refused."""
     FREEZE = "freeze"
     """A line carries nothing; what was sent arrives when it is over, or never."""
+    STALL = "stall"
+    """SIGSTOP to a manager or an agent, SIGCONT later: sometimes past its leases."""
     END_GUEST = "end_guest"
     """A VMM dies, or its guest ends by itself. With the fake driver that happens while the agent is down."""
 
 
+MOSTLY_PROCESSES = {
+    Blow.KILL: 70,
+    Blow.RESTART: 3,
+    Blow.CUT: 9,
+    Blow.FREEZE: 9,
+    Blow.STALL: 4,
+    Blow.END_GUEST: 5,
+}
+MANY_GUESTS = MOSTLY_PROCESSES | {Blow.END_GUEST: 30}
 CRASHES = (Blow.KILL, Blow.RESTART, Blow.END_GUEST)
 POSTGRES = "postgres"
 
@@ -90,8 +102,10 @@ class Extent:
     """Between two faults, on average."""
     memory_mib: int = 128
     grace_s: tuple[int, ...] = (0, 1, 5)
-    kills_vmms: bool = False
-    """Whether guests end while their agent watches, which takes VMMs that are processes."""
+    blows: Mapping[Blow, int] = field(default_factory=lambda: MOSTLY_PROCESSES)
+    """How often each befalls, by weight."""
+    outlasts: bool = True
+    """Whether lines are sometimes cut until their host counts as silent, and processes stalled past their leases."""
 
     def members(self, kind: str) -> list[str]:
         return [f"{kind}-{number}" for number in range(1, getattr(self, f"{kind}s") + 1)]
@@ -160,14 +174,14 @@ def _fields(random: Random, extent: Extent, ask: Ask, number: int) -> dict[str, 
 def _faults(random: Random, extent: Extent) -> tuple[Fault, ...]:
     faults: list[Fault] = []
     while sum(fault.is_crash for fault in faults) < extent.crashes:
-        blow = random.choices([Blow.KILL, Blow.RESTART, Blow.CUT, Blow.FREEZE, Blow.END_GUEST], [72, 3, 10, 10, 5])[0]
+        blow = random.choices(list(extent.blows), list(extent.blows.values()))[0]
         faults.append(
             Fault(
                 len(faults) + 1,
                 blow,
                 _target(random, extent, blow),
                 after_s=random.expovariate(1 / extent.pace_s),
-                lasts_s=_lasts_s(random, blow),
+                lasts_s=_lasts_s(random, blow, outlasts=extent.outlasts),
                 skew_s=random.choice([0, 0, random.uniform(-2400, 2400)]),
                 loses=random.random() < 0.5,
             )
@@ -182,13 +196,18 @@ def _target(random: Random, extent: Extent, blow: Blow) -> str:
         return random.choice(kind)
     if blow is Blow.RESTART:
         return POSTGRES
+    if blow is Blow.STALL:
+        return random.choice(managers + agents)
     if blow is Blow.END_GUEST:
         return random.choice(agents)
     return f"{random.choice(agents)}/{random.choice(['up', 'down', 'both'])}"
 
 
-def _lasts_s(random: Random, blow: Blow) -> float:
-    """Mostly short; a line is sometimes away for so long that the host counts as silent."""
+def _lasts_s(random: Random, blow: Blow, *, outlasts: bool) -> float:
+    """Mostly short."""
+    is_long = random.random() < 0.1
     if blow in (Blow.CUT, Blow.FREEZE):
-        return random.uniform(17, 25) if random.random() < 0.1 else random.expovariate(1 / 2.0)
+        return random.uniform(17, 25) if is_long and outlasts else random.expovariate(1 / 2.0)
+    if blow is Blow.STALL:
+        return random.uniform(31, 36) if is_long and outlasts else random.expovariate(1 / 2.0)
     return min(random.expovariate(1 / 0.4), 4.0)

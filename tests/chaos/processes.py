@@ -116,13 +116,18 @@ class Nursery:
 
     async def kill(self, name: str) -> bool:
         """End it as kill -9 does; false when it does not run."""
-        member = self.members[name]
-        if member.descriptor is None:
+        self.members[name].was_killed = True
+        if not self.signal(name, signal.SIGKILL):
             return False
-        member.was_killed = True
-        signal.pidfd_send_signal(member.descriptor, signal.SIGKILL)
         await self._ended[name].wait()
         return True
+
+    def signal(self, name: str, what: signal.Signals) -> bool:
+        """Send it; false when the process does not run."""
+        descriptor = self.members[name].descriptor
+        if descriptor is not None:
+            signal.pidfd_send_signal(descriptor, what)
+        return descriptor is not None
 
     async def _listen(self) -> None:
         assert self._process is not None

@@ -31,6 +31,7 @@ class Report:
     seed: int
     crashes: Counter[str] = field(default_factory=Counter[str])
     breaks: int = 0
+    stalls: int = 0
     outcomes: Counter[str] = field(default_factory=Counter[str])
     vms: int = 0
     states: Counter[str] = field(default_factory=Counter[str])
@@ -45,6 +46,7 @@ class Report:
         states = ", ".join(f"{count} {what}" for what, count in sorted(self.states.items()))
         return (
             f"seed {self.seed}: {self.crashes.total()} crashes ({crashes}), {self.breaks} broken lines, "
+            f"{self.stalls} stalls, "
             f"{self.outcomes.total()} requests ({asked}; {self.retries} repeated, {self.replays} replayed), "
             f"{self.vms} VMs at the end ({states}), {self.seconds:.0f} s, {len(self.wrongs)} wrong"
         )
@@ -81,7 +83,7 @@ async def _suffer(here: Site, planned: Plan, report: Report) -> None:
         telling.cancel()
         await users.close()
     _say("peace")
-    report.crashes, report.breaks = blows.crashes, blows.breaks
+    report.crashes, report.breaks, report.stalls = blows.crashes, blows.breaks, blows.stalls
     report.outcomes = Counter(entry.outcome.value for entry in ledger.entries)
     report.retries, report.replays = ledger.retries, ledger.replays
     report.wrongs += ledger.wrongs + _own_ends(here)
@@ -92,6 +94,7 @@ async def _suffer(here: Site, planned: Plan, report: Report) -> None:
         vms = await _vms(http)
         report.vms, report.states = len(vms), Counter(vms.values())
         report.wrongs += await truth.wrongs(here, http, ledger.entries, blows.guest_ends)
+        report.wrongs += [] if here.driver == "fake" else await _silent_guests(http, vms)
         await _delete(http, list(vms))
         report.wrongs += await truth.rest(here)
         report.wrongs += await truth.leftovers(here, http)
@@ -147,6 +150,17 @@ async def _vms(http: httpx.AsyncClient) -> dict[str, str]:
         cursor = page["next_cursor"]
         if cursor is None:
             return found
+
+
+async def _silent_guests(http: httpx.AsyncClient, vms: dict[str, str]) -> list[str]:
+    """VMs that are said to run, and in which no command does."""
+    found: list[str] = []
+    for vm_id, state in vms.items():
+        if state == "running":
+            answer = await http.post(f"/v1/vms/{vm_id}/exec", json={"argv": ["true"]})
+            if not answer.is_success or answer.json()["exit_code"] != 0:
+                found.append(f"the guest of {vm_id} runs no command: {answer.text}")
+    return found
 
 
 async def _delete(http: httpx.AsyncClient, vms: list[str]) -> None:

@@ -23,6 +23,8 @@ from tests.chaos.plan import Extent
 from tests.chaos.processes import Database, Member, Nursery
 from tests.chaos.wires import Wire
 
+from bootstrap import guest
+from nexus.local import images
 from nexus.local import postgres as embedded
 from nexus.local.identity import find as find_process
 
@@ -65,7 +67,7 @@ class Site:
     def manager_urls(self) -> dict[str, str]:
         return {name: f"http://{host}:{port}" for name, (host, port) in self.managers.items()}
 
-    async def start(self, images: Images) -> None:
+    async def start(self, wanted: Images) -> None:
         """Until every host has joined."""
         await self.database.start()
         await self.nursery.open(log=self.home / "nursery.log")
@@ -77,7 +79,7 @@ class Site:
             login = await http.post("/v1/auth/login", json={"username": "root", "password": "root"})
             self.token = login.raise_for_status().json()["token"]
             http.headers["Authorization"] = f"Bearer {self.token}"
-            await self._register(http, images)
+            await self._register(http, wanted)
             for name in self.extent.members("agent"):
                 made = await http.post("/v1/hosts/join-tokens", json={})
                 await self._add_agent(name, join_token=made.raise_for_status().json()["token"])
@@ -161,14 +163,14 @@ class Site:
         living = [name for name in self.managers if self.nursery.members[name].descriptor is not None]
         return self.managers[random.choice(living or list(self.managers))]
 
-    async def _register(self, http: httpx.AsyncClient, images: Images) -> None:
+    async def _register(self, http: httpx.AsyncClient, wanted: Images) -> None:
         root = self.home / "images"
-        for kind, file in images.files.items():
+        for kind, file in wanted.files.items():
             place = root / hashlib.sha256(file.read_bytes()).hexdigest()
             if place != file:
                 shutil.copy(file, place)
-            wanted = {"kind": kind, "name": f"chaos-{kind}", "path": str(place), "is_default": True}
-            (await http.post("/v1/images", json=wanted)).raise_for_status()
+            body = {"kind": kind, "name": f"chaos-{kind}", "path": str(place), "is_default": True}
+            (await http.post("/v1/images", json=body)).raise_for_status()
 
     async def _until_ready(self, name: str) -> None:
         host, port = self.managers[name]
@@ -195,6 +197,15 @@ def fake_images(home: Path) -> Images:
     for kind, content in FAKE_IMAGES.items():
         files[kind].write_bytes(content)
     return Images(files)
+
+
+def real_images() -> Images:
+    """The default images, made if they are not there, with this checkout's guest binary."""
+    guest.ensure()
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nexus/test-images"
+    images.build(out=home / "images", cache=home / "cache", guest_init=guest.OUTPUT)
+    store = images.Store(home / "images")
+    return Images({image.kind: store.path(image) for image in store.images() if image.is_default})
 
 
 @asynccontextmanager
