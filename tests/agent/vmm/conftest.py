@@ -13,6 +13,8 @@ from uuid import UUID
 
 import pytest
 from tests.agent.lab import built, machine_spec
+from tests.agent.vmm.firecracker.lab import Place
+from tests.agent.vmm.firecracker.lab import kill as kill_firecracker
 
 from nexus.agent.facts import host_boot_id
 from nexus.agent.guest.channel import GuestChannel
@@ -52,10 +54,18 @@ class Lab:
             yield await stack.enter_async_context(GuestClient(socket))
 
 
-@pytest.fixture(params=["fake", pytest.param("qemu", marks=pytest.mark.vm)])
+JAILED = pytest.param(
+    "firecracker",
+    marks=[pytest.mark.net, pytest.mark.skipif(os.geteuid() != 0, reason="only root can make jails and namespaces")],
+)
+
+
+@pytest.fixture(params=["fake", "firecracker-unjailed", JAILED, pytest.param("qemu", marks=pytest.mark.vm)])
 def lab(request: pytest.FixtureRequest, short_tmp: Path) -> Lab:
     if request.param == "fake":
         return _fake(short_tmp)
+    if request.param.startswith("firecracker"):
+        return _firecracker(short_tmp, is_jailed=request.param == "firecracker")
     return _qemu(short_tmp, cast(images.Store, request.getfixturevalue("built_images")))
 
 
@@ -88,6 +98,15 @@ def _fake(root: Path) -> Lab:
         vmm.end(machine, ExitReason.VMM_KILLED, "Its VMM was killed.")
 
     return Lab("fake", make, define, kill, root)
+
+
+def _firecracker(root: Path, *, is_jailed: bool) -> Lab:
+    place = Place(root, is_jailed)
+
+    async def define() -> Definition:
+        return place.definition()
+
+    return Lab("firecracker", place.driver, define, kill_firecracker, root)
 
 
 def _qemu(root: Path, store: images.Store) -> Lab:

@@ -23,11 +23,20 @@ class Cgroups:
         self._parent = root / PARENT
         self.why_not = self._prepare(root)
 
+    def missing(self) -> str | None:
+        """Why limits do not work now, in a sentence: also when the group that we made was removed meanwhile."""
+        if self.why_not is None and not self._parent.is_dir():
+            return f"{self._parent} is gone"
+        return self.why_not
+
+    def group(self, machine: UUID) -> Path:
+        return self._parent / str(machine)
+
     def ensure(self, machine: UUID, *, pid: int, memory_mib: int, vcpus: int) -> None:
         """Put a process under the machine's limits. One core more than the guest has, for the VMM's own threads."""
         if self.why_not is not None:
             return
-        group = self._parent / str(machine)
+        group = self.group(machine)
         group.mkdir(exist_ok=True)
         (group / "memory.max").write_text(str((memory_mib + OVERHEAD_MIB) << 20))
         (group / "cpu.max").write_text(f"{(vcpus + 1) * PERIOD_US} {PERIOD_US}")
@@ -37,7 +46,7 @@ class Cgroups:
     def discard(self, machine: UUID) -> None:
         """Remove the machine's group; its processes are gone."""
         with contextlib.suppress(FileNotFoundError):
-            (self._parent / str(machine)).rmdir()
+            self.group(machine).rmdir()
 
     def _prepare(self, root: Path) -> str | None:
         try:

@@ -38,7 +38,7 @@ def trim(path: Path, *, keep_bytes: int = KEEP_BYTES) -> None:
     try:
         found = os.fstat(fd)
         if found.st_blocks * 512 > 2 * keep_bytes:
-            _free_head(fd, (found.st_size - keep_bytes) // BLOCK_BYTES * BLOCK_BYTES)
+            free_head(fd, (found.st_size - keep_bytes) // BLOCK_BYTES * BLOCK_BYTES)
     finally:
         os.close(fd)
 
@@ -75,7 +75,8 @@ def _first_byte_kept(fd: int, size: int) -> int:
         raise
 
 
-def _free_head(fd: int, length: int) -> None:
+def free_head(fd: int, length: int) -> None:
+    """Give the first `length` bytes back to the disk; where that cannot be, empty the file. Raises OSError."""
     if _libc.fallocate(fd, PUNCH_HOLE_KEEP_SIZE, 0, length) == 0:
         return
     if ctypes.get_errno() != errno.EOPNOTSUPP:

@@ -4,12 +4,12 @@ reading those logs."""
 from pathlib import Path
 
 from nexus.agent.vmm import logs
+from nexus.agent.vmm.exits import guest_stopped as guest_stopped
 from nexus.agent.vmm.qemu.config import SHUTDOWN_TRACE
 from nexus.protocol.machines import ExitReason
 
 GUEST_SHUTDOWN_CAUSE = f"{SHUTDOWN_TRACE} reason=6"
 """SHUTDOWN_CAUSE_GUEST_SHUTDOWN in QEMU's qapi/run-state.json; a reset does not pass that trace point."""
-PANIC = "Kernel panic - not syncing"
 SIGNALLED = "terminating on signal"
 
 _BY_EVENT = {
@@ -26,15 +26,6 @@ def reason_of_event(reason: str) -> ExitReason:
 def reason_in_log(path: Path) -> ExitReason:
     """The same for a guest that stopped while nobody listened."""
     return ExitReason.GUEST_SHUTDOWN if GUEST_SHUTDOWN_CAUSE in logs.tail(path) else ExitReason.GUEST_REBOOT
-
-
-def guest_stopped(reason: ExitReason, console_tail: str) -> tuple[ExitReason, str]:
-    """The final reason and its sentence. A kernel that panics resets: its console tells the two apart."""
-    if reason is ExitReason.GUEST_SHUTDOWN:
-        return reason, "The guest powered itself off."
-    if reason is ExitReason.GUEST_PANIC or PANIC in console_tail:
-        return ExitReason.GUEST_PANIC, f"The guest's kernel panicked{_panic_message(console_tail)}."
-    return reason, "The guest restarted itself."
 
 
 def explain(status: int | None, messages: str) -> tuple[ExitReason, str]:
@@ -56,11 +47,3 @@ def messages(path: Path) -> str:
 
 def last_words(path: Path) -> str:
     return messages(path).strip().rpartition("\n")[2]
-
-
-def _panic_message(console_tail: str) -> str:
-    found = console_tail.rfind(PANIC)
-    if found < 0:
-        return ""
-    line = console_tail[found + len(PANIC) :].partition("\n")[0]
-    return ": " + line.lstrip(": ").strip() if line.strip(": \r") else ""

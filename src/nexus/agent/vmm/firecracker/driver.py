@@ -1,0 +1,407 @@
+"""The `Vmm` port over Firecracker processes in jails.
+
+A VMM belongs to nobody: it is found again by its record, its uid and its jail. It is told everything before its guest
+starts, and almost nothing after. What its guest does by itself is read from what is left behind (`exits`), so that an
+agent that was away learns the same reason as one that watched.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Coroutine
+from pathlib import Path
+from uuid import UUID
+
+from nexus.agent.guest.transport import Transport
+from nexus.agent.guest.vsock import VsockTransport
+from nexus.agent.vmm import logs
+from nexus.agent.vmm.exits import guest_stopped
+from nexus.agent.vmm.firecracker import bodies, places, record
+from nexus.agent.vmm.firecracker.config import Configuration, Inside, configuration
+from nexus.agent.vmm.firecracker.connection import ApiTrouble
+from nexus.agent.vmm.firecracker.exits import explain, last_line
+from nexus.agent.vmm.firecracker.jails import Jailed, Jails
+from nexus.agent.vmm.firecracker.kthread import adopt_timer
+from nexus.agent.vmm.firecracker.launching import apply, prepare
+from nexus.agent.vmm.firecracker.metrics import MetricsFile, process_usage
+from nexus.agent.vmm.firecracker.pool import Pool
+from nexus.agent.vmm.firecracker.record import ExitRecord, VmmRecord
+from nexus.agent.vmm.firecracker.running import Patience, Running
+from nexus.agent.vmm.port import Changed, Definition, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.process import ProcessId, Watch
+from nexus.kit import log
+from nexus.kit.clock import Clock
+from nexus.protocol.hosts import Offer
+from nexus.protocol.machines import ExitReason, Power
+
+_log = log.get("nexus.agent.vmm.firecracker")
+
+KEEP_LOG_BYTES = 64 << 10
+BOOT_PATIENCE_S = 60.0
+"""All of the guest's memory may be touched before a start is answered, where pages are huge."""
+DYING_PATIENCE_S = 1.0
+
+
+class FirecrackerVmm:
+    """`open` comes before everything else, `close` last: it drains the pool and leaves guests running."""
+
+    name = "firecracker"
+    acceleration = "kvm"
+    offers = frozenset({Offer.PAUSE, Offer.CTRL_ALT_DEL})
+
+    def __init__(
+        self,
+        jails: Jails,
+        *,
+        version: str,
+        why: str,
+        spares: int,
+        cpu_template: bytes | None,
+        host_boot_id: str,
+        clock: Clock,
+        patience: Patience,
+    ) -> None:
+        self.version = version
+        self.why = why
+        self._jails = jails
+        self._places = jails.places
+        self._pool = Pool(jails, size=spares)
+        self._cpu_template = cpu_template
+        self._host_boot_id = host_boot_id
+        self._clock = clock
+        self._patience = patience
+        self._running: dict[UUID, Running] = {}
+        self._unwritten: dict[UUID, VmmRecord] = {}
+        """Records of ends that could not be written: a full disk must not hold up what comes after an end."""
+        self._changed: Changed = lambda _machine: None
+
+    async def open(self) -> None:
+        """Remove what a killed agent left, and begin to fill the pool. Raises OSError."""
+        used = await asyncio.to_thread(record.jails_in_use, self._places.machines)
+        if removed := await self._jails.remove_others(used):
+            _log.info("leftover_jails_removed", jails=removed)
+        self._pool.fill()
+
+    def listen(self, changed: Changed) -> None:
+        self._changed = changed
+
+    async def define(self, definition: Definition) -> None:
+        self._places.home(definition.id).mkdir(parents=True, exist_ok=True)
+
+    async def start(self, definition: Definition, *, launch: int) -> None:
+        known = self._known(definition.id)
+        if known is not None and known.launch >= launch:
+            return
+        if definition.id in self._running:
+            raise VmmTrouble("the machine's previous VMM still runs")
+        await self.define(definition)
+        wanted = configuration(definition, Inside.of(definition, is_jailed=self._jails.is_jailed))
+        jailed = await self._pool.take(ports=len(definition.nics))
+        begun = self._begun(launch, jailed)
+        try:
+            record.save(self._places.record(definition.id), begun)
+            self._unwritten.pop(definition.id, None)
+            await self._boot(definition, jailed, wanted)
+        except (ApiTrouble, OSError, VmmTrouble) as refused:
+            failed = await self._fail(definition.id, jailed, begun, refused)
+            raise VmmTrouble(failed.why) from refused
+        except BaseException:  # broken off: as if it had never begun
+            self._places.record(definition.id).unlink(missing_ok=True)
+            await self._pool.drop(jailed)
+            raise
+        booted = begun.model_copy(update={"is_booted": True})
+        self._write(definition.id, booted)
+        self._keep(definition.id, booted, jailed, has_answered=True)
+
+    async def stop(self, machine: UUID) -> None:
+        running = self._running.get(machine)
+        if running is None:
+            return
+        running.ending = running.ending or self._exit(ExitReason.ASKED, "Its power was cut.")
+        await running.kill()
+        await running.settled.wait()
+
+    async def pause(self, machine: UUID) -> None:
+        running = self._at(machine)
+        await self._tell(running.jailed.api.patch_vm(bodies.VmState(state="Paused")))
+        running.paused = True
+
+    async def resume(self, machine: UUID) -> None:
+        running = self._at(machine)
+        await self._tell(running.jailed.api.patch_vm(bodies.VmState(state="Resumed")))
+        running.paused = False
+
+    async def ctrl_alt_del(self, machine: UUID) -> None:
+        await self._tell(self._at(machine).jailed.api.act(bodies.Action(action_type="SendCtrlAltDel")))
+
+    async def observe(self, machine: UUID) -> VmmState:
+        running = self._running.get(machine)
+        if running is not None:
+            power = Power.PAUSED if running.paused else Power.ON
+            return VmmState(power, running.record.launch, running.record.pid, running.record.started_at)
+        known = self._known(machine)
+        if known is None:
+            return VmmState(Power.OFF)
+        ended = known.exit or ExitRecord(
+            reason=ExitReason.VMM_KILLED, why="Its VMM process is gone.", at=self._clock.now()
+        )
+        return VmmState(Power.OFF, known.launch, exit=VmmExit(ended.reason, ended.why, ended.at))
+
+    async def adopt(self, machine: UUID) -> VmmState:
+        running = self._running.get(machine)
+        if running is not None:
+            if not running.has_answered and running.ending is None:
+                await self._greet(running)
+            return await self.observe(machine)
+        known = self._known(machine)
+        if known is not None and known.exit is None:
+            await self._take_up(machine, known)
+        return await self.observe(machine)
+
+    async def discard(self, machine: UUID) -> None:
+        with contextlib.suppress(VmmTrouble):  # one that does not answer is killed
+            await self.adopt(machine)
+        await self.stop(machine)
+        self._unwritten.pop(machine, None)
+        for path in (
+            self._places.record(machine),
+            self._places.console(machine),
+            self._places.vmm_log(machine),
+            self._metrics_kept(machine),
+        ):
+            path.unlink(missing_ok=True)
+
+    def transport(self, machine: UUID) -> Transport:
+        return VsockTransport(lambda: self._dial_guest(machine))
+
+    def console(self, machine: UUID) -> Path:
+        return self._places.console(machine)
+
+    async def counters(self, machine: UUID) -> VmmCounters | None:
+        running = self._running.get(machine)
+        if running is None:
+            return None
+        try:
+            cpu_seconds, memory_rss_kib = process_usage(running.jailed.process.pid)
+            await running.jailed.api.act(bodies.Action(action_type="FlushMetrics"))
+            totals = await asyncio.to_thread(self._metrics(machine, running.jailed).read)
+        except (ApiTrouble, OSError):
+            return None
+        return VmmCounters(cpu_seconds, memory_rss_kib, totals.disk_read_bytes, totals.disk_written_bytes)
+
+    async def close(self) -> None:
+        for running in self._running.values():
+            await running.let_go()
+        self._running.clear()
+        await self._pool.close()
+
+    # launching
+
+    def _begun(self, launch: int, jailed: Jailed) -> VmmRecord:
+        return VmmRecord(
+            launch=launch,
+            host_boot_id=self._host_boot_id,
+            jail=jailed.id,
+            uid=jailed.uid,
+            pid=jailed.process.pid,
+            start_ticks=jailed.process.start_ticks,
+            started_at=self._clock.now(),
+        )
+
+    async def _boot(self, definition: Definition, jailed: Jailed, wanted: Configuration) -> None:
+        await asyncio.to_thread(prepare, definition, jailed, self._places)
+        pid = jailed.process.pid
+        if self._jails.is_jailed:
+            self._jails.cgroups.ensure(jailed.id, pid=pid, memory_mib=definition.memory_mib, vcpus=definition.vcpus)
+        await apply(jailed.api, wanted, cpu_template=self._cpu_template)
+        await jailed.api.act(bodies.Action(action_type="InstanceStart"), patience_s=BOOT_PATIENCE_S)
+        if self._jails.is_jailed:
+            await asyncio.to_thread(adopt_timer, pid, self._jails.cgroups.group(jailed.id))
+
+    async def _fail(self, machine: UUID, jailed: Jailed, begun: VmmRecord, refused: Exception) -> VmmExit:
+        """A launch that came to nothing: nothing of it stays but why."""
+        words = self._last_words(jailed)
+        why = str(refused) if isinstance(refused, VmmTrouble) else f"Firecracker did not start the guest: {refused}"
+        ended = self._exit(ExitReason.VMM_FAILED, f"{why.rstrip('.')}{f' ({words})' if words else ''}.")
+        await self._pool.drop(jailed)
+        self._record_exit(machine, begun, ended)
+        return ended
+
+    def _keep(self, machine: UUID, known: VmmRecord, jailed: Jailed, *, has_answered: bool) -> Running:
+        running = Running(known, jailed, Watch(jailed.process, lambda: self._gone(machine)), has_answered)
+        self._running[machine] = running
+        running.hold(asyncio.create_task(self._attend(machine, running)))
+        return running
+
+    # adoption
+
+    async def _take_up(self, machine: UUID, known: VmmRecord) -> None:
+        """Find out what became of a launch whose end is not recorded. Raises VmmTrouble."""
+        process = self._find(known)
+        if known.host_boot_id != self._host_boot_id:
+            await self._is_over(machine, known, self._exit(ExitReason.HOST_REBOOTED, "The host restarted."))
+        elif process is None:
+            await self._is_over(machine, known, None)
+        elif known.jail is None:
+            raise VmmTrouble(
+                f"its VMM (process {process.pid}) was started by another driver: set AGENT_VMM back, and stop it there"
+            )
+        else:
+            self._jails.uids.hold(known.uid)
+            jailed = self._jails.reach(known.jail, known.uid, process)
+            if known.is_booted or await self._has_booted(machine, jailed):
+                await self._greet(self._keep(machine, known, jailed, has_answered=False))
+
+    def _find(self, known: VmmRecord) -> ProcessId | None:
+        if known.pid is None or known.start_ticks is None:
+            return None
+        process = ProcessId(known.pid, known.start_ticks)
+        return process if process.is_alive() else None
+
+    async def _has_booted(self, machine: UUID, jailed: Jailed) -> bool:
+        """Whether the guest was started before the agent ended; if not, the launch never was."""
+        with contextlib.suppress(ApiTrouble):
+            if (await jailed.api.describe()).state != "Not started":
+                return True
+        await self._pool.drop(jailed)
+        self._places.record(machine).unlink(missing_ok=True)
+        return False
+
+    async def _greet(self, running: Running) -> None:
+        """Have its API, and see whether it stands still. Raises VmmTrouble."""
+        try:
+            running.paused = (await running.jailed.api.describe()).state == "Paused"
+        except ApiTrouble as silent:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DYING_PATIENCE_S):
+                    await running.settled.wait()
+                    return
+            raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
+        running.has_answered = True
+
+    # running
+
+    async def _attend(self, machine: UUID, running: Running) -> None:
+        """The supervisor of one VMM: ends it when its guest has gone, or when it answers no more."""
+        look = 0
+
+        def channel() -> socket.socket:
+            return self._dial_guest(machine)
+
+        while True:
+            await asyncio.sleep(self._patience.look_s)
+            look += 1
+            if await running.has_powered_off(self.console(machine), channel, self._patience):
+                self._end_with(running, *guest_stopped(ExitReason.GUEST_SHUTDOWN, ""))
+            elif look % self._patience.ping_every == 0:
+                if await running.is_silent(self._patience):
+                    self._end_with(running, ExitReason.VMM_KILLED, "Its VMM answered no more, and was ended.")
+                await asyncio.to_thread(self._trim, machine, running.jailed)
+            if running.ending is not None:
+                await running.kill()
+                return
+
+    def _end_with(self, running: Running, reason: ExitReason, why: str) -> None:
+        running.ending = running.ending or self._exit(reason, why)
+
+    def _trim(self, machine: UUID, jailed: Jailed) -> None:
+        try:
+            logs.trim(self.console(machine))
+            logs.trim(self._places.root(jailed.id) / places.LOG)
+            self._metrics(machine, jailed).trim()
+        except OSError as refused:
+            _log.warning("log_not_trimmed", machine_id=str(machine), why=str(refused))
+
+    # ending
+
+    def _gone(self, machine: UUID) -> None:
+        running = self._running.get(machine)
+        if running is not None:
+            running.hold(asyncio.create_task(self._settle(machine, running)))
+
+    async def _settle(self, machine: UUID, running: Running) -> None:
+        await running.jailed.let_go()
+        await self._is_over(machine, running.record, running.ending)
+        self._running.pop(machine, None)
+        running.settled.set()
+        self._changed(machine)
+        running.watch.close()
+        for task in running.tasks - {asyncio.current_task()}:
+            task.cancel()
+
+    async def _is_over(self, machine: UUID, known: VmmRecord, ended: VmmExit | None) -> None:
+        """Keep how it ended and what it last said, and remove the rest."""
+        ended = ended or self._unexpected(machine, known)
+        if known.jail is not None:
+            said = places.tail(self._places.root(known.jail), places.LOG, limit=KEEP_LOG_BYTES)
+            self._keep_log(machine, said + logs.tail(self._places.errors(known.jail)))
+            await self._jails.remove(known.jail, known.uid, has_ended=True)
+        self._metrics_kept(machine).unlink(missing_ok=True)
+        self._record_exit(machine, known, ended)
+        _log.info("vmm_ended", machine_id=str(machine), reason=ended.reason, why=ended.why)
+
+    def _unexpected(self, machine: UUID, known: VmmRecord) -> VmmExit:
+        if known.jail is None:
+            return self._exit(ExitReason.VMM_KILLED, "Its VMM process is gone.")
+        log_tail = places.tail(self._places.root(known.jail), places.LOG)
+        errors, console = logs.tail(self._places.errors(known.jail)), logs.tail(self.console(machine))
+        return self._exit(*explain(log_tail=log_tail, errors=errors, console_tail=console))
+
+    def _record_exit(self, machine: UUID, known: VmmRecord, ended: VmmExit) -> None:
+        exit_record = ExitRecord(reason=ended.reason, why=ended.why, at=ended.at)
+        known = known.model_copy(update={"exit": exit_record, "jail": None})
+        if not self._write(machine, known):
+            self._unwritten[machine] = known
+
+    def _keep_log(self, machine: UUID, said: str) -> None:
+        try:
+            self._places.vmm_log(machine).write_text(said)
+        except OSError as refused:
+            _log.warning("vmm_log_not_kept", machine_id=str(machine), why=str(refused))
+
+    def _last_words(self, jailed: Jailed) -> str:
+        return last_line(logs.tail(self._places.errors(jailed.id)))
+
+    # the rest
+
+    def _at(self, machine: UUID) -> Running:
+        running = self._running.get(machine)
+        if running is None:
+            raise VmmTrouble("the machine is off")
+        return running
+
+    async def _tell(self, request: Coroutine[None, None, None]) -> None:
+        try:
+            await request
+        except ApiTrouble as refused:
+            raise VmmTrouble(f"Firecracker did not do it: {refused}") from refused
+
+    def _exit(self, reason: ExitReason, why: str) -> VmmExit:
+        return VmmExit(reason, why, self._clock.now())
+
+    def _dial_guest(self, machine: UUID) -> socket.socket:
+        """Raises OSError."""
+        running = self._running.get(machine)
+        known = running.record if running is not None else self._known(machine)
+        if known is None or known.jail is None:
+            raise ConnectionRefusedError("the machine is off")
+        return places.dial(self._places.root(known.jail), places.VSOCK_SOCKET, uid=known.uid)
+
+    def _metrics(self, machine: UUID, jailed: Jailed) -> MetricsFile:
+        return MetricsFile(self._places.root(jailed.id), self._metrics_kept(machine))
+
+    def _metrics_kept(self, machine: UUID) -> Path:
+        return self._places.home(machine) / "metrics.json"
+
+    def _known(self, machine: UUID) -> VmmRecord | None:
+        return self._unwritten.get(machine) or record.load(self._places.record(machine))
+
+    def _write(self, machine: UUID, known: VmmRecord) -> bool:
+        """Bring the record up to date; False where the disk does not take it: what it said before is enough to find
+        the process again, and whoever asks this agent is told what it knows."""
+        try:
+            record.save(self._places.record(machine), known)
+        except OSError as refused:
+            _log.warning("vmm_not_recorded", machine_id=str(machine), why=str(refused))
+            return False
+        return True
