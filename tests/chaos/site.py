@@ -5,6 +5,7 @@ lives, as through a load balancer.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
@@ -12,7 +13,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,6 @@ from tests.chaos.wires import Wire
 from bootstrap import guest
 from nexus.local import images
 from nexus.local import postgres as embedded
-from nexus.local.identity import find as find_process
 
 LOOPBACK = "127.0.0.1"
 START_PATIENCE_S = 120.0
@@ -96,24 +96,10 @@ class Site:
                 os.kill(pid, signal.SIGKILL)
 
     def vmms(self, agent: str) -> dict[str, int]:
-        """The hypervisor processes of a host that run: machine id → pid."""
-        found: dict[str, int] = {}
-        home = str(self.agent_home(agent) / "machines") + "/"
-        runtime = str(self.runtime(agent)) + "/"
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
-            if "qemu-system" not in words[0]:
-                continue
-            for word in words:
-                for prefix in (home, f"{runtime}m/"):
-                    if prefix in word and find_process(int(entry.name)) is not None:
-                        found[word.split(prefix, 1)[1].split("/")[0].split(",")[0]] = int(entry.name)
-        return found
+        """The hypervisor processes of a host that run: machine id → pid. They are known by the disks that they hold
+        open, also where those have been removed under them."""
+        home = f"{self.agent_home(agent)}/"
+        return {machine: pid for pid, machine in _qemus() if _holds_open(pid, home)}
 
     def _add_manager(self, name: str) -> None:
         port = next(self._ports)
@@ -230,6 +216,22 @@ async def site(extent: Extent, *, driver: str, keep: Path | None = None) -> Asyn
 async def connect(made: Site) -> "asyncpg.Connection[asyncpg.Record]":
     """A connection to the platform's database, for looking at what is true."""
     return await asyncpg.connect(made.database.server.url())
+
+
+def _qemus() -> Generator[tuple[int, str]]:
+    """Every QEMU that runs on this machine, with the machine it is for."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(entry.name)
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if "qemu-system" in words[0] and "-uuid" in words:
+                yield pid, words[words.index("-uuid") + 1]
+
+
+def _holds_open(pid: int, home: str) -> bool:
+    with contextlib.suppress(OSError):
+        return any(str(fd.readlink()).startswith(home) for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def _keep_logs(home: Path, keep: Path) -> None:
