@@ -52,6 +52,14 @@ class ManagerSettings(Settings):
         alias="MANAGER_RECONCILER_DISABLED",
         description="Serve the API only: move no flows and run no sweeps in this process",
     )
+    flow_lease_s: float = Field(
+        default=30,
+        ge=6,
+        le=600,
+        alias="MANAGER_FLOW_LEASE_S",
+        description="How long what a manager was doing lies still when that manager is killed, until another goes on "
+        "with it. A call to a host is given up after two thirds of it. The same for all managers of one database",
+    )
     metrics_disabled: bool = Field(
         default=False, alias="MANAGER_METRICS_DISABLED", description="Refuse metric streams of machines"
     )

@@ -91,7 +91,7 @@ async def running(
         provide(app, platform.db, platform.access, platform.seal, platform.operations, tail, users, settings)
         provide(app, *(service for slice_ in built for service in slice_.services))
         flows = [flow for slice_ in built for flow in slice_.flows]
-        engine = Engine(platform.db, platform.listener, platform.flows, flows)
+        engine = Engine(platform.db, platform.listener, platform.flows, flows, lease_s=settings.flow_lease_s)
         sweeps = [*platform_sweeps(platform.db, platform.flows), *(s for slice_ in built for s in slice_.sweeps)]
         await _start(platform, tail, engine, Sweeper(platform.db.dsn, sweeps), stack)
         yield Manager(app, platform, engine, tail)

@@ -24,9 +24,9 @@ _log = log.get("flows")
 
 
 class Engine:
-    """Runs flows of the kinds given. `lease_s` is how long a killed manager's flows lie still."""
+    """Runs flows of the kinds given. `lease_s` is how long a killed manager's flows lie still; a step is cut off after
+    `step_timeout_s`, which is two thirds of that if it is not given."""
 
-    STEP_TIMEOUT_S = 20.0
     LEASE_S = 30.0
     LOOK_AGAIN_S = 30.0
     """The longest without looking, whatever the database said: a safety net, not how work is found."""
@@ -40,8 +40,9 @@ class Engine:
         *,
         concurrency: int = 32,
         lease_s: float = LEASE_S,
-        step_timeout_s: float = STEP_TIMEOUT_S,
+        step_timeout_s: float | None = None,
     ) -> None:
+        step_timeout_s = step_timeout_s or lease_s * 2 / 3
         if step_timeout_s >= lease_s:
             raise ValueError("a lease must outlast a step")
         self._db = db

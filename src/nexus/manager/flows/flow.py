@@ -28,7 +28,7 @@ def in_tx(step: _T) -> _T:
 
 def on_agent(step: _T) -> _T:
     """A step of the form `async def step(self, facts) -> Next` that calls an agent. No connection is held meanwhile; it
-    is cut off (as Retryable) after `Engine.STEP_TIMEOUT_S`. What it found goes to `absorb`."""
+    is cut off (as Retryable) after two thirds of the lease. What it found goes to `absorb`."""
     setattr(step, _SIDE, "agent")
     return step
 
