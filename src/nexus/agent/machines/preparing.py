@@ -13,20 +13,23 @@ from nexus.agent.machines.host import Host
 from nexus.agent.machines.state import MachineState
 from nexus.agent.net.port import Attachment
 from nexus.agent.storage.disks import DiskStore
-from nexus.agent.vmm.port import Definition, Disk, Nic
+from nexus.agent.vmm.port import Definition, Disk, Nic, Wires
 from nexus.protocol.machines import MachineSpec
 
 Say = Callable[[str], None]
 
 
 async def prepare(host: Host, state: MachineState, say: Say) -> Definition:
-    """Raises StorageTrouble, NetTrouble, SpecTrouble or OSError; may be repeated after any of them."""
+    """Raises StorageTrouble, NetTrouble, SpecTrouble, VmmTrouble or OSError; may be repeated after any of them."""
     spec = state.running
     uid = host.uid(state.slot)
     kernel = await host.images.ensure(spec.kernel_sha256, say)
     base = await host.images.ensure(spec.initramfs_sha256, say)
     disks = await _disks(host, spec, uid, say)
     attachments = {nic.id: host.network.attachment(nic, position) for position, nic in enumerate(spec.nics)}
+    taps = tuple(made.tap for made in attachments.values() if made.tap is not None)
+    if taps and isinstance(host.vmm, Wires):
+        await host.vmm.ensure_wires(spec.id, taps)
     for nic in spec.nics:
         await host.network.ensure(nic, uid=uid)
     config = guest_config(spec, attachments, time_unix_ms=int(host.clock.now().timestamp() * 1000))

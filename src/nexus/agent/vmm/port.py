@@ -190,3 +190,13 @@ class HotDrives(Protocol):
     async def grow_drive(self, machine: UUID, disk: Disk) -> None:
         """Have the running machine's guest know how large this disk's file is now. Raises VmmTrouble."""
         ...
+
+
+@runtime_checkable
+class Wires(Protocol):
+    """Drivers whose VMMs have a network namespace each, and make themselves the devices that lead there."""
+
+    async def ensure_wires(self, machine: UUID, taps: tuple[str, ...]) -> None:
+        """Have devices of these names, one per interface, before the host's network looks for them, which then takes
+        them as it finds them. Nothing for a machine that runs. Raises VmmTrouble."""
+        ...

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -40,6 +41,16 @@ KEEP_LOG_BYTES = 64 << 10
 BOOT_PATIENCE_S = 60.0
 """All of the guest's memory may be touched before a start is answered, where pages are huge."""
 DYING_PATIENCE_S = 1.0
+WAITING_S = 300.0
+"""For a start, once the wires were made: what lies between is the making of disks at the most."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A process whose wires have the names of a machine's interfaces, to be started as that machine."""
+
+    jailed: Jailed
+    taps: tuple[str, ...]
 
 
 class FirecrackerVmm:
@@ -71,6 +82,8 @@ class FirecrackerVmm:
         self._clock = clock
         self._patience = patience
         self._running: dict[UUID, Running] = {}
+        self._waiting: dict[UUID, Waiting] = {}
+        self._ending: list[asyncio.Task[None]] = []
         self._unwritten: dict[UUID, VmmRecord] = {}
         """Records of ends that could not be written: a full disk must not hold up what comes after an end."""
         self._changed: Changed = lambda _machine: None
@@ -88,6 +101,24 @@ class FirecrackerVmm:
     async def define(self, definition: Definition) -> None:
         self._places.home(definition.id).mkdir(parents=True, exist_ok=True)
 
+    async def ensure_wires(self, machine: UUID, taps: tuple[str, ...]) -> None:
+        if machine in self._running:
+            return
+        waiting = self._waiting.get(machine)
+        if waiting is not None and waiting.taps == taps and waiting.jailed.process.is_alive():
+            return
+        await self._dismiss(machine)
+        jailed = await self._pool.take(ports=len(taps))
+        self._waiting[machine] = waiting = Waiting(jailed, taps)
+        asyncio.get_running_loop().call_later(WAITING_S, self._tire, machine, waiting)
+        if jailed.namespace is not None:
+            try:
+                for index, tap in enumerate(taps):
+                    await asyncio.to_thread(jailed.namespace.name_wire, index, tap)
+            except VmmTrouble:
+                await self._dismiss(machine)
+                raise
+
     async def start(self, definition: Definition, *, launch: int) -> None:
         known = self._known(definition.id)
         if known is not None and known.launch >= launch:
@@ -96,7 +127,8 @@ class FirecrackerVmm:
             raise VmmTrouble("the machine's previous VMM still runs")
         await self.define(definition)
         wanted = configuration(definition, Inside.of(definition, is_jailed=self._jails.is_jailed))
-        jailed = await self._pool.take(ports=len(definition.nics))
+        await self.ensure_wires(definition.id, tuple(nic.tap for nic in definition.nics if nic.tap is not None))
+        jailed = self._waiting.pop(definition.id).jailed
         begun = self._begun(launch, jailed)
         try:
             record.save(self._places.record(definition.id), begun)
@@ -114,6 +146,7 @@ class FirecrackerVmm:
         self._keep(definition.id, booted, jailed, has_answered=True)
 
     async def stop(self, machine: UUID) -> None:
+        await self._dismiss(machine)
         running = self._running.get(machine)
         if running is None:
             return
@@ -193,9 +226,23 @@ class FirecrackerVmm:
         for running in self._running.values():
             await running.let_go()
         self._running.clear()
+        for machine in tuple(self._waiting):
+            await self._dismiss(machine)
+        await asyncio.gather(*self._ending)
         await self._pool.close()
 
     # launching
+
+    def _tire(self, machine: UUID, waiting: Waiting) -> None:
+        """Nobody came for it: the machine's wish is another one by now."""
+        if self._waiting.get(machine) is waiting:
+            self._ending.append(asyncio.create_task(self._dismiss(machine)))
+
+    async def _dismiss(self, machine: UUID) -> None:
+        """End a process that waits for a start which does not come."""
+        waiting = self._waiting.pop(machine, None)
+        if waiting is not None:
+            await self._pool.drop(waiting.jailed)
 
     def _begun(self, launch: int, jailed: Jailed) -> VmmRecord:
         return VmmRecord(

@@ -1,4 +1,4 @@
-"""From a definition to a guest that runs: its files and wires put in place, its configuration told, in order."""
+"""From a definition to a guest that runs: its files put in place, its configuration told, in order."""
 
 import os
 from pathlib import Path
@@ -13,15 +13,11 @@ from nexus.agent.vmm.port import Definition
 
 
 def prepare(definition: Definition, jailed: Jailed, places: Places) -> None:
-    """Everything on the host that the machine consists of, in its jail and namespace. Blocking: call in a thread.
+    """Everything on the host that the machine consists of, in its jail. Blocking: call in a thread.
 
     Raises VmmTrouble, OSError."""
     carry_over(places.output(jailed.id), places.console(definition.id))
     resources.put_in(definition, places.root(jailed.id), uid=jailed.uid)
-    if jailed.namespace is not None:
-        for index, nic in enumerate(definition.nics):
-            assert nic.tap is not None
-            jailed.namespace.connect(index, nic.tap)
 
 
 def carry_over(output: Path, console: Path) -> None:

@@ -3,8 +3,8 @@ per interface.
 
     guest ── tap0 ─ bridge ─ up0 │ nx…  ── the host's bridge      (│ is the border of the namespace)
 
-The host's end takes the name, and with it the place and the rules, of the device that the host's network made for the
-interface: what holds for that name (who may send from where) holds on. In the namespace nothing has an address.
+The host's end has the name under which the host's network looks for the interface's device: that finds it there, and
+puts it on its bridge, under its rules and its limits, as it would any other. In the namespace nothing has an address.
 
 A namespace is no mount but a descriptor (facts, 9): it goes with the last process in it, and takes its devices, the
 host's ends of the wires included, along. Blocking, some milliseconds each: call in a thread.
@@ -72,13 +72,13 @@ class Namespace:
         finally:
             os.close(host)
 
-    def connect(self, index: int, name: str) -> None:
-        """Put the wire of interface `index` in the place of the host's device `name`. Raises VmmTrouble."""
+    def name_wire(self, index: int, name: str) -> None:
+        """Have the host's end of interface `index` called so, in place of any device of that name. Raises VmmTrouble."""
         try:
             with _netlink() as netlink:
-                _take_place(netlink, wire_name(self._jail, index), name)
+                _rename(netlink, wire_name(self._jail, index), name)
         except NetlinkError as refused:
-            raise VmmTrouble(f"network device {name} cannot be connected: {_words(refused)}") from refused
+            raise VmmTrouble(f"network device {name} cannot be made: {_words(refused)}") from refused
 
     def close(self) -> None:
         """Let go of it: it is gone unless a process is in it."""
@@ -103,19 +103,14 @@ def wire_name(jail: UUID, index: int) -> str:
     return f"nw{jail.hex[-10:]}{index}"
 
 
-def _take_place(netlink: Any, wire: str, name: str) -> None:
-    """The bridge has our wire before the old device goes: one without ports would be taken for idle and removed."""
+def _rename(netlink: Any, wire: str, name: str) -> None:
+    """One that is there is from a launch before, or from a driver that was given its device by the host's network."""
     ours = netlink.link_lookup(ifname=wire)
-    there = netlink.link_lookup(ifname=name)
-    if not ours or not there:
-        raise VmmTrouble(f"network device {wire if not ours else name} is gone")
-    master = netlink.link("get", index=there[0])[0].get("master")
-    if master is None:
-        raise VmmTrouble(f"network device {name} is on no bridge")
-    netlink.link("set", index=ours[0], master=master)
-    netlink.link("del", index=there[0])
+    if not ours:
+        raise VmmTrouble(f"network device {wire} is gone")
+    for old in netlink.link_lookup(ifname=name):
+        netlink.link("del", index=old)
     netlink.link("set", index=ours[0], ifname=name)
-    netlink.link("set", index=ours[0], state="up")
 
 
 def _without_ipv6(*devices: str) -> None:
