@@ -18,6 +18,7 @@ from nexus.kit.settings import Settings
 DEFAULT_CONFIG = Path("nexus-agent.toml")
 DEFAULT_TCP = ("0.0.0.0", 18081)  # noqa: S104 - every connection is checked for a manager's certificate
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with
+PATHS = ("firecracker", "jailer", "cpu_template")
 _PLACE = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):(\d{1,5})")
 
 
@@ -83,10 +84,43 @@ class AgentSettings(Settings):
         "a self-signed one; default: those this system trusts",
     )
     name: str | None = Field(default=None, alias="AGENT_NAME", description="This host's name; default: its host name")
-    vmm: Literal["auto", "qemu", "fake"] = Field(
+    vmm: Literal["auto", "firecracker", "qemu", "fake"] = Field(
         default="auto",
         alias="AGENT_VMM",
-        description="auto, qemu, or fake, which runs nothing: for tests and scale runs",
+        description="auto (Firecracker where it, its jailer and KVM can be used, else QEMU), firecracker, qemu, or "
+        "fake, which runs nothing: for tests and scale runs",
+    )
+    firecracker: Path | None = Field(
+        default=None, alias="AGENT_FIRECRACKER", description="The program `firecracker`; default: the one on PATH"
+    )
+    jailer: Path | None = Field(
+        default=None, alias="AGENT_JAILER", description="Its `jailer`, of the same release; default: the one on PATH"
+    )
+    firecracker_unjailed: bool = Field(
+        default=False,
+        alias="AGENT_FIRECRACKER_UNJAILED",
+        description="For development only: run Firecracker without its jailer, under the agent's own uid, with nothing "
+        "between a guest that breaks out and this host",
+    )
+    spare_vmms: int = Field(
+        default=2,
+        ge=0,
+        le=1000,
+        alias="AGENT_SPARE_VMMS",
+        description="With Firecracker: jailed processes with a network namespace each, started before they are needed",
+    )
+    jail_uids: int = Field(
+        default=4096,
+        ge=1,
+        le=1_000_000,
+        alias="AGENT_JAIL_UIDS",
+        description="With Firecracker: how many uids, from AGENT_UID_BASE + 1000000 on, there are for its processes, "
+        "each of which has one of its own",
+    )
+    cpu_template: Path | None = Field(
+        default=None,
+        alias="AGENT_CPU_TEMPLATE",
+        description="With Firecracker: a custom CPU template (JSON), for guests to see the same CPU on unlike hosts",
     )
     fake_boot_s: float = Field(
         default=0, ge=0, alias="AGENT_FAKE_BOOT_S", description="With AGENT_VMM=fake: how long a simulated guest boots"
@@ -153,7 +187,7 @@ class AgentSettings(Settings):
             raise ValueError("must be an address that managers can connect to")
         return given
 
-    @field_validator("run_dir", "runtime_dir", "image_seed", "join_token_file", "manager_ca")
+    @field_validator("run_dir", "runtime_dir", "image_seed", "join_token_file", "manager_ca", *PATHS)
     @classmethod
     def _paths_are_absolute(cls, given: Path | None) -> Path | None:
         return given.absolute() if given is not None else None

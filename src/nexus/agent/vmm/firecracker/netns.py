@@ -73,7 +73,7 @@ class Namespace:
             os.close(host)
 
     def name_wire(self, index: int, name: str) -> None:
-        """Have the host's end of interface `index` called so, in place of any device of that name. Raises VmmTrouble."""
+        """Have the host's end of interface `index` called so, in place of any other device. Raises VmmTrouble."""
         try:
             with _netlink() as netlink:
                 _rename(netlink, wire_name(self._jail, index), name)

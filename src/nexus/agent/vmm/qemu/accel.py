@@ -57,7 +57,7 @@ async def choose(
     """`wanted`: auto, kvm or tcg. Raises AcceleratorTrouble when kvm is demanded and does not work."""
     if wanted == "tcg":
         return Choice(_tcg(), "QEMU with software emulation, as AGENT_ACCEL demands.")
-    refusal = await _kvm_refusal(binary, qemu_version, host_boot_id, uid, cache)
+    refusal = await kvm_refusal(binary, qemu_version, host_boot_id, uid, cache)
     if refusal is None:
         return Choice(Accelerator("kvm", None), "QEMU with KVM: the CPU has it, and a test guest ran under it.")
     if wanted == "kvm":
@@ -74,9 +74,10 @@ def kvm_group(device: Path = KVM) -> int | None:
     return found.st_gid if found.st_mode & stat.S_IRGRP and found.st_mode & stat.S_IWGRP else None
 
 
-async def _kvm_refusal(binary: str, qemu_version: str, host_boot_id: str, uid: int | None, cache: Path) -> str | None:
-    if missing := _missing(uid):
-        return missing
+async def kvm_refusal(binary: str, qemu_version: str, host_boot_id: str, uid: int | None, cache: Path) -> str | None:
+    """Why KVM is no good here, as a part of a sentence; None when a guest has run under it."""
+    if why_not := missing(uid):
+        return why_not
     known = _known(cache)
     if known is not None and (known.host_boot_id, known.qemu_version) == (host_boot_id, qemu_version):
         return known.refusal
@@ -91,7 +92,8 @@ def is_closed(uid: int | None) -> bool:
     return uid is None and KVM.exists() and not os.access(KVM, os.R_OK | os.W_OK)
 
 
-def _missing(uid: int | None) -> str | None:
+def missing(uid: int | None) -> str | None:
+    """What KVM lacks, as far as one can tell without running a guest."""
     if not KVM.exists():
         return "there is no /dev/kvm"
     if not _cpu_virtualizes(Path("/proc/cpuinfo").read_text()):
