@@ -7,7 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tests.chaos.plan import MANY_GUESTS, Extent
+from tests.chaos.extents import FAKE, REAL, SMALL
+from tests.chaos.plan import Extent
 from tests.chaos.run import run
 from tests.chaos.site import real_images
 
@@ -27,7 +28,8 @@ def main() -> int:
 def _extent(options: argparse.Namespace) -> Extent:
     """As given, or as fits the hypervisor: real guests are few, boot for seconds, and are what is killed most."""
     given = {name: value for name, value in vars(options).items() if name in _OWN and value is not None}
-    return replace(REAL if options.driver == "qemu" else FAKE, **given)
+    usual = SMALL if options.small else FAKE
+    return replace(REAL if options.driver == "qemu" else usual, **given)
 
 
 def _again(seed: int) -> str:
@@ -38,18 +40,6 @@ def _again(seed: int) -> str:
     return f"make chaos SEED={seed}" + (f' ARGS="{" ".join(words)}"' if words else "")
 
 
-FAKE = Extent(actions=6000, crashes=1000, users=16, names=240)
-REAL = Extent(
-    actions=180,
-    crashes=60,
-    users=3,
-    names=4,
-    agents=2,
-    pace_s=2.5,
-    memory_mib=256,
-    grace_s=(0, 30),
-    blows=MANY_GUESTS,
-)
 _OWN = ("actions", "crashes", "users", "names", "pace_s")
 
 
@@ -57,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="of the plan; default: any, which is printed")
     parser.add_argument("--driver", choices=["fake", "qemu"], default="fake", help="which hypervisor (default: fake)")
+    parser.add_argument("--small", action="store_true", help="as in `make test`")
     parser.add_argument("--actions", type=int, help="requests of users")
     parser.add_argument("--crashes", type=int, help="processes and guests to kill")
     parser.add_argument("--users", type=int, help="at once")

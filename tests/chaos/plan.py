@@ -100,12 +100,15 @@ class Extent:
     agents: int = 3
     pace_s: float = 0.5
     """Between two faults, on average."""
+    lease_s: int = 30
+    """MANAGER_FLOW_LEASE_S."""
     memory_mib: int = 128
     grace_s: tuple[int, ...] = (0, 1, 5)
     blows: Mapping[Blow, int] = field(default_factory=lambda: MOSTLY_PROCESSES)
     """How often each befalls, by weight."""
     outlasts: bool = True
-    """Whether lines are sometimes cut until their host counts as silent, and processes stalled past their leases."""
+    """Whether lines are sometimes cut until their host counts as silent, and processes stalled past their leases: for
+    some twenty, and more than thirty seconds."""
 
     def members(self, kind: str) -> list[str]:
         return [f"{kind}-{number}" for number in range(1, getattr(self, f"{kind}s") + 1)]

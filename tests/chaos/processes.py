@@ -20,7 +20,7 @@ from nexus.local.postgres import STOP_SIGNAL, Postgres, running_server
 
 SECOND_TRY_S = 0.3
 """How long the supervisor waits before it starts again what has ended by itself."""
-SEEN_RUNNING_S = 5.0
+SEEN_RUNNING_S = 30.0
 
 
 @dataclass

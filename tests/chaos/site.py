@@ -109,6 +109,7 @@ class Site:
             "MANAGER_BIND": f"{LOOPBACK}:{port}",
             "MANAGER_IMAGE_ROOT": str(self.home / "images"),
             "MANAGER_SECRET_KEY_FILE": str(self.home / "secret.key"),
+            "MANAGER_FLOW_LEASE_S": str(self.extent.lease_s),
             "MANAGER_CPU_OVERCOMMIT": "100",
             "MANAGER_MEMORY_OVERCOMMIT": "10",
             "MANAGER_DISK_OVERCOMMIT": "100",
