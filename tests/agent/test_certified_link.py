@@ -118,7 +118,7 @@ async def start(manager: Manager, short_tmp: Path) -> AsyncIterator[Start]:
             address=address,
             credential_file=file,
             token=lambda: "join-me",
-            facts=host_facts(vmm, UserNetwork(restrict=True, why=""), name="far-1", disks=short_tmp),
+            facts=host_facts(vmm, UserNetwork(restrict=True, why=""), name="far-1", disks=short_tmp, boot_id="b1"),
             usage=lambda: host_usage(short_tmp),
             outbox=Outbox(),
             numbers=NumberLine(),

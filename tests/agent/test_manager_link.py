@@ -111,7 +111,7 @@ async def make_side(manager: Manager, short_tmp: Path) -> AsyncIterator[Callable
             address="unix:/run/nexus/agent.sock",
             credential_file=short_tmp / "credential.json",
             token=lambda: token,
-            facts=host_facts(vmm, UserNetwork(restrict=True, why=""), name="host-1", disks=short_tmp),
+            facts=host_facts(vmm, UserNetwork(restrict=True, why=""), name="host-1", disks=short_tmp, boot_id="b1"),
             usage=lambda: host_usage(short_tmp),
             outbox=outbox,
             numbers=numbers,

@@ -67,7 +67,7 @@ async def _choose(binary: str, version: str, settings: AgentSettings) -> accel.C
             binary,
             wanted=settings.accel,
             qemu_version=version,
-            host_boot_id=host_boot_id(),
+            host_boot_id=host_boot_id(settings.boot_id_file),
             uid=settings.machine_uid_base,
             cache=kept if kept.parent.is_dir() else Path(scratch) / kept.name,
         )

@@ -9,6 +9,7 @@ import psutil
 
 import nexus
 from nexus.agent.net.port import Network
+from nexus.agent.settings import KERNEL_BOOT_ID
 from nexus.agent.vmm.port import Vmm
 from nexus.protocol.hosts import HostFacts, HostUsage, Offer
 
@@ -16,13 +17,19 @@ PROTOCOL_VERSION = 1
 MIB = 1 << 20
 
 
-def host_boot_id() -> str:
-    """The kernel's: changes when the host restarts."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+def host_boot_id(source: Path = KERNEL_BOOT_ID) -> str:
+    """What names the present run of this host: the content of `source`, the kernel's unless said otherwise."""
+    return source.read_text().strip()
 
 
 def host_facts(
-    vmm: Vmm, network: Network, *, name: str | None, disks: Path, offers: frozenset[Offer] = frozenset()
+    vmm: Vmm,
+    network: Network,
+    *,
+    name: str | None,
+    disks: Path,
+    boot_id: str,
+    offers: frozenset[Offer] = frozenset(),
 ) -> HostFacts:
     """`disks`: a directory on the file system that holds the machines' disks; `offers`: what this host can do beyond
     what its hypervisor and its network can."""
@@ -38,7 +45,7 @@ def host_facts(
         disk_bytes=shutil.disk_usage(disks).total,
         agent_version=nexus.__version__,
         protocol_version=PROTOCOL_VERSION,
-        boot_id=host_boot_id(),
+        boot_id=boot_id,
     )
 
 

@@ -16,6 +16,7 @@ from nexus.kit.paths import data_dir, runtime_dir
 from nexus.kit.settings import Settings
 
 DEFAULT_CONFIG = Path("nexus-agent.toml")
+KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 DEFAULT_TCP = ("0.0.0.0", 18081)  # noqa: S104 - every connection is checked for a manager's certificate
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with
 PATHS = ("firecracker", "jailer", "cpu_template")
@@ -169,6 +170,12 @@ class AgentSettings(Settings):
     join_token_file: Path | None = Field(
         default=None, alias="AGENT_JOIN_TOKEN_FILE", description="A file with that token; looked at until there is one"
     )
+    boot_id_file: Path = Field(
+        default=KERNEL_BOOT_ID,
+        alias="AGENT_BOOT_ID_FILE",
+        description="What names the present run of this host: when its content changes, all that ran here is over. "
+        "Another than the kernel's where the agent lives in a container that restarts without the machine",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", alias="AGENT_LOG_LEVEL", description="debug, info, warning or error"
     )
@@ -187,7 +194,7 @@ class AgentSettings(Settings):
             raise ValueError("must be an address that managers can connect to")
         return given
 
-    @field_validator("run_dir", "runtime_dir", "image_seed", "join_token_file", "manager_ca", *PATHS)
+    @field_validator("run_dir", "runtime_dir", "image_seed", "join_token_file", "manager_ca", "boot_id_file", *PATHS)
     @classmethod
     def _paths_are_absolute(cls, given: Path | None) -> Path | None:
         return given.absolute() if given is not None else None

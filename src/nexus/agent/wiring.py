@@ -13,13 +13,15 @@ from starlette.applications import Starlette
 from nexus.agent import credential as credentials
 from nexus.agent.api.app import make_app
 from nexus.agent.api.guest_proxy import GuestProxy
-from nexus.agent.api.metrics import MetricsReader
 from nexus.agent.api.routes import Routes
 from nexus.agent.facts import host_boot_id, host_facts, host_usage
 from nexus.agent.listening import address_of
 from nexus.agent.machines.host import Host
 from nexus.agent.machines.registry import Machines, NumberLine
 from nexus.agent.manager_link import ManagerLink
+from nexus.agent.metrics.host import HostMeter
+from nexus.agent.metrics.reader import MetricsReader
+from nexus.agent.metrics.recorder import Recorder
 from nexus.agent.net.choose import choose_network
 from nexus.agent.reporter import Outbox
 from nexus.agent.settings import AgentSettings
@@ -43,12 +45,13 @@ class CaUnreadable(Exception):
 
 @dataclass(frozen=True)
 class Agent:
-    """A running agent: serve `app`, run `link` (None without a manager). `tls`: how `app` is to be served at `address`;
-    None on a Unix socket."""
+    """A running agent: serve `app`, run `link` and `recorder` (None without a manager). `tls`: how `app` is to be
+    served at `address`; None on a Unix socket."""
 
     app: Starlette
     machines: Machines
     link: ManagerLink | None
+    recorder: Recorder | None
     address: str
     tls: AgentTls | None
 
@@ -59,7 +62,7 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
     Raises NoHypervisor, AcceleratorTrouble, NetTrouble, CredentialUnreadable, CaUnreadable, OSError."""
     _make_directories(settings)
     clock = clock or SystemClock()
-    boot_id = host_boot_id()
+    boot_id = host_boot_id(settings.boot_id_file)
     machines_dir, sockets = settings.run_dir / "machines", settings.runtime_dir / "m"
     vmm = await choose_vmm(
         settings, machines=machines_dir, sockets=sockets, host_boot_id=boot_id, clock=clock, cgroups=Cgroups()
@@ -92,7 +95,7 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
     outbox, numbers = Outbox(), NumberLine()
     machines = Machines(host, numbers=numbers, reported=outbox.put)
     offers = frozenset({Offer.HOST_FILES} if host_files.is_open else ())
-    facts = host_facts(vmm, network, name=settings.name, disks=settings.run_dir, offers=offers)
+    facts = host_facts(vmm, network, name=settings.name, disks=settings.run_dir, boot_id=boot_id, offers=offers)
     address = await address_of(settings)
     known = credentials.load(settings.run_dir / "credential.json")
     tls = AgentTls(clock=clock, trust=known.trust if known else None) if settings.tcp is not None else None
@@ -116,10 +119,14 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
             link.use(known)
     await machines.restore()
     stack.push_async_callback(machines.close)
-    metrics = MetricsReader(vmm, network)
+    metrics = MetricsReader(vmm, network, clock=clock)
+    recorder = None
+    if link is not None:
+        meter = HostMeter(settings.run_dir, clock=clock)
+        recorder = Recorder(machines.all, metrics, meter, link.tell_samples, clock=clock)
     routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics, host_files=host_files)
     app = make_app(routes, GuestProxy(machines))
-    return Agent(app=app, machines=machines, link=link, address=address, tls=tls)
+    return Agent(app=app, machines=machines, link=link, recorder=recorder, address=address, tls=tls)
 
 
 def _manager_client(settings: AgentSettings) -> httpx.AsyncClient | None:

@@ -28,8 +28,8 @@ async def host_is_in(client: httpx.AsyncClient, state: str, name: str = "host-1"
     """The host, once it is in this state."""
 
     async def is_there() -> dict[str, Any] | None:
-        item = await host_of(client, name)
-        return item if item["state"] == state else None
+        items = ok(await client.get("/v1/hosts", params={"name": name}))["items"]
+        return next((item for item in items if item["state"] == state), None)
 
     return await until(is_there, within_s=60)
 

@@ -131,6 +131,7 @@ async def _register_images(client: httpx.AsyncClient, directory: Path) -> None:
 
 
 def _agent_settings(root: Path) -> AgentSettings:
+    (root / "boot-id").write_text("boot-1")
     return AgentSettings.model_validate(
         {
             "run_dir": root / "agent",
@@ -142,5 +143,6 @@ def _agent_settings(root: Path) -> AgentSettings:
             "user_net_restrict": True,
             "join_token": (root / "join-token").read_text(),
             "image_seed": root / "images",
+            "boot_id_file": root / "boot-id",
         }
     )

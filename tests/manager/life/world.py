@@ -18,7 +18,6 @@ from tests.manager.life.death import Death, Killed
 from tests.manager.life.steps import Gate, watch
 from tests.manager.life.wires import AgentWire, Deliver, ReportWire, over
 
-from nexus.agent import facts as agent_facts
 from nexus.agent import manager_link
 from nexus.agent import wiring as agent_wiring
 from nexus.agent.machines import machine as agent_machine
@@ -104,7 +103,6 @@ class World:
         self.vmm: FakeVmm
         self.lies: list[str] = []
         self.fenced = 0
-        self.host_boot_id = agent_facts.host_boot_id()
         self._platform = manager.platform
         self._runner = Runner(manager.platform.db, lease_s=LEASE_S, step_timeout_s=LEASE_S / 2)
         self._stack = AsyncExitStack()
@@ -218,16 +216,13 @@ class World:
         await self.bury()
         for record in (self.settings.run_dir / "machines").glob("*/vmm.json"):
             record.unlink()
-        self.host_boot_id = f"boot-{new_id()}"
+        self.settings.boot_id_file.write_text(f"boot-{new_id()}")
         self.death.revive()
         await self.start_agent()
 
     async def start_agent(self) -> None:
         self._stack = AsyncExitStack()
-        with pytest.MonkeyPatch.context() as patching:
-            for module in (agent_wiring, agent_facts):
-                patching.setattr(module, "host_boot_id", lambda: self.host_boot_id)
-            self.agent = await agent_wiring.build(self.settings, self._stack)
+        self.agent = await agent_wiring.build(self.settings, self._stack)
         self.vmm = cast(Any, self.agent.machines)._host.vmm
         self.death.guard_vmm(self.vmm)
         self._to_agent = over(self.agent.app)

@@ -57,13 +57,19 @@ def read(path: Path, *, offset: int, limit: int) -> LogPart:
         os.close(fd)
 
 
-def tail(path: Path, *, limit: int = 4096) -> str:
-    """The end of a log, for looking for last words."""
+def tail(path: Path, *, limit: int = 4096, since: int = 0) -> str:
+    """The end of a log, for looking for last words; nothing from before byte `since`, unless it was emptied after."""
+    end = size(path)
+    start = since if since <= end else 0
+    return read(path, offset=max(start, end - limit), limit=limit).data.decode(errors="replace")
+
+
+def size(path: Path) -> int:
+    """How long a log is; 0 for an absent one."""
     try:
-        size = path.stat().st_size
+        return path.stat().st_size
     except FileNotFoundError:
-        return ""
-    return read(path, offset=max(0, size - limit), limit=limit).data.decode(errors="replace")
+        return 0
 
 
 def _first_byte_kept(fd: int, size: int) -> int:

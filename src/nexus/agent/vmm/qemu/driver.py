@@ -113,9 +113,8 @@ class QemuVmm:
             await self._open_monitor(definition.id, running)
         except QmpTrouble as dead:
             await self._end(running)
-            raise VmmTrouble(
-                f"QEMU did not start: {exits.last_words(self._places.vmm_log(definition.id)) or dead}"
-            ) from dead
+            said = exits.last_words(self._places.vmm_log(definition.id), since=running.record.log_from)
+            raise VmmTrouble(f"QEMU did not start: {said or dead}") from dead
 
     async def stop(self, machine: UUID) -> None:
         running = self._running.get(machine)
@@ -215,8 +214,13 @@ class QemuVmm:
     # launching
 
     def _spawn(self, definition: Definition, number: int) -> Running:
-        uid = definition.uid if definition.uid is not None else os.geteuid()
-        begun = VmmRecord(launch=number, host_boot_id=self._host_boot_id, uid=uid)
+        begun = VmmRecord(
+            launch=number,
+            host_boot_id=self._host_boot_id,
+            uid=definition.uid if definition.uid is not None else os.geteuid(),
+            console_from=logs.size(self.console(definition.id)),
+            log_from=logs.size(self._places.vmm_log(definition.id)),
+        )
         path = self._places.record(definition.id)
         record.save(path, begun)
         self._unwritten.pop(definition.id, None)
@@ -285,7 +289,8 @@ class QemuVmm:
                     return
             raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
         if status not in (*ACTIVE, "paused") and running.ending is None:
-            running.ending = self._guest_exit(machine, exits.reason_in_log(self._places.vmm_log(machine)))
+            reason = exits.reason_in_log(self._places.vmm_log(machine), since=running.record.log_from)
+            running.ending = self._guest_exit(machine, running, reason)
             await self._end(running)
             await running.settled.wait()
         running.paused = status == "paused"
@@ -296,7 +301,7 @@ class QemuVmm:
         if name in ("STOP", "RESUME"):
             running.paused = name == "STOP" and running.ending is None
         elif name == "SHUTDOWN" and data.get("guest") and running.ending is None:
-            running.ending = self._guest_exit(machine, exits.reason_of_event(str(data.get("reason"))))
+            running.ending = self._guest_exit(machine, running, exits.reason_of_event(str(data.get("reason"))))
             task = asyncio.create_task(self._end(running))
             running.tasks.add(task)
             task.add_done_callback(running.tasks.discard)
@@ -321,18 +326,18 @@ class QemuVmm:
         running = self._running.pop(machine, None)
         if running is None:
             return
-        ended = running.ending or self._unexpected(machine, running.watch.status)
+        ended = running.ending or self._unexpected(machine, running.record, running.watch.status)
         self._record_exit(machine, running.record, ended)
         running.settled.set()
         _log.info("vmm_ended", machine_id=str(machine), reason=ended.reason, why=ended.why)
         self._changed(machine)
 
-    def _unexpected(self, machine: UUID, status: int | None) -> VmmExit:
-        reason, why = exits.explain(status, exits.messages(self._places.vmm_log(machine)))
+    def _unexpected(self, machine: UUID, known: VmmRecord, status: int | None) -> VmmExit:
+        reason, why = exits.explain(status, exits.messages(self._places.vmm_log(machine), since=known.log_from))
         return self._exit(reason, why)
 
     def _exited(self, machine: UUID, known: VmmRecord, status: int | None) -> ExitRecord:
-        return self._record_exit(machine, known, self._unexpected(machine, status))
+        return self._record_exit(machine, known, self._unexpected(machine, known, status))
 
     def _record_exit(self, machine: UUID, known: VmmRecord, ended: VmmExit) -> ExitRecord:
         exit_record = ExitRecord(reason=ended.reason, why=ended.why, at=ended.at)
@@ -341,8 +346,9 @@ class QemuVmm:
             self._unwritten[machine] = known
         return exit_record
 
-    def _guest_exit(self, machine: UUID, reason: ExitReason) -> VmmExit:
-        return self._exit(*exits.guest_stopped(reason, logs.tail(self.console(machine))))
+    def _guest_exit(self, machine: UUID, running: Running, reason: ExitReason) -> VmmExit:
+        console = logs.tail(self.console(machine), since=running.record.console_from)
+        return self._exit(*exits.guest_stopped(reason, console))
 
     def _exit(self, reason: ExitReason, why: str) -> VmmExit:
         return VmmExit(reason, why, self._clock.now())

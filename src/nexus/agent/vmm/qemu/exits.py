@@ -23,9 +23,10 @@ def reason_of_event(reason: str) -> ExitReason:
     return _BY_EVENT.get(reason, ExitReason.GUEST_REBOOT)
 
 
-def reason_in_log(path: Path) -> ExitReason:
-    """The same for a guest that stopped while nobody listened."""
-    return ExitReason.GUEST_SHUTDOWN if GUEST_SHUTDOWN_CAUSE in logs.tail(path) else ExitReason.GUEST_REBOOT
+def reason_in_log(path: Path, *, since: int) -> ExitReason:
+    """The same for a guest that stopped while nobody listened; `since`: where its boot begins in the log."""
+    said = logs.tail(path, since=since)
+    return ExitReason.GUEST_SHUTDOWN if GUEST_SHUTDOWN_CAUSE in said else ExitReason.GUEST_REBOOT
 
 
 def explain(status: int | None, messages: str) -> tuple[ExitReason, str]:
@@ -40,10 +41,11 @@ def explain(status: int | None, messages: str) -> tuple[ExitReason, str]:
     return ExitReason.VMM_KILLED, "Its VMM process is gone."
 
 
-def messages(path: Path) -> str:
-    """QEMU's own words at the end of its log, without the trace lines."""
-    return "\n".join(line for line in logs.tail(path).splitlines() if not line.startswith(SHUTDOWN_TRACE))
+def messages(path: Path, *, since: int) -> str:
+    """QEMU's own words at the end of its log, from byte `since` on, without the trace lines."""
+    said = logs.tail(path, since=since)
+    return "\n".join(line for line in said.splitlines() if not line.startswith(SHUTDOWN_TRACE))
 
 
-def last_words(path: Path) -> str:
-    return messages(path).strip().rpartition("\n")[2]
+def last_words(path: Path, *, since: int) -> str:
+    return messages(path, since=since).strip().rpartition("\n")[2]

@@ -19,7 +19,8 @@ class ExitRecord(Message):
 
 
 class VmmRecord(Message):
-    """`host_boot_id`: the host's when the VMM was launched; another one means that it cannot be running."""
+    """`host_boot_id`: the host's when the VMM was launched; another one means that it cannot be running. `console_from`
+    and `log_from`: how long these logs were then; what is before was said by earlier boots."""
 
     launch: int
     host_boot_id: str
@@ -27,6 +28,8 @@ class VmmRecord(Message):
     pid: int | None = None
     start_ticks: int | None = None
     started_at: datetime | None = None
+    console_from: int = 0
+    log_from: int = 0
     exit: ExitRecord | None = None
 
 
