@@ -47,6 +47,7 @@ class HostLeaving:
             host = await self._set_cordoned(tx, actor, host_id, is_cordoned=False)
             generation = await repository.ask(tx, host_id)
             await self._operations.supersede(tx, host.subject, before=generation)
+            await self._flows.wake(tx, host.subject)
 
     async def drain(self, actor: Actor, host_id: UUID, *, grace_s: int) -> Operation:
         """Cordon the host and stop every VM on it. Under way already: the operation that does it, with the grace that

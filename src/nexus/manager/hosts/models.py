@@ -43,6 +43,8 @@ class HostRef:
     seen_seq: int
     offers: frozenset[Offer]
     is_silent: bool
+    is_emulated: bool = False
+    """Whether its guests run without KVM, and so many times slower."""
 
 
 @dataclass(frozen=True, kw_only=True)

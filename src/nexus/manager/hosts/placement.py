@@ -92,6 +92,13 @@ class Placement:
     def chosen(self) -> Place | None:
         return next((place for place in self.places if place.refusal is None), None)
 
+    @property
+    def host_id(self) -> UUID:
+        """Of the chosen host; there must be one."""
+        if self.chosen is None:
+            raise LookupError(f"no host was chosen: {self.explain()}")
+        return self.chosen.host_id
+
     def explain(self) -> str:
         """Why no host was chosen, one reason for each."""
         if not self.places:

@@ -30,6 +30,7 @@ left join lateral (
 left join lateral (
     select sum(d.size_bytes) as bytes from machines m join drives d on d.machine_id = m.id
     where m.host_id = h.id and m.id is distinct from $2 and not d.is_read_only
+      and d.resolved_path is null
 ) stored on true
 where $1::uuid[] is null or h.id = any($1)
 order by h.name

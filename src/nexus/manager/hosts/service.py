@@ -73,9 +73,9 @@ class Hosts:
         offers: frozenset[Offer] = frozenset(),
         on: Sequence[UUID] | None = None,
         besides: UUID | None = None,
-    ) -> UUID:
+    ) -> Placement:
         """Choose a host for `need` (of those in `on`), one that can do all of `offers`, and keep others from taking
-        that room until `tx` ends, when the machine's own row reserves it.
+        that room until `tx` ends, when the machine's own row reserves it. The answer has one `chosen`.
 
         `besides`: the machine whose room this is to be, so that it is not counted twice. Raises NoRoom with the reason
         of each host; `wish` completes its sentence "Cannot …".
@@ -84,7 +84,7 @@ class Hosts:
         found = await self._look_for(tx, need, offers=offers, on=on, besides=besides)
         if found.chosen is None:
             raise NoRoom(wish, found)
-        return found.chosen.host_id
+        return found
 
     async def _look_for(
         self, tx: Tx, need: Amounts, *, offers: frozenset[Offer], on: Sequence[UUID] | None, besides: UUID | None

@@ -4,8 +4,7 @@ Name, images and room are settled in one transaction with the rows themselves: o
 same name one is refused, and what was admitted has its place.
 """
 
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from nexus.kit.db import Db, Tx
@@ -16,7 +15,8 @@ from nexus.manager.access import Actor
 from nexus.manager.drives import service as drives
 from nexus.manager.drives.models import NewDrive, root_drives
 from nexus.manager.flows import Flows
-from nexus.manager.hosts.placement import Amounts
+from nexus.manager.hosts.errors import NoRoom
+from nexus.manager.hosts.placement import Amounts, Placement
 from nexus.manager.hosts.service import Hosts
 from nexus.manager.images import service as images
 from nexus.manager.images.models import Image, ImageKind
@@ -31,23 +31,41 @@ from nexus.manager.subjects import Subject
 from nexus.manager.templates import service as templates
 from nexus.manager.templates.models import Template
 from nexus.manager.vms import passwords, repository
+from nexus.manager.vms.deadlines import CREATE, Timing
 from nexus.manager.vms.errors import DiskTooSmall, VmNameTaken
 from nexus.manager.vms.models import FLOW, KIND, password_purpose
 from nexus.manager.vms.repository import NewVm
 from nexus.manager.vms.schemas import CreateVm
 from nexus.protocol.machines import DiskFormat
 
-CREATE_WITHIN = timedelta(minutes=10)
-"""An image may have to be fetched first."""
+
+class _TriedOut(Exception):
+    """Ends a transaction without its changes."""
+
+    def __init__(self, placement: Placement) -> None:
+        super().__init__()
+        self.placement = placement
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """A VM that has its rows. `wanted`: with what its template says."""
+
+    subject: Subject
+    wanted: CreateVm
+    placement: Placement
 
 
 class VmCreation:
-    def __init__(self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal) -> None:
+    def __init__(
+        self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal, timing: Timing
+    ) -> None:
         self._db = db
         self._hosts = hosts
         self._flows = flows
         self._operations = operations
         self._seal = seal
+        self._timing = timing
 
     async def create(self, actor: Actor, wanted: CreateVm) -> tuple[UUID, Operation]:
         """Admit a VM and promise that it will be there.
@@ -55,22 +73,37 @@ class VmCreation:
         Raises TemplateNotFound, VmNameTaken, PublicKeyRefused, SshKeyNotFound, ImageNotFound, NoDefaultImage,
         DiskTooSmall, NoRoom or NoAddressLeft.
         """
-        password = wanted.password or passwords.generate()
         async with self._db.transaction() as tx:
-            template = await templates.take(tx, actor, wanted.template) if wanted.template is not None else None
-            if template is not None:
-                wanted = _from_template(template, wanted)
-            if await repository.is_taken(tx, actor.project_id, wanted.name):
-                raise VmNameTaken(wanted.name)
-            subject = Subject(KIND, new_id(), wanted.name, actor.project_id)
-            keys = await ssh_keys.authorize(tx, actor, given=wanted.ssh_authorized_keys, named=wanted.ssh_keys)
-            machine_id = await self._add_machine(tx, actor, wanted)
-            new = self._row(actor, wanted, subject.id, machine_id, password=password, ssh_authorized_keys=keys)
-            await repository.add(tx, replace(new, template_id=template.id if template else None))
-            operation = await self._promise(tx, actor, subject, wanted)
-        return subject.id, operation
+            admitted = await self._admit(tx, actor, wanted)
+            return admitted.subject.id, await self._promise(tx, actor, admitted)
 
-    async def _add_machine(self, tx: Tx, actor: Actor, wanted: CreateVm) -> UUID:
+    async def try_out(self, actor: Actor, wanted: CreateVm) -> Placement:
+        """Where the VM would go, and why not elsewhere; or, without a host that is chosen, why nowhere. Everything is
+        done that creating it takes, and taken back. Raises what `create` does, but for NoRoom."""
+        try:
+            async with self._db.transaction() as tx:
+                raise _TriedOut((await self._admit(tx, actor, wanted)).placement)
+        except _TriedOut as tried:
+            return tried.placement
+        except NoRoom as nowhere:
+            return nowhere.placement
+
+    async def _admit(self, tx: Tx, actor: Actor, wanted: CreateVm) -> "_Admitted":
+        """Write down the VM and all that belongs to it; nothing is promised yet."""
+        password = wanted.password or passwords.generate()
+        template = await templates.take(tx, actor, wanted.template) if wanted.template is not None else None
+        if template is not None:
+            wanted = _from_template(template, wanted)
+        if await repository.is_taken(tx, actor.project_id, wanted.name):
+            raise VmNameTaken(wanted.name)
+        subject = Subject(KIND, new_id(), wanted.name, actor.project_id)
+        keys = await ssh_keys.authorize(tx, actor, given=wanted.ssh_authorized_keys, named=wanted.ssh_keys)
+        machine_id, placement = await self._add_machine(tx, actor, wanted)
+        new = self._row(actor, wanted, subject.id, machine_id, password=password, ssh_authorized_keys=keys)
+        await repository.add(tx, replace(new, template_id=template.id if template else None))
+        return _Admitted(subject, wanted, placement)
+
+    async def _add_machine(self, tx: Tx, actor: Actor, wanted: CreateVm) -> tuple[UUID, Placement]:
         kernel = await _choose(tx, actor, ImageKind.KERNEL, wanted.kernel_image_id or wanted.kernel)
         initramfs = await _choose(tx, actor, ImageKind.INITRAMFS, None)
         rootfs = await _choose(tx, actor, ImageKind.ROOTFS, wanted.rootfs_image_id or wanted.image)
@@ -81,12 +114,13 @@ class VmCreation:
             memory_mib=wanted.mem_mib if wanted.start else 0,
             disk_bytes=stored,
         )
+        placement = await self._hosts.reserve(tx, need, wish=f"create {wanted.name}", offers=frozenset(wanted.needs))
         machine = NewMachine(
             id=new_id(),
             project_id=actor.project_id,
             created_by_user_id=actor.user_id,
             kind=KIND,
-            host_id=await self._hosts.reserve(tx, need, wish=f"create {wanted.name}"),
+            host_id=placement.host_id,
             vcpus=wanted.vcpu,
             memory_mib=wanted.mem_mib,
             kernel_image_id=kernel.id,
@@ -98,7 +132,7 @@ class VmCreation:
         await machines.add(tx, machine)
         await drives.add(tx, machine.id, disks)
         await nics.add(tx, machine.id, iface_id="eth0", network=await networks.default(tx, actor.project_id))
-        return machine.id
+        return machine.id, placement
 
     def _row(
         self,
@@ -126,12 +160,15 @@ class VmCreation:
             ssh_authorized_keys=ssh_authorized_keys,
         )
 
-    async def _promise(self, tx: Tx, actor: Actor, subject: Subject, wanted: CreateVm) -> Operation:
+    async def _promise(self, tx: Tx, actor: Actor, admitted: "_Admitted") -> Operation:
+        subject, wanted = admitted.subject, admitted.wanted
         details = {"vcpu": wanted.vcpu, "mem_mib": wanted.mem_mib, "start": wanted.start}
         await audit.write(tx, actor, verb="create", subject=subject, details=details)
         await events.emit(tx, type="vm.created", subject=subject, owner_user_id=actor.user_id)
-        await self._flows.open(tx, flow=FLOW, subject=subject, within=CREATE_WITHIN)
-        return await self._operations.open(tx, subject, verb="create", generation=1, actor=actor, within=CREATE_WITHIN)
+        await self._flows.open(tx, flow=FLOW, subject=subject, within=self._timing.queue)
+        return await self._operations.open(
+            tx, subject, verb=CREATE, generation=1, actor=actor, within=self._timing.queue
+        )
 
 
 def _from_template(template: Template, wanted: CreateVm) -> CreateVm:

@@ -29,6 +29,15 @@ class VmStateConflict(WrongState):
         super().__init__(refusal.error(name), suggestion=refusal.way_out, fault_message=fault)
 
 
+class VmLost(WrongState):
+    """Its host was abandoned."""
+
+    code = "vm_lost"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Cannot reach {name}: its host was given up for lost.", suggestion="Delete it.")
+
+
 class NoDefaultImage(Problem):
     """The request names no image of this kind, and none is the default."""
 

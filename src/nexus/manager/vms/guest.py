@@ -16,7 +16,7 @@ from nexus.manager.agents.client import Agent, ConsoleLog
 from nexus.manager.agents.pool import Agents
 from nexus.manager.agents.troubles import as_problem
 from nexus.manager.vms import repository
-from nexus.manager.vms.errors import VmNotFound
+from nexus.manager.vms.errors import VmLost, VmNotFound
 from nexus.manager.vms.lifecycle import Verb, wording
 from nexus.manager.vms.models import Vm
 from nexus.manager.vms.service import require
@@ -39,19 +39,22 @@ class Guests:
         self._agents = agents
 
     async def reach(self, actor: Actor, vm_id: UUID, *, verb: Verb | None = None) -> Reached:
-        """The VM and its host's agent. Raises VmNotFound, and VmStateConflict if its state does not allow `verb`."""
+        """The VM and its host's agent. Raises VmNotFound, VmLost, and VmStateConflict if its state does not allow
+        `verb`."""
         vm = await repository.find(self._db, vm_id, sees_only=actor.sees_only)
         if vm is None:
             raise VmNotFound
         if verb is not None:
             require(vm, verb)
+        if vm.machine.facts.is_abandoned:
+            raise VmLost(vm.name)
         return Reached(vm, self._agents.of(vm.host))
 
     async def send_ctrl_alt_del(self, actor: Actor, vm_id: UUID) -> None:
         reached = await self.reach(actor, vm_id, verb=Verb.CTRL_ALT_DEL)
         async with told(wording(Verb.CTRL_ALT_DEL, reached.vm.name)):
             await reached.agent.send_ctrl_alt_del(reached.vm.machine.id)
-        await self._record(actor, reached.vm, Verb.CTRL_ALT_DEL, {})
+        await self.record(actor, reached.vm, Verb.CTRL_ALT_DEL, {})
 
     async def console(self, actor: Actor, vm_id: UUID, *, offset: int) -> ConsoleLog:
         """The serial console's log from byte `offset` on, as much as the host gives at once."""
@@ -70,10 +73,11 @@ class Guests:
         details: dict[str, Any] = {"argv": list(request.argv)} if request.argv else {}
         if request.user is not None:
             details["user"] = request.user
-        await self._record(actor, reached.vm, verb, details)
+        await self.record(actor, reached.vm, verb, details)
         return await reached.agent.start_session(reached.vm.machine.id, request)
 
-    async def _record(self, actor: Actor, vm: Vm, verb: Verb, details: dict[str, Any]) -> None:
+    async def record(self, actor: Actor, vm: Vm, verb: str, details: dict[str, Any]) -> None:
+        """Put on record what is passed through, before it is."""
         async with self._db.transaction() as tx:
             await audit.write(tx, actor, verb=verb, subject=vm.subject, details=details)
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from nexus.kit.db import Reader
 from nexus.kit.paging import Page, conditions
 from nexus.manager.access import visible_to
+from nexus.manager.metrics.models import USAGE
 from nexus.manager.vms.lifecycle import Circumstances, State, actions
 
 _NAME = "{name}"
@@ -38,7 +39,8 @@ join unnest($1::text[], $2::text[]) as a(key, actions) on a.key = {_KEY}
 _ITEM = f"""
 json_build_object(
     'id', v.id, 'name', v.name, 'state', v.state, 'guest', m.seen_guest, 'why', v.why,
-    'fault', coalesce(m.fault, case when m.seen_generation >= m.generation then m.seen_fault end), 'stage', m.stage,
+    'fault', coalesce(m.fault, case when m.seen_generation >= m.generation then m.seen_fault end,
+                      case when v.state = 'error' then m.late end), 'stage', m.stage,
     'description', v.description, 'tags', v.tags, 'environment', v.environment, 'owner', v.owner,
     'vcpu', m.vcpus, 'mem_mib', m.memory_mib, 'disk_size_bytes', coalesce(upper.size_bytes, root.size_bytes),
     'kernel_image_id', k.id, 'kernel', k.name, 'kernel_path', k.path,
@@ -57,6 +59,9 @@ json_build_object(
 """
 """A VM as `schemas.VmBody` describes it; a test compares the two."""
 
+_LISTED = f"{_ITEM.rstrip().removesuffix(')')}, 'usage', {USAGE})"
+"""A VM of a list (`schemas.ListedVm`): with what changes by the second, and so is in no version of a VM."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
@@ -66,6 +71,8 @@ class Wanted:
     name: str | None = None
     states: Sequence[State] = ()
     tags: Sequence[str] = ()
+    host: str | None = None
+    """Its name or id."""
 
 
 async def list_json(reader: Reader, page: Page, wanted: Wanted, *, project_id: UUID, sees_only: UUID | None) -> bytes:
@@ -74,11 +81,11 @@ async def list_json(reader: Reader, page: Page, wanted: Wanted, *, project_id: U
     args: list[object] = [keys, values]
     where = _where(args, wanted, project_id=project_id, sees_only=sees_only)
     sql = page.json_query(
-        item=_ITEM,
-        source="vms v join machines m on m.id = v.machine_id",
+        item=_LISTED,
+        source="vms v join machines m on m.id = v.machine_id left join machine_usage u on u.machine_id = v.machine_id",
         where=where,
         args=args,
-        rows=f"join vms v on v.id = page_id {_JOINS}",
+        rows=f"join vms v on v.id = page_id {_JOINS} left join machine_usage u on u.machine_id = m.id",
     )
     return page.json_answer(await reader.fetchrow(sql, *args))
 
@@ -92,6 +99,7 @@ def _where(args: list[object], wanted: Wanted, *, project_id: UUID, sees_only: U
         ("strpos(lower(v.name || ' ' || v.description), lower({})) > 0", wanted.q),
         ("v.state = any({}::text[])", list(wanted.states) or None),
         ("v.tags @> {}::text[]", list(wanted.tags) or None),
+        ("m.host_id in (select h.id from hosts h where {} in (h.name, h.id::text))", wanted.host),
     )
 
 

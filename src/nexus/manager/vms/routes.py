@@ -15,6 +15,7 @@ from nexus.manager.access import Operator, Viewer
 from nexus.manager.agents.troubles import PASSED_ON
 from nexus.manager.hosts.errors import NoRoom
 from nexus.manager.images.errors import ImageNotFound, NoDefaultImage
+from nexus.manager.metrics.models import CPU_KEY, MEMORY_KEY
 from nexus.manager.networks.errors import NoAddressLeft
 from nexus.manager.operations import Created, Done, Operations, Wait
 from nexus.manager.operations.errors import Superseded
@@ -27,7 +28,7 @@ from nexus.manager.vms.errors import DiskTooSmall, VmFaulted, VmNameTaken, VmNot
 from nexus.manager.vms.guest import Guests
 from nexus.manager.vms.lifecycle import State
 from nexus.manager.vms.listing import Wanted
-from nexus.manager.vms.schemas import CreateVm, PatchVm, ShellItem, StopVm, VmItem, VmList
+from nexus.manager.vms.schemas import CreateVm, PatchVm, ShellItem, StopVm, TriedOut, VmItem, VmList
 from nexus.manager.vms.service import Vms
 from nexus.protocol.base import Message
 from nexus.protocol.metrics import MachineMetrics
@@ -40,6 +41,8 @@ _SORTS = Sorts(
         "state": SortField("v.state"),
         "vcpu": SortField("m.vcpus", int),
         "mem_mib": SortField("m.memory_mib", int),
+        "cpu": SortField(CPU_KEY, float),
+        "memory": SortField(MEMORY_KEY, int),
         "created_at": SortField("v.created_at", datetime),
         "updated_at": SortField("greatest(v.updated_at, m.updated_at)", datetime),
     },
@@ -70,9 +73,10 @@ async def list_vms(
     tag: Annotated[
         list[str] | None, Query(max_length=32, description="Only with this tag; repeated, with all of them")
     ] = None,
+    host: Annotated[str | None, Query(max_length=63, description="Only on the host of this name or id")] = None,
 ) -> Response:
     """List the VMs that you may see."""
-    wanted = Wanted(q=q, name=name, states=state or (), tags=tag or ())
+    wanted = Wanted(q=q, name=name, states=state or (), tags=tag or (), host=host)
     return Json(await vms.list(actor, page, wanted))
 
 
@@ -84,11 +88,20 @@ async def list_vms(
     ),
 )
 async def create_vm(
-    wanted: CreateVm, actor: Operator, creation: Creation, operations: Promises, wait: Wait = None
-) -> Created:
+    wanted: CreateVm,
+    actor: Operator,
+    creation: Creation,
+    operations: Promises,
+    wait: Wait = None,
+    dry_run: Annotated[bool, Query(description="Make nothing: say which host it would go to, or why to none")] = False,
+) -> Created | TriedOut:
     """Create a VM and start it, unless `start` is false. With `template`, what is left out is as there.
 
-    It is admitted or refused at once; then follow the operation, which is done when the agent in its guest answers."""
+    It is admitted or refused at once; then follow the operation, which is done when the agent in its guest answers.
+    With `dry_run` nothing is made: the answer names the host it would go to, and of every other says why not. What is
+    wrong with the request itself (a name that is taken, an image that is not there) is refused as without it."""
+    if dry_run:
+        return TriedOut.of(await creation.try_out(actor, wanted))
     vm_id, operation = await creation.create(actor, wanted)
     return await operations.created(vm_id, operation, wait=wait)
 

@@ -1,18 +1,21 @@
 """VMs on the wire."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from nexus.kit.envelopes import Item, Items
 from nexus.kit.fields import FromText, Id, Line, RequestBody, Spelled
+from nexus.manager.hosts.placement import Placement
 from nexus.manager.labels import ImageRef, Label, Tags, Text, UserName
 from nexus.manager.machines.lifecycle import RestartPolicy
+from nexus.manager.metrics.models import UsageBody
 from nexus.manager.ssh_keys.models import KeyRef, PublicKeyText
 from nexus.manager.templates.models import TemplateName, TemplateRef
 from nexus.manager.vms.lifecycle import State, Verb
+from nexus.protocol.hosts import Offer
 from nexus.protocol.machines import GuestPhase
 
 VmName = Annotated[
@@ -58,6 +61,9 @@ class VmWanted(RequestBody):
     restart_policy: Annotated[RestartPolicy, FromText] = Field(
         default=RestartPolicy.NEVER, description="always: start it again when its host restarted while it ran"
     )
+    needs: list[Annotated[Offer, FromText]] = Field(
+        default=[], max_length=16, description="What its host has to be able to do; see `offers` of hosts"
+    )
     start: bool = Field(default=True, description="Start it; false leaves it stopped")
 
     @model_validator(mode="after")
@@ -85,6 +91,35 @@ class SaveTemplate(RequestBody):
 
     name: TemplateName
     description: Text = Field(default="", description="What it is for; free text")
+
+
+class PlaceBody(BaseModel):
+    """A host that was looked at."""
+
+    host_id: UUID = Field(description="The host's id")
+    host_name: str = Field(description="Its name")
+    refusal: str | None = Field(description="Why the VM cannot go there; null: it could")
+
+
+class TriedOut(BaseModel):
+    """Where a VM would go. Nothing was made."""
+
+    dry_run: Literal[True] = True
+    host_id: UUID | None = Field(description="The host that it would go to; null: to none")
+    host_name: str | None = Field(description="That host's name")
+    hosts: list[PlaceBody] = Field(description="All hosts: those that could take it, the best first, then the others")
+
+    @classmethod
+    def of(cls, placement: Placement) -> "TriedOut":
+        chosen = placement.chosen
+        return cls(
+            host_id=chosen.host_id if chosen else None,
+            host_name=chosen.name if chosen else None,
+            hosts=[
+                PlaceBody(host_id=place.host_id, host_name=place.name, refusal=place.refusal)
+                for place in placement.places
+            ],
+        )
 
 
 class PatchVm(RequestBody):
@@ -165,7 +200,13 @@ class VmBody(BaseModel):
     updated_at: datetime = Field(description="When anything here last changed")
 
 
-class VmList(Items[VmBody]):
+class ListedVm(VmBody):
+    """A virtual machine in a list."""
+
+    usage: UsageBody | None = Field(description="What it used last; null while it is off or nobody knows")
+
+
+class VmList(Items[ListedVm]):
     """A page of VMs."""
 
 
