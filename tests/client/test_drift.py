@@ -63,6 +63,10 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "vms.credentials": lambda client: client.vms.credentials(ID),
     "vms.metrics": lambda client: client.vms.metrics(ID),
     "vms.console": lambda client: client.vms.console(ID, offset=0),
+    "terminals.list": lambda client: client.terminals.list(ID),
+    "terminals.get": lambda client: client.terminals.get(ID, "a"),
+    "terminals.open": lambda client: client.terminals.open(ID, argv=["sh"], username="root", cols=80, rows=24),
+    "terminals.close": lambda client: client.terminals.close(ID, "a"),
     "images.list": lambda client: client.images.list(kind="kernel", name="a"),
     "images.get": lambda client: client.images.get(ID),
     "images.create": lambda client: client.images.create(IMAGE_SPEC),
@@ -98,11 +102,17 @@ SCHEMAS: dict[type[models.Answer], str] = {
     models.Created: "Created",
     models.Accepted: "Done",
     models.Metrics: "MachineMetrics",
+    models.Terminal: "TerminalBody",
+    models.TerminalList: "TerminalList",
+    models.TerminalOpened: "TerminalOpened",
 }
 NOT_IN_THE_DESCRIPTION = {models.Answer, models.ConsoleChunk, models.Happening}
 """The base; a raw body with headers; what a stream says."""
 
-WEBSOCKETS = ("/v1/vms/{vm_id}/shell/ws", "/v1/vms/{vm_id}/exec/ws", "/v1/vms/{vm_id}/metrics/ws", "/v1/events")
+WEBSOCKETS = (
+    *("/v1/vms/{vm_id}/shell/ws", "/v1/vms/{vm_id}/exec/ws", "/v1/vms/{vm_id}/metrics/ws", "/v1/events"),
+    *("/v1/vms/{vm_id}/forward/ws", "/v1/vms/{vm_id}/files/ws"),
+)
 
 
 @dataclass(frozen=True)

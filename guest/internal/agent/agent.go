@@ -29,6 +29,7 @@ const (
 // Agent is the in-guest agent.
 type Agent struct {
 	sessions *session.Book
+	user     string // runs, and owns, what names no other
 	power    *power.Switch
 	meter    metrics.Meter
 	health   health
@@ -47,10 +48,10 @@ type Machine struct {
 // New returns an agent for m.
 func New(m Machine) *Agent {
 	memory.Economize()
-	a := &Agent{sessions: session.NewBook(m.Family, m.DefaultUser)}
+	a := &Agent{sessions: session.NewBook(m.Family, m.DefaultUser), user: m.DefaultUser}
 	a.power = power.NewSwitch(a.sessions.HangUp, m.Disk, m.Terminated)
 	a.health = health{Version: m.Version, Protocol: Protocol, Warnings: []string{},
-		Capabilities: []string{"metrics", "time", "power", "exec", "pty"}}
+		Capabilities: []string{"metrics", "time", "power", "exec", "pty", "pipes"}}
 	if m.Failed != nil {
 		kernel.Log(kernel.Error, "%v", m.Failed)
 		a.health.Warnings = strings.Split(m.Failed.Error(), "\n")

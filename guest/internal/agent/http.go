@@ -44,6 +44,9 @@ func (a *Agent) server() *web.Server {
 	s.Handle("DELETE /v1/sessions/{id}", func(w *web.Answer, r *web.Request) {
 		done(w, a.sessions.Delete(r.Value("id")))
 	})
+	s.Handle("GET /v1/pipes/port", a.getPort)
+	s.Handle("GET /v1/pipes/pull", a.getPull)
+	s.Handle("GET /v1/pipes/push", a.getPush)
 	return s
 }
 

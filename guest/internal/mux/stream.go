@@ -189,6 +189,22 @@ func (s *stream) Close() error {
 	return nil
 }
 
+// Abort ends both directions so that the host sees a stream that was cut, not one that ended.
+func (s *stream) Abort() {
+	s.mu.Lock()
+	silent := s.closed || s.dead
+	s.closed, s.sentFin = true, true
+	s.held = nil
+	s.readBy.stop()
+	s.writeBy.stop()
+	s.changed.Broadcast()
+	s.mu.Unlock()
+	s.session.forget(s.id)
+	if !silent {
+		s.mux.send(s.session, typeRst, s.id, nil) // fails with its session only, and then the stream is gone too
+	}
+}
+
 // LocalAddr implements net.Conn.
 func (s *stream) LocalAddr() net.Addr { return address("guest") }
 

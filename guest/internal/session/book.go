@@ -55,7 +55,7 @@ func (b *Book) Open(q Request) (string, error) {
 	if q.User == "" {
 		q.User = b.defaultUser
 	}
-	if q.Kind != Exec && q.Kind != PTY || q.Kind == Exec && len(q.Argv) == 0 || q.TimeoutMs < 0 {
+	if q.Kind != Exec && q.Kind != PTY || q.Kind == Exec && len(q.Argv) == 0 || min(q.TimeoutMs, q.IdleMs, q.UnwatchedMs) < 0 {
 		return "", fmt.Errorf("%w: kind is exec (with argv) or pty", ErrMalformed)
 	}
 	p, err := resolve(q)
@@ -69,7 +69,7 @@ func (b *Book) Open(q Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s := newSession(id, q.Kind, q.User, p.argv)
+	s := newSession(id, q, p.argv)
 	if err := s.start(p, q, b.spawn); err != nil {
 		exit, words, ok := missing(p.argv[0], err)
 		if !ok {
@@ -215,6 +215,9 @@ type Seen struct {
 	Kind        string   `json:"kind"`
 	Argv        []string `json:"argv"`
 	User        string   `json:"user"`
+	OpenedBy    string   `json:"opened_by"`
+	AgeMs       int64    `json:"age_ms"`
+	QuietMs     int64    `json:"quiet_ms"` // nothing was said for so long
 	PID         int      `json:"pid"`
 	FirstOffset int64    `json:"first_offset"`
 	EndOffset   int64    `json:"end_offset"`
@@ -237,8 +240,9 @@ func (s *Session) seen() Seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := Seen{
-		ID: s.id, Kind: s.kind, Argv: s.argv, User: s.user, Watched: s.watcher != nil, Exit: s.exit,
-		FirstOffset: s.output.base, EndOffset: s.output.end,
+		ID: s.id, Kind: s.kind, Argv: s.argv, User: s.user, OpenedBy: s.openedBy,
+		AgeMs: time.Since(s.opened).Milliseconds(), QuietMs: time.Since(s.spoken).Milliseconds(),
+		Watched: s.watcher != nil, Exit: s.exit, FirstOffset: s.output.base, EndOffset: s.output.end,
 	}
 	if s.child != nil {
 		seen.PID = s.child.PID

@@ -36,12 +36,15 @@ type Exit struct {
 
 // Session is one process and its output.
 type Session struct {
-	id    string
-	kind  string
-	argv  []string
-	user  string
-	child *children.Child // nil: the program could not be started
-	input *os.File        // nil: there is none (any more)
+	id       string
+	kind     string
+	argv     []string
+	user     string
+	openedBy string
+	opened   time.Time
+	limits   limits
+	child    *children.Child // nil: the program could not be started
+	input    *os.File        // nil: there is none (any more)
 
 	expiry *time.Timer // when it is forgotten, once it has ended; guarded by the book's mu
 
@@ -53,11 +56,16 @@ type Session struct {
 	watcher  *watcher
 	exit     *Exit
 	timedOut bool
-	dropped  bool // deleted: output goes nowhere
+	dropped  bool        // deleted: output goes nowhere
+	spoken   time.Time   // when something last went in or out
+	left     time.Time   // when the last watcher went
+	idle     *time.Timer // runs when the session may have been idle for too long
 }
 
-func newSession(id, kind, user string, argv []string) *Session {
-	s := &Session{id: id, kind: kind, user: user, argv: argv}
+func newSession(id string, q Request, argv []string) *Session {
+	now := time.Now()
+	s := &Session{id: id, kind: q.Kind, user: q.User, argv: argv, openedBy: q.OpenedBy, opened: now, spoken: now, left: now,
+		limits: limits{time.Duration(q.IdleMs) * time.Millisecond, time.Duration(q.UnwatchedMs) * time.Millisecond}}
 	s.changed.L = &s.mu
 	return s
 }
@@ -107,6 +115,7 @@ func (s *Session) finish(e Exit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.exit = &e
+	s.rearm()
 	s.changed.Broadcast()
 }
 
@@ -183,6 +192,7 @@ func (s *Session) put(kind byte, p []byte) {
 			continue
 		}
 		s.output.append(kind, p[:n])
+		s.spoken = time.Now()
 		p = p[n:]
 		s.changed.Broadcast()
 	}

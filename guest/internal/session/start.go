@@ -22,7 +22,12 @@ type Request struct {
 	Cwd       string            `json:"cwd"`
 	Env       map[string]string `json:"env"`
 	TimeoutMs int64             `json:"timeout_ms"`
-	Size      *struct {
+	OpenedBy  string            `json:"opened_by"`
+	// IdleMs and UnwatchedMs end a session in which nothing was said for so long; 0: never. The second counts while
+	// nobody watches.
+	IdleMs      int64 `json:"idle_ms"`
+	UnwatchedMs int64 `json:"unwatched_ms"`
+	Size        *struct {
 		Cols uint16 `json:"cols"`
 		Rows uint16 `json:"rows"`
 	} `json:"size"`
@@ -169,6 +174,7 @@ func (s *Session) start(p *program, q Request, spawn spawn) error {
 		s.input = nil
 		return err
 	}
+	s.watchIdleness()
 	go s.run(outputs, time.Duration(q.TimeoutMs)*time.Millisecond)
 	return nil
 }

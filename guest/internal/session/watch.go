@@ -40,6 +40,7 @@ func (s *Session) attach(w *watcher) (start int64) {
 	s.mu.Lock()
 	old := s.watcher
 	s.watcher = w
+	s.rearm()
 	w.at = max(w.at, s.output.base)
 	start = w.at
 	s.changed.Broadcast()
@@ -62,7 +63,8 @@ func (s *Session) detach(w *watcher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.watcher == w {
-		s.watcher = nil
+		s.watcher, s.left = nil, time.Now()
+		s.rearm()
 	}
 	s.changed.Broadcast()
 }
@@ -190,6 +192,9 @@ func (s *Session) act(kind byte, payload []byte) error {
 	if s.input == nil {
 		return nil
 	}
+	s.mu.Lock()
+	s.spoken = time.Now()
+	s.mu.Unlock()
 	switch kind {
 	case frameInput:
 		// A process that no longer reads is none of the watcher's faults; being pushed aside in the middle is the end.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"nexus/guest/internal/dial"
 )
 
 const (
@@ -69,7 +71,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if e != 0 {
 		return nil, e
 	}
-	return conn{os.NewFile(fd, "vsock")}, nil
+	return dial.Over(int(fd), "vsock"), nil
 }
 
 // Close implements net.Listener.
@@ -77,23 +79,6 @@ func (l *Listener) Close() error { return l.file.Close() }
 
 // Addr implements net.Listener.
 func (l *Listener) Addr() net.Addr { return address{} }
-
-type conn struct{ *os.File }
-
-func (c conn) LocalAddr() net.Addr  { return address{} }
-func (c conn) RemoteAddr() net.Addr { return address{} }
-
-func (c conn) CloseWrite() error {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
-	refused := raw.Control(func(fd uintptr) { err = syscall.Shutdown(int(fd), syscall.SHUT_WR) })
-	if refused != nil {
-		return refused
-	}
-	return err
-}
 
 type address struct{}
 

@@ -15,6 +15,7 @@ from nexus.client.models import (
     User,
 )
 from nexus.client.ssh_keys import SshKeys
+from nexus.client.terminals import Terminals
 from nexus.client.transport import Transport, segment
 from nexus.client.vms import Vms
 
@@ -38,6 +39,10 @@ class Client:
     @cached_property
     def vms(self) -> Vms:
         return Vms(self.transport)
+
+    @cached_property
+    def terminals(self) -> Terminals:
+        return Terminals(self.transport)
 
     @cached_property
     def images(self) -> "Images":

@@ -197,6 +197,29 @@ class Metrics(Answer):
     guest: dict[str, object] | None = None
 
 
+class Terminal(Answer):
+    """A terminal in a guest. `exit_code` is None while its program runs."""
+
+    id: str
+    argv: list[str]
+    username: str
+    opened_by: str
+    opened_at: datetime
+    idle_s: int
+    is_attached: bool
+    first_offset: int
+    end_offset: int
+    exit_code: int | None = None
+
+
+class TerminalList(Answer):
+    items: list[Terminal]
+
+
+class TerminalOpened(Answer):
+    id: str
+
+
 class ConsoleChunk(Answer):
     """A piece of the serial console's log: `content` starts at byte `offset` of `size_bytes` written so far."""
 

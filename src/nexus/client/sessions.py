@@ -15,21 +15,18 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
+from nexus.client.dialing import PING_EVERY_S, dialed
 from nexus.client.errors import ApiError, UnexpectedAnswer, Unreachable
-from nexus.client.transport import ANSWER_TIMEOUT_S, Call, Transport, refusal, segment
+from nexus.client.transport import Transport, segment
 from nexus.kit.problems import ProblemBody
 
 _STANDARD_ERROR = 2
-PING_EVERY_S = 20
-_GOODBYE_S = 1
-"""How long a manager that still has much to say is given to hear that we are leaving."""
 
 
 @dataclass(frozen=True)
@@ -199,28 +196,5 @@ async def _open(
     has_stream_byte: bool,
     ping_timeout_s: float | None,
 ) -> AsyncGenerator[Session]:
-    url = f"{transport.url.replace('http', 'ws', 1)}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
-    transport.watch(Call(method="GET", url=url, headers=transport.headers))
-    try:
-        connection = await connect(
-            url,
-            additional_headers=transport.headers,
-            open_timeout=ANSWER_TIMEOUT_S,
-            ping_interval=PING_EVERY_S,
-            ping_timeout=ping_timeout_s,
-            close_timeout=_GOODBYE_S,
-            max_size=None,
-            proxy=None if transport.is_local else True,
-            compression=None,
-        )
-    except InvalidStatus as refused:
-        raise refusal(transport.url, refused.response.status_code, bytes(refused.response.body or b"")) from refused
-    except TimeoutError as late:
-        raise Unreachable(transport.url, "no answer in time") from late
-    except (OSError, InvalidHandshake) as failed:
-        reason = (failed.strerror or str(failed)).lower() if isinstance(failed, OSError) else str(failed)
-        raise Unreachable(transport.url, reason) from failed
-    try:
+    async with dialed(transport, path, query, ping_timeout_s=ping_timeout_s) as connection:
         yield Session(connection, url=transport.url, has_stream_byte=has_stream_byte)
-    finally:
-        await connection.close()

@@ -6,7 +6,8 @@ A request whose connection broke is sent again once where that is safe: reads, a
 
 import os
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -94,6 +95,21 @@ class Transport:
         if answer.is_success:
             return answer
         raise refusal(self.url, answer.status_code, answer.content)
+
+    @contextmanager
+    def download(self, path: str, *, query: Query | None = None) -> Generator[Iterator[bytes]]:
+        """The bytes of a long answer as they come. Raises ApiError, and Unreachable also where they end too early."""
+        url = self._http.build_request("GET", path, params=_present(query or {})).url
+        self.watch(Call(method="GET", url=str(url), headers=self.headers))
+        try:
+            with self._http.stream("GET", url, headers=self.headers) as answer:
+                if not answer.is_success:
+                    raise refusal(self.url, answer.status_code, answer.read())
+                yield answer.iter_raw()
+        except httpx.TimeoutException as late:
+            raise Unreachable(self.url, "no answer in time") from late
+        except httpx.HTTPError as failed:
+            raise Unreachable(self.url, _reason(failed)) from failed
 
     def _deliver(self, request: httpx.Request, *, may_repeat: bool) -> httpx.Response:
         try:

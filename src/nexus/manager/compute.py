@@ -11,6 +11,8 @@ from nexus.manager.bulks.service import Bulks
 from nexus.manager.bulks.service import expiry as bulks_expiry
 from nexus.manager.configuration.routes import router as configuration_router
 from nexus.manager.configuration.service import Configuration
+from nexus.manager.drives.editing import Drives
+from nexus.manager.drives.routes import router as drives_router
 from nexus.manager.hosts.flow import HostFlow
 from nexus.manager.hosts.joining import HostJoining
 from nexus.manager.hosts.leaving import HostLeaving
@@ -20,27 +22,37 @@ from nexus.manager.hosts.service import Hosts
 from nexus.manager.hosts.sweep import SilenceSweep
 from nexus.manager.images.routes import router as images_router
 from nexus.manager.images.service import Images
+from nexus.manager.limits.routes import router as presets_router
 from nexus.manager.machines.service import Machines
 from nexus.manager.networks.routes import router as networks_router
 from nexus.manager.platform import Built, Platform
 from nexus.manager.vms.changing import VmChanges
 from nexus.manager.vms.creation import VmCreation
+from nexus.manager.vms.deadlines import Deadlines, Timing
 from nexus.manager.vms.flow import VmFlow
 from nexus.manager.vms.guest import Guests
 from nexus.manager.vms.occupants import VmOccupants
+from nexus.manager.vms.pipes import Forwards
+from nexus.manager.vms.pipes import router as pipes_router
 from nexus.manager.vms.routes import router as vms_router
 from nexus.manager.vms.sampling import Sampler
 from nexus.manager.vms.service import Vms
 from nexus.manager.vms.streams import router as streams_router
 from nexus.manager.vms.templating import Templating
 from nexus.manager.vms.templating import router as templating_router
+from nexus.manager.vms.terminals import Terminals
+from nexus.manager.vms.terminals import router as terminals_router
 from nexus.manager.vms.watcher import VmWatcher
 
 routers: list[APIRouter] = [
     bulks_router,
     vms_router,
     configuration_router,
+    drives_router,
+    presets_router,
     streams_router,
+    terminals_router,
+    pipes_router,
     templating_router,
     images_router,
     networks_router,
@@ -53,7 +65,8 @@ def build(platform: Platform) -> Built:
     db, flows, operations, settings = platform.db, platform.flows, platform.operations, platform.settings
     authority = Authority(db, platform.seal, clock=platform.clock)
     agents, machines = Agents(ManagerTls(authority, clock=platform.clock)), Machines()
-    machines.watch(VmWatcher(flows, operations))
+    timing = Timing(flows, operations, Deadlines.of(settings))
+    machines.watch(VmWatcher(flows, operations, timing))
     overcommit = Overcommit(
         vcpus=settings.cpu_overcommit, memory=settings.memory_overcommit, disk=settings.disk_overcommit
     )
@@ -61,7 +74,8 @@ def build(platform: Platform) -> Built:
     changes = VmChanges(db, flows, operations)
     joining = HostJoining(db, platform.access, authority, settings=settings)
     leaving = HostLeaving(db, platform.access, machines, flows, operations)
-    vms = Vms(db, hosts, flows, operations, seal=platform.seal)
+    vms = Vms(db, hosts, flows, operations, seal=platform.seal, timing=timing)
+    guests = Guests(db, agents)
     sampler = Sampler(is_disabled=settings.metrics_disabled)
 
     async def close() -> None:
@@ -75,15 +89,22 @@ def build(platform: Platform) -> Built:
             leaving,
             sampler,
             Images(db, root=settings.image_root),
-            VmCreation(db, hosts, flows, operations, seal=platform.seal),
+            VmCreation(db, hosts, flows, operations, seal=platform.seal, timing=timing),
             vms,
             Bulks(db, vms, flows, operations),
-            Guests(db, agents),
+            guests,
+            Terminals(guests, settings),
+            Forwards(guests),
             Templating(db),
             changes,
             Configuration(db, hosts, changes),
+            Drives(db, hosts, guests, changes),
         ),
-        flows=(VmFlow(agents, machines, operations), HostFlow(operations, VmOccupants(vms)), BulkFlow(vms, operations)),
+        flows=(
+            VmFlow(agents, machines, operations, timing),
+            HostFlow(operations, VmOccupants(vms)),
+            BulkFlow(vms, operations),
+        ),
         sweeps=(SilenceSweep(db, machines, leaving).as_sweep(), bulks_expiry(db)),
         close=close,
     )

@@ -12,6 +12,8 @@ from nexus.kit.settings import Settings
 DEFAULT_CONFIG = Path("nexus-manager.toml")
 Bind = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")]
 
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
 
 def _in_data_dir(name: str) -> Path:
     return paths.data_dir() / name
@@ -61,7 +63,30 @@ class ManagerSettings(Settings):
         "with it. A call to a host is given up after two thirds of it. The same for all managers of one database",
     )
     metrics_disabled: bool = Field(
-        default=False, alias="MANAGER_METRICS_DISABLED", description="Refuse metric streams of machines"
+        default=False,
+        alias="MANAGER_METRICS_DISABLED",
+        description="Refuse metric streams of machines, and keep no history of what they use",
+    )
+    metrics_interval_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=60,
+        alias="MANAGER_METRICS_INTERVAL_S",
+        description="Seconds between samples that hosts take of their machines",
+    )
+    metrics_minutes_days: int = Field(
+        default=2,
+        ge=1,
+        le=366,
+        alias="MANAGER_METRICS_MINUTES_DAYS",
+        description="Days for which history is kept by the minute",
+    )
+    metrics_days: int = Field(
+        default=90,
+        ge=1,
+        le=3660,
+        alias="MANAGER_METRICS_DAYS",
+        description="Days for which history is kept at all, by the quarter of an hour",
     )
     secret_key_file: Path = Field(
         default_factory=lambda: _in_data_dir("secret.key"),
@@ -93,6 +118,49 @@ class ManagerSettings(Settings):
         le=100,
         alias="MANAGER_DISK_OVERCOMMIT",
         description="Guest disk admitted per byte of a host's disk; disks are sparse and take what is written",
+    )
+    create_deadline_s: Seconds = Field(
+        default=30, alias="MANAGER_CREATE_DEADLINE_S", description="For a create, from its host's first action on"
+    )
+    start_deadline_s: Seconds = Field(default=10, alias="MANAGER_START_DEADLINE_S", description="The same for a start")
+    reboot_deadline_s: Seconds = Field(
+        default=30,
+        alias="MANAGER_REBOOT_DEADLINE_S",
+        description="For a reboot, besides the time that the guest is given to shut down",
+    )
+    stop_deadline_s: Seconds = Field(
+        default=30,
+        alias="MANAGER_STOP_DEADLINE_S",
+        description="For a stop, besides the time that the guest is given to shut down",
+    )
+    pause_deadline_s: Seconds = Field(default=10, alias="MANAGER_PAUSE_DEADLINE_S", description="For a pause")
+    resume_deadline_s: Seconds = Field(default=10, alias="MANAGER_RESUME_DEADLINE_S", description="For a resume")
+    delete_deadline_s: Seconds = Field(default=60, alias="MANAGER_DELETE_DEADLINE_S", description="For a delete")
+    queue_deadline_s: Seconds = Field(
+        default=1800,
+        alias="MANAGER_QUEUE_DEADLINE_S",
+        description="For a host to begin with any of these: boots wait for a slot, and for images to be fetched",
+    )
+    emulation_factor: float = Field(
+        default=20,
+        ge=1,
+        le=1000,
+        alias="MANAGER_EMULATION_FACTOR",
+        description="How many times these deadlines, but for the queue's, are longer on a host without KVM",
+    )
+    terminal_idle_s: int = Field(
+        default=43_200,
+        ge=0,
+        le=31_536_000,
+        alias="MANAGER_TERMINAL_IDLE_S",
+        description="A terminal in which nothing was typed or printed for so many seconds is hung up; 0: never",
+    )
+    terminal_unwatched_s: int = Field(
+        default=3_600,
+        ge=0,
+        le=31_536_000,
+        alias="MANAGER_TERMINAL_UNWATCHED_S",
+        description="The same for one that nobody is connected to; 0: never. Both are for terminals opened from then on",
     )
     log_level: Annotated[str, StringConstraints(pattern=r"^(debug|info|warning|error)$")] = Field(
         default="info", alias="MANAGER_LOG_LEVEL", description="debug, info, warning or error"

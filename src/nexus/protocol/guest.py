@@ -114,6 +114,9 @@ class SessionRequest(Message):
     env: dict[str, str] = Field(default_factory=dict)
     timeout_ms: int | None = Field(default=None, ge=1, description="The process group is killed after this long")
     size: TerminalSize | None = None
+    opened_by: str = Field(default="", max_length=128, description="Whose it is, for whoever lists sessions")
+    idle_ms: int = Field(default=0, ge=0, description="It is hung up when nothing was said for so long; 0: never")
+    unwatched_ms: int = Field(default=0, ge=0, description="The same while nobody watches it; 0: no other limit")
 
 
 class SessionOpened(Message):
@@ -135,11 +138,20 @@ class SessionSeen(Message):
     kind: SessionKind
     argv: tuple[str, ...] = ()
     user: str
+    opened_by: str = ""
+    age_ms: int = Field(default=0, description="Since it was opened")
+    quiet_ms: int = Field(default=0, description="Since something last went in or out")
     pid: int
     first_offset: int = Field(description="The oldest output byte still kept")
     end_offset: int = Field(description="Output bytes so far")
     watched: bool
     exit: SessionExit | None = Field(default=None, description="None while the process runs")
+
+
+class SessionsSeen(Message):
+    """GET /v1/sessions"""
+
+    items: tuple[SessionSeen, ...]
 
 
 class Frame(StrEnum):
@@ -164,6 +176,29 @@ FRAME_TYPES: dict[Frame, int] = {
 FRAME_HEADER_BYTES = 5
 """One byte of type, then the payload's length as a big-endian u32."""
 MAX_FRAME_BYTES = 64 * 1024
+
+
+class Pipe(StrEnum):
+    """What GET /v1/pipes/{pipe} with `Upgrade: nexus-pipe` leads to: bytes both ways, each direction ended by itself."""
+
+    PORT = "port"
+    """`?port=`: a TCP port on the guest's loopback."""
+    PULL = "pull"
+    """`?path=`: from the guest a tar archive of it."""
+    PUSH = "push"
+    """`?path=&user=`: to the guest a tar archive, from it one `Unpacked`."""
+
+
+class Unpacked(Message):
+    """What became of an archive pushed into the guest."""
+
+    files: int = Field(ge=0, description="Entries written")
+    bytes: int = Field(ge=0, description="Bytes of content written")
+    error: str | None = Field(default=None, description="Why it ended there; None: all was written")
+
+
+ERROR_RECORD = "NEXUS.error"
+"""The pax record by which an archive from the guest says why it ends early; it then lacks a whole archive's end."""
 
 
 class PowerAction(StrEnum):

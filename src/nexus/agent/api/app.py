@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from nexus.agent.api.guest_proxy import GuestProxy
+from nexus.agent.api.pipes import Pipes
 from nexus.agent.api.routes import Routes
 from nexus.agent.machines.registry import StaleGeneration
 from nexus.agent.vmm.port import VmmTrouble
@@ -32,7 +33,8 @@ def make_app(routes: Routes, guests: GuestProxy) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/host", routes.host),
-            Route("/v1/host/files", routes.host_file),
+            Route("/v1/host/files", routes.host_file, methods=["GET"]),
+            Route("/v1/host/files", routes.make_host_file, methods=["PUT"]),
             Route("/v1/machines", routes.machines),
             Route(_MACHINE, routes.see, methods=["GET"]),
             Route(_MACHINE, routes.define, methods=["PUT"]),
@@ -42,6 +44,7 @@ def make_app(routes: Routes, guests: GuestProxy) -> Starlette:
             Route(f"{_MACHINE}/metrics", routes.metrics),
             Route(f"{_MACHINE}/console", routes.console),
             WebSocketRoute(f"{_MACHINE}/guest/sessions/{{session}}/stream", guests.stream),
+            WebSocketRoute(f"{_MACHINE}/guest/pipes/{{pipe}}", Pipes(guests).serve),
             Route(f"{_MACHINE}/guest/{{path:path}}", guests.forward, methods=["GET", "PUT", "POST", "DELETE", "PATCH"]),
         ],
         middleware=[Middleware(RequestIdMiddleware), Middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES)],

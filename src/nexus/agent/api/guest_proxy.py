@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from nexus.agent.api.routes import byte_offset
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.guest.session import SessionStream
-from nexus.agent.machines.guest_link import LOST_PATIENCE_S
+from nexus.agent.machines.guest_link import LOST_PATIENCE_S, GuestLink
 from nexus.agent.machines.registry import Machines
 from nexus.kit import log
 from nexus.protocol.guest import FRAME_TYPES, Frame
@@ -62,16 +62,19 @@ class GuestProxy:
                 await socket.accept(headers=[(b"nexus-offset", str(session.offset).encode())])
                 await _relay(socket, session)
         except Trouble as trouble:
-            await _refuse(socket, trouble)
+            await refuse(socket, trouble)
 
     async def _client(self, machine: UUID) -> GuestClient:
-        """Raises Gone for an unknown machine, Retryable for a guest that does not answer. One that was ready and whose
-        channel is being found again is waited for."""
+        return (await self.link(machine)).client()
+
+    async def link(self, machine: UUID) -> GuestLink:
+        """The way to a guest that answers. Raises Gone for an unknown machine, Retryable for a guest that does not
+        answer. One that was ready and whose channel is being found again is waited for."""
         found = self._machines.get(machine)
         is_expected = found.seen().guest is GuestPhase.READY
         if not found.link.is_ready and not (is_expected and await found.link.wait_ready(LOST_PATIENCE_S)):
             raise Retryable("the guest's agent is not there")
-        return found.link.client()
+        return found.link
 
 
 def _below_v1(path: str) -> str:
@@ -113,11 +116,11 @@ async def _from_guest(socket: WebSocket, session: SessionStream) -> None:
         return  # the watcher left in the middle of a send
 
 
-async def _refuse(socket: WebSocket, trouble: Trouble) -> None:
+async def refuse(socket: WebSocket, trouble: Trouble, *, code: int = TRY_AGAIN_LATER) -> None:
     """Before the handshake an HTTP answer, after it a close code."""
     if socket.application_state is WebSocketState.CONNECTED:
         with contextlib.suppress(RuntimeError):
-            await socket.close(TRY_AGAIN_LATER, str(trouble)[:100])
+            await socket.close(code, str(trouble)[:100])
         return
     status = 404 if isinstance(trouble, Gone) else 409 if isinstance(trouble, Refused) else 503
     await socket.send_denial_response(JSONResponse(TroubleBody(error=str(trouble)).model_dump(), status_code=status))

@@ -22,6 +22,7 @@ from typing import Final, Self, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from nexus.agent.guest.answers import MAX_HEAD_BYTES, parse_head, trouble_of
 from nexus.agent.guest.session import SessionStream
 from nexus.protocol.base import Message
 from nexus.protocol.guest import (
@@ -32,25 +33,17 @@ from nexus.protocol.guest import (
     SessionOpened,
     SessionRequest,
     SessionSeen,
+    SessionsSeen,
     TimeRequest,
 )
-from nexus.protocol.trouble import Gone, Refused, Retryable, Trouble
+from nexus.protocol.trouble import Gone, Refused, Retryable
 
 _M = TypeVar("_M", bound=BaseModel)
-_MAX_HEAD_BYTES: Final = 16384
 MAX_ANSWER_BYTES: Final = 4 << 20
 """The longest honest answer is a list of sessions with all their words."""
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Never used on a Unix socket; without it httpx reads the system's authorities for every client, 40 ms."""
 _SIGNALS: Final = range(1, 65)
-
-
-class _Error(Message):
-    error: str
-
-
-class _Sessions(Message):
-    items: tuple[SessionSeen, ...]
 
 
 @dataclass(frozen=True)
@@ -110,7 +103,7 @@ class GuestClient:
         return (await self._ask(SessionOpened, "POST", "/v1/sessions", request)).id
 
     async def sessions(self) -> tuple[SessionSeen, ...]:
-        return (await self._ask(_Sessions, "GET", "/v1/sessions")).items
+        return (await self._ask(SessionsSeen, "GET", "/v1/sessions")).items
 
     async def signal(self, session_id: str, signal: int) -> None:
         """Send a signal (1 to 64) to the session's process group. Refused once the process has ended."""
@@ -177,7 +170,7 @@ class GuestClient:
         answer = await self.request(method, path, content=content)
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return answer.content
-        raise _trouble(answer.status, answer.content)
+        raise trouble_of(answer.status, answer.content)
 
     async def _upgrade(self, path: str) -> SessionStream:
         reader, writer = await asyncio.open_unix_connection(str(self._socket))
@@ -185,10 +178,10 @@ class GuestClient:
             writer.write(
                 f"GET {path} HTTP/1.1\r\nHost: guest\r\nConnection: Upgrade\r\nUpgrade: nexus-session\r\n\r\n".encode()
             )
-            status, headers = _parse_head(await reader.readuntil(b"\r\n\r\n"))
+            status, headers = parse_head(await reader.readuntil(b"\r\n\r\n"))
             if status != HTTPStatus.SWITCHING_PROTOCOLS:
-                length = min(int(headers.get("content-length", "0")), _MAX_HEAD_BYTES)
-                raise _trouble(status, await reader.readexactly(length))
+                length = min(int(headers.get("content-length", "0")), MAX_HEAD_BYTES)
+                raise trouble_of(status, await reader.readexactly(length))
             return SessionStream(reader, writer, offset=int(headers["nexus-offset"]))
         except BaseException:
             writer.transport.abort()
@@ -208,21 +201,6 @@ def _session(session_id: str) -> str:
     if not session_id.isalnum() or not session_id.isascii():
         raise Gone("there is no such session")
     return f"/v1/sessions/{session_id}"
-
-
-def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
-    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
-    pairs = (line.partition(":") for line in lines)
-    return int(first.split(" ", 2)[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}
-
-
-def _trouble(status: int, body: bytes) -> Trouble:
-    try:
-        message = _Error.model_validate_json(body).error
-    except ValidationError:
-        message = f"the guest's agent answered {status}"
-    kind = {400: Refused, 404: Gone, 409: Refused, 422: Refused}.get(status, Retryable)
-    return kind(message)
 
 
 def _unreachable(lost: Exception) -> Retryable:

@@ -2,12 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from pathlib import Path
 
 from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import GuestClient
-from nexus.agent.guest.transport import Transport
+from nexus.agent.guest.transport import ByteStream, Transport
+from nexus.kit import log
+from nexus.protocol.trouble import Retryable, Trouble
 
+_log = log.get("nexus.agent.machines")
+
+SET_TIME_DEADLINE_S = 2.0
 LOST_PATIENCE_S = 3.0
 """A guest that is back within this time has never been reported as gone: its agent may just have started anew."""
 
@@ -46,8 +53,22 @@ class GuestLink:
         if channel is not None:
             await channel.close()
 
+    def stream(self) -> AbstractAsyncContextManager[ByteStream]:
+        """A stream straight to the guest's agent. Raises Retryable when there is no way to it."""
+        if self._channel is None:
+            raise Retryable("the guest's agent is not there")
+        return self._channel.stream()
+
     def client(self, *, timeout_s: float = 5) -> GuestClient:
         return GuestClient(self._socket, timeout_s=timeout_s)
+
+    async def set_time(self, now: datetime) -> None:
+        """Tell a guest that stood still the time, if it listens."""
+        try:
+            async with self.client(timeout_s=SET_TIME_DEADLINE_S) as guest:
+                await guest.set_time(int(now.timestamp() * 1000))
+        except Trouble as silent:
+            _log.warning("guest_time_not_set", socket=str(self._socket), why=str(silent))
 
     def _came(self) -> None:
         self._stop_timer()

@@ -3,8 +3,8 @@
 import typer
 
 from nexus.cli.command import new_app
-from nexus.cli.vm import create, edit, execute, inside, lifecycle, looking, removing, shell
+from nexus.cli.vm import copying, create, edit, execute, forward, inside, lifecycle, looking, removing, shell, terminals
 
 app: typer.Typer = new_app("Virtual machines: create them, look at them, work in them.")
-for part in (create, looking, lifecycle, execute, shell, inside, edit, removing):
+for part in (create, looking, lifecycle, execute, shell, terminals, copying, forward, inside, edit, removing):
     part.register(app)

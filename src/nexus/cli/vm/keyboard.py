@@ -12,6 +12,7 @@ import threading
 import tty
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from enum import StrEnum
 
 CHUNK_BYTES = 64 * 1024
 _WAITING_CHUNKS = 16
@@ -32,22 +33,30 @@ def raw_mode(fd: int) -> Generator[None]:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
+class Leave(StrEnum):
+    """How a person leaves a terminal."""
+
+    HANG_UP = "."
+    DETACH = "d"
+
+
 class Escape:
-    """Finds `~.` at the start of a line, as ssh does. `~~` there sends one tilde; a lone one waits for the next key."""
+    """Finds `~.` and `~d` at the start of a line, as ssh does. `~~` there sends one tilde; a lone one waits for the
+    next key."""
 
     def __init__(self) -> None:
         self._at_line_start = True
         self._holds_tilde = False
 
-    def feed(self, data: bytes) -> tuple[bytes, bool]:
-        """What of `data` is to be sent, and whether the person wants to leave."""
+    def feed(self, data: bytes) -> tuple[bytes, Leave | None]:
+        """What of `data` is to be sent, and how the person wants to leave, if so."""
         passed = bytearray()
         for byte in data:
             key = bytes((byte,))
             if self._holds_tilde:
                 self._holds_tilde = False
-                if key == b".":
-                    return bytes(passed), True
+                if key in (b".", b"d"):
+                    return bytes(passed), Leave(key.decode())
                 passed += b"~" if key == b"~" else b"~" + key
             elif self._at_line_start and key == b"~":
                 self._holds_tilde = True
@@ -55,7 +64,7 @@ class Escape:
             else:
                 passed += key
             self._at_line_start = key in b"\r\n"
-        return bytes(passed), False
+        return bytes(passed), None
 
 
 @asynccontextmanager

@@ -22,10 +22,10 @@ def register(app: typer.Typer) -> None:
     def shell_in_vm(cli: Cli, vm: VmArgument) -> None:
         """Open a shell in a VM, as its user, without a password.
 
-        Ends with the shell's own exit code. Enter ~ . disconnects at once; Enter ~ ~ sends a tilde. A connection that
-        drops is opened again where it was.
+        Ends with the shell's own exit code. Enter ~ . disconnects and hangs up; Enter ~ d leaves it running, see vm
+        terminal; Enter ~ ~ sends a tilde. A connection that drops is opened again where it was.
         """
         from nexus.cli.vm.terminal import Terminal
 
         target = the_vm(cli, vm)
-        raise typer.Exit(Terminal(transport=cli.client.transport, vm_id=target.id, say=cli.say).run())
+        raise typer.Exit(Terminal(transport=cli.client.transport, vm_id=target.id, vm=target.name, say=cli.say).run())

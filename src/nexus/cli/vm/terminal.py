@@ -24,9 +24,10 @@ _STDIN, _STDOUT = 0, 1
 class _Left(Exception):
     """The person is going, or was told to; with the exit code."""
 
-    def __init__(self, exit_code: int) -> None:
+    def __init__(self, exit_code: int, *, hangs_up: bool = True) -> None:
         super().__init__(exit_code)
         self.exit_code = exit_code
+        self.hangs_up = hangs_up
 
 
 @dataclass(kw_only=True)
@@ -35,6 +36,7 @@ class Terminal:
 
     transport: Transport
     vm_id: UUID
+    vm: str
     say: Callable[[str], None]
     connection: Session | None = None
     outbox: "asyncio.Queue[bytes]" = field(default_factory=lambda: asyncio.Queue(64))
@@ -49,7 +51,8 @@ class Terminal:
             with keyboard.raw_mode(_STDIN):
                 return asyncio.run(self._stay())
         except _Left as left:
-            self.say("Disconnected from the shell.")
+            is_there = f"; come back: nexus vm terminal attach {self.vm} {self.place.session}"
+            self.say(f"Disconnected from the shell{'' if left.hangs_up else is_there}.")
             return left.exit_code
 
     async def _stay(self) -> int:
@@ -61,8 +64,10 @@ class Terminal:
         """Move what is typed to the outbox, looking for the escape even while there is no connection."""
         escape = keyboard.Escape() if os.isatty(_STDIN) else None
         while data := await typed.get():
-            kept, wants_to_leave = escape.feed(data) if escape else (data, False)
-            if wants_to_leave:
+            kept, way = escape.feed(data) if escape else (data, None)
+            if way is keyboard.Leave.DETACH:
+                raise _Left(0, hangs_up=False)
+            if way is keyboard.Leave.HANG_UP:
                 await self._leave(0)
             if kept:
                 await self.outbox.put(kept)

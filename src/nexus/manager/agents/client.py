@@ -9,17 +9,21 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 import httpx
 from pydantic import ValidationError
 
 from nexus.kit import log
+from nexus.manager.agents.dialing import Line
+from nexus.manager.agents.pipes import PipeStream, open_pipe
 from nexus.manager.agents.sessions import SessionStream, open_session
 from nexus.manager.agents.tls import ManagerTls
 from nexus.manager.agents.troubles import trouble_of
 from nexus.protocol.base import Message
-from nexus.protocol.guest import SessionOpened, SessionRequest
+from nexus.protocol.guest import Pipe, SessionOpened, SessionRequest, SessionSeen, SessionsSeen
+from nexus.protocol.hosts import HostFile
 from nexus.protocol.machines import MachineSeen, MachineSpec, PowerWish
 from nexus.protocol.metrics import MachineMetrics
 from nexus.protocol.trouble import Gone, Retryable
@@ -62,13 +66,36 @@ class Agent:
     async def session(self, machine_id: UUID, session_id: str, *, offset: int) -> AsyncGenerator[SessionStream]:
         """The frames of a guest session, its output from byte `offset` on. Raises as `sessions.open_session` does."""
         path = f"/v1/machines/{machine_id}/guest/sessions/{session_id}/stream?offset={offset}"
-        server_name, context = None, None
-        if self._line is not None:
-            await self._line.tls.prepare()
-            server_name, context = self._line.server_name, self._line.tls.context
-        opened = open_session(self.address, path, headers=correlation(), server_name=server_name, context=context)
-        async with opened as stream:
+        async with open_session(await self._dialable(), path) as stream:
             yield stream
+
+    @asynccontextmanager
+    async def pipe(self, machine_id: UUID, pipe: Pipe, asked: Mapping[str, str]) -> AsyncGenerator[PipeStream]:
+        """Bytes to and from something in a guest; `asked` is what docs/protocol/guest.md has for this pipe.
+
+        Raises Refused when there is no such thing."""
+        path = f"/v1/machines/{machine_id}/guest/pipes/{pipe}?{urlencode(asked)}"
+        async with open_pipe(await self._dialable(), path) as stream:
+            yield stream
+
+    async def _dialable(self) -> Line:
+        if self._line is None:
+            return Line(address=self.address, headers=correlation())
+        await self._line.tls.prepare()
+        return Line(
+            address=self.address,
+            headers=correlation(),
+            server_name=self._line.server_name,
+            context=self._line.tls.context,
+        )
+
+    async def find_file(self, path: str) -> HostFile:
+        """What the host has at `path`, if a drive may be there."""
+        return await self._send(HostFile, "GET", "/v1/host/files", params={"path": path})
+
+    async def ensure_file(self, path: str, *, size_bytes: int) -> HostFile:
+        """Have an empty file for a drive at a place where none is."""
+        return await self._send(HostFile, "PUT", "/v1/host/files", body=HostFile(path=path, size_bytes=size_bytes))
 
     async def ensure_machine(self, spec: MachineSpec) -> MachineSeen:
         """Have the host know this definition; does not start it."""
@@ -105,6 +132,10 @@ class Agent:
         path = f"/v1/machines/{machine_id}/guest/sessions"
         return (await self._send(SessionOpened, "POST", path, body=request)).id
 
+    async def list_sessions(self, machine_id: UUID) -> tuple[SessionSeen, ...]:
+        """The processes that were started in the guest, and those that have ended and are still kept."""
+        return (await self._send(SessionsSeen, "GET", f"/v1/machines/{machine_id}/guest/sessions")).items
+
     async def discard_session(self, machine_id: UUID, session_id: str) -> None:
         """Kill a session's processes and forget it; one that is gone already is fine."""
         try:
@@ -117,8 +148,16 @@ class Agent:
         path = f"/v1/machines/{machine_id}/guest/sessions/{session_id}/signal"
         await self._request("POST", path, body=SignalRequest(signal=signal))
 
-    async def _send(self, kind: type[M], method: str, path: str, *, body: Message | None = None) -> M:
-        answer = await self._request(method, path, body=body)
+    async def _send(
+        self,
+        kind: type[M],
+        method: str,
+        path: str,
+        *,
+        body: Message | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> M:
+        answer = await self._request(method, path, body=body, params=params)
         try:
             return kind.model_validate_json(answer.content)
         except ValidationError as unusable:

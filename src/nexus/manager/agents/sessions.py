@@ -4,15 +4,13 @@ Every binary message is one frame: a type byte (`protocol.guest.FRAME_TYPES`), t
 leaves the session alive in the guest; a later stream continues at any byte that its ring still holds.
 """
 
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect, unix_connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-from nexus.manager.agents.troubles import trouble_of
+from nexus.manager.agents.dialing import Line, dialed
 from nexus.protocol.guest import FRAME_TYPES, MAX_FRAME_BYTES, Frame
 from nexus.protocol.trouble import Retryable
 
@@ -54,44 +52,14 @@ class SessionStream:
 
 
 @asynccontextmanager
-async def open_session(
-    address: str, path: str, *, headers: Mapping[str, str], server_name: str | None, context: ssl.SSLContext | None
-) -> AsyncGenerator[SessionStream]:
-    """Open the stream at `path` of the agent at `address` (unix:/path or https://host:port; for the latter with
-    `context`, and the agent must prove to be `server_name`).
+async def open_session(line: Line, path: str) -> AsyncGenerator[SessionStream]:
+    """Open the stream at `path` of an agent.
 
     Raises Gone when the session is unknown, Refused when it has not written as far as the wanted offset, else
     Retryable.
     """
-    try:
-        connection = await _dial(address, path, headers, server_name, context)
-    except InvalidStatus as refused:
-        raise trouble_of(refused.response.status_code, bytes(refused.response.body or b"")) from refused
-    except (OSError, InvalidHandshake, WebSocketException) as lost:
-        raise Retryable(f"the agent at {address} cannot be reached: {lost}") from lost
-    try:
+    async with dialed(line, path, largest=MAX_FRAME_BYTES + 1) as connection:
         yield SessionStream(connection, offset=_start_of(connection))
-    finally:
-        await connection.close()
-
-
-def _dial(
-    address: str, path: str, headers: Mapping[str, str], server_name: str | None, context: ssl.SSLContext | None
-) -> connect:
-    largest = MAX_FRAME_BYTES + 1
-    if address.startswith("unix:"):
-        socket, uri = address.removeprefix("unix:"), f"ws://agent{path}"
-        return unix_connect(socket, uri, additional_headers=headers, max_size=largest, compression=None, proxy=None)
-    uri = f"wss://{urlsplit(address).netloc}{path}"
-    return connect(
-        uri,
-        additional_headers=headers,
-        max_size=largest,
-        compression=None,
-        proxy=None,
-        ssl=context,
-        server_hostname=server_name,
-    )
 
 
 def _start_of(connection: ClientConnection) -> int:

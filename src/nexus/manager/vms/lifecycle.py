@@ -42,6 +42,8 @@ class Verb(StrEnum):
     CTRL_ALT_DEL = "ctrl-alt-del"
     SHELL = "shell"
     EXEC = "exec"
+    FORWARD = "forward"
+    COPY_FILES = "copy-files"
     CONFIGURE = "configure"
     DELETE = "delete"
 
@@ -56,7 +58,7 @@ def state_of(facts: Facts, *, host_is_silent: bool) -> State:
         return State.UNKNOWN
     if facts.goal is Goal.OFF and is_reached(facts):
         return State.STOPPED
-    if facts.obstacle:
+    if facts.obstacle or (facts.late and not is_reached(facts)):
         return State.ERROR
     if not facts.is_defined:
         return State.CREATING
@@ -85,9 +87,14 @@ _ALLOWED: dict[Verb, frozenset[State]] = {
     Verb.CTRL_ALT_DEL: frozenset({State.RUNNING}),
     Verb.SHELL: frozenset({State.RUNNING}),
     Verb.EXEC: frozenset({State.RUNNING}),
+    Verb.FORWARD: frozenset({State.RUNNING}),
+    Verb.COPY_FILES: frozenset({State.RUNNING}),
     Verb.CONFIGURE: frozenset(State) - {State.UNKNOWN, State.DELETING},
     Verb.DELETE: frozenset(State) - {State.DELETING},
 }
+
+_BY_THE_GUEST = (Verb.SHELL, Verb.EXEC, Verb.FORWARD, Verb.COPY_FILES)
+"""Verbs that the agent in the guest carries out."""
 
 ENDS_IN: Mapping[Verb, State] = {
     Verb.START: State.RUNNING,
@@ -106,6 +113,8 @@ _PHRASES: dict[Verb, str] = {
     Verb.CTRL_ALT_DEL: "send Ctrl+Alt+Del to",
     Verb.SHELL: "open a shell on",
     Verb.EXEC: "run a command on",
+    Verb.FORWARD: "forward a port of",
+    Verb.COPY_FILES: "copy files of",
     Verb.CONFIGURE: "change the configuration of",
     Verb.DELETE: "delete",
 }
@@ -171,7 +180,7 @@ def refusal(verb: Verb, state: State, circumstances: Circumstances) -> Refusal |
         return Refusal(verb, *_OBSTACLES[state])
     if state is not State.RUNNING:
         return None
-    if verb in (Verb.SHELL, Verb.EXEC) and not circumstances.guest_is_ready:
+    if verb in _BY_THE_GUEST and not circumstances.guest_is_ready:
         return Refusal(verb, "the agent in its guest does not answer yet", "Wait until `guest` is ready.")
     if verb is Verb.PAUSE and not circumstances.can_pause:
         return Refusal(verb, "its host's hypervisor cannot pause", "Stop it instead.")

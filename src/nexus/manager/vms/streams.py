@@ -17,6 +17,7 @@ from nexus.manager.vms.guest import Guests, Reached, told
 from nexus.manager.vms.lifecycle import Verb, wording
 from nexus.manager.vms.relay import Framing, Relay, read, refuse
 from nexus.manager.vms.sampling import Sampler
+from nexus.manager.vms.terminals import OpenTerminal, Terminals
 from nexus.protocol.guest import SessionKind, SessionRequest, TerminalSize
 from nexus.protocol.metrics import MachineMetrics
 
@@ -58,6 +59,7 @@ async def shell_ws(
     vm_id: UUID,
     actor: Operator,
     guests: GuestService,
+    terminals: Annotated[Terminals, provided(Terminals)],
     cols: Cols = 80,
     rows: Rows = 24,
     session: SessionId = None,
@@ -66,10 +68,9 @@ async def shell_ws(
 ) -> None:
     """A terminal with the login shell of the VM's user; see `relay` for what is said on it."""
     await socket.accept()
-    wanted = SessionRequest(kind=SessionKind.PTY, size=TerminalSize(cols=cols, rows=rows))
     try:
         reached = await guests.reach(actor, vm_id, verb=Verb.SHELL)
-        session_id = session or await _open(guests, actor, reached, Verb.SHELL, wanted)
+        session_id = session or await terminals.open(actor, reached, OpenTerminal(cols=cols, rows=rows))
         relay = Relay(
             socket=socket,
             reached=reached,
