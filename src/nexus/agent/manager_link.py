@@ -32,6 +32,8 @@ from nexus.protocol.hosts import (
     RegisterRequest,
 )
 from nexus.protocol.machines import MachineSeen
+from nexus.protocol.metrics import SampleAnswer, SampleReport
+from nexus.protocol.trouble import Retryable
 
 _log = log.get("nexus.agent.manager")
 _M = TypeVar("_M", bound=Message)
@@ -81,6 +83,7 @@ class ManagerLink:
         self._tls = tls
         self._interval_s = DEFAULT_INTERVAL_S
         self._discarding: dict[UUID, asyncio.Task[None]] = {}
+        self._joined: asyncio.Future[UUID] = asyncio.get_running_loop().create_future()
 
     def use(self, credential: Credential) -> None:
         """Authenticate every further request of the shared client as this host."""
@@ -90,6 +93,7 @@ class ManagerLink:
         """Until cancelled."""
         credential = await self._join()
         self.use(credential)
+        self._joined.set_result(credential.host_id)
         path = f"/v1/hosts/{credential.host_id}/heartbeat"
         is_full = True
         pause_s = FIRST_PAUSE_S
@@ -115,6 +119,15 @@ class ManagerLink:
                 async with asyncio.timeout_at(next_full):
                     await self._outbox.wait()
             is_full = loop.time() >= next_full
+
+    async def tell_samples(self, report: SampleReport) -> SampleAnswer:
+        """Deliver what machines and this host use, once the host has joined. Raises Retryable."""
+        host_id = await asyncio.shield(self._joined)
+        try:
+            answer = await self._post(f"/v1/hosts/{host_id}/samples", report.model_dump_json(exclude_none=True))
+            return _parse(SampleAnswer, answer)
+        except (Unreachable, NotJoined) as trouble:
+            raise Retryable(str(trouble)) from trouble
 
     async def close(self) -> None:
         for task in self._discarding.values():

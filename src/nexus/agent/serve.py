@@ -36,16 +36,18 @@ async def serve(settings: AgentSettings, *, clock: Clock | None = None) -> None:
             loop.add_signal_handler(number, ended.set)
         serving = asyncio.create_task(serve_on(listener, server, agent.tls))
         linking = asyncio.create_task(agent.link.run()) if agent.link is not None else None
+        recording = asyncio.create_task(agent.recorder.run()) if agent.recorder is not None else None
         _log.info("agent_started", address=agent.address, manager=settings.manager)
         try:
-            await _first_of(serving, linking, asyncio.create_task(ended.wait()))
+            await _first_of(serving, linking, recording, asyncio.create_task(ended.wait()))
         finally:
             server.should_exit = True
             if not server.started:
                 serving.cancel()
-            if linking is not None:
-                linking.cancel()
-            await asyncio.gather(serving, *([linking] if linking else []), return_exceptions=True)
+            background = [task for task in (linking, recording) if task is not None]
+            for task in background:
+                task.cancel()
+            await asyncio.gather(serving, *background, return_exceptions=True)
         _log.info("agent_stopped")
 
 

@@ -26,7 +26,12 @@ from nexus.kit.problems import InvalidField, Malformed
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 _CHECKSUM_BYTES = 6
-_SQL_TYPES: Mapping[type, str] = {str: "text", int: "bigint", datetime: "timestamptz"}
+_SQL_TYPES: Mapping[type, str] = {
+    str: "text",
+    int: "bigint",
+    float: "double precision",
+    datetime: "timestamptz",
+}
 
 
 class BadCursor(Malformed):
@@ -35,10 +40,10 @@ class BadCursor(Malformed):
 
 @dataclass(frozen=True)
 class SortField:
-    """A NOT NULL column as SQL names it in the list's query, and its type: str, int or datetime."""
+    """A NOT NULL column as SQL names it in the list's query, and its type: str, int, float or datetime."""
 
     column: str
-    kind: type[str] | type[int] | type[datetime] = str
+    kind: type[str] | type[int] | type[float] | type[datetime] = str
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Page:
     path: str
     sort: str
     limit: int = DEFAULT_LIMIT
-    after: str | int | datetime | None = None
+    after: str | int | float | datetime | None = None
     after_id: UUID | None = None
 
     @property
@@ -126,7 +131,7 @@ class Page:
         told = rows[: self.limit]
         return told, self.cursor(told[-1]["key"], told[-1]["id"])
 
-    def cursor(self, key: str | int | datetime, row_id: UUID) -> str:
+    def cursor(self, key: str | int | float | datetime, row_id: UUID) -> str:
         """The cursor for going on after the row with this sort value and id."""
         value = key.isoformat() if isinstance(key, datetime) else key
         raw = json.dumps([self.sort, value, row_id.hex], separators=(",", ":")).encode()
@@ -184,7 +189,7 @@ def _checksum(path: str, raw: bytes) -> bytes:
     return hashlib.sha256(path.encode() + b"\0" + raw).digest()[:_CHECKSUM_BYTES]
 
 
-def _read(cursor: str, path: str, sort: str, kind: type) -> tuple[str | int | datetime, UUID]:
+def _read(cursor: str, path: str, sort: str, kind: type) -> tuple[str | int | float | datetime, UUID]:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         checksum, raw = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]

@@ -27,6 +27,8 @@ from nexus.manager.events.tail import Tail
 from nexus.manager.flows import Engine, Flows
 from nexus.manager.health.routes import router as health_router
 from nexus.manager.idempotency.claim import take
+from nexus.manager.metrics.routes import router as metrics_router
+from nexus.manager.metrics.service import build as build_metrics
 from nexus.manager.migrate import migrate
 from nexus.manager.operations import Operations
 from nexus.manager.operations.routes import router as operations_router
@@ -47,6 +49,7 @@ ROUTERS: list[APIRouter] = [
     *compute_routers,
     ssh_keys_router,
     templates_router,
+    metrics_router,
     operations_router,
     events_router,
     audit_router,
@@ -55,7 +58,7 @@ ROUTERS: list[APIRouter] = [
 ]
 
 
-BUILDERS: list[Builder] = [build_compute, build_ssh_keys, build_templates]
+BUILDERS: list[Builder] = [build_compute, build_ssh_keys, build_templates, build_metrics]
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,9 @@ class HostSideMetrics(Message):
     """A machine seen from its host: counters since the VMM started except where said."""
 
     cpu_seconds: float = Field(description="CPU time of its VMM")
-    cpu_percent: float = Field(description="Of one core, since the previous call by anyone; may pass 100")
+    cpu_percent: float | None = Field(
+        default=None, description="Of one core, since the sample before; may pass 100. Null in the first one of a boot"
+    )
     memory_rss_kib: int = Field(description="Memory its VMM holds, in KiB")
     disk_read_bytes: int = Field(description="Read from its disks")
     disk_written_bytes: int = Field(description="Written to its disks")

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -10,15 +9,15 @@ from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
-from nexus.agent.api.metrics import MetricsReader
 from nexus.agent.machines.registry import Machines
+from nexus.agent.metrics.reader import MetricsReader
 from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.port import CtrlAltDel, Vmm
 from nexus.kit import log
 from nexus.kit.wellformed import parse_json
 from nexus.protocol.base import Message
-from nexus.protocol.hosts import HostFacts
+from nexus.protocol.hosts import HostFacts, HostFile
 from nexus.protocol.machines import HostPath, MachineSpec, PowerWish
 from nexus.protocol.trouble import Refused
 
@@ -44,6 +43,14 @@ class Routes:
         """What is at the query's `path`, if a drive may be there."""
         path = _PATH.validate_python(request.query_params.get("path", ""))
         return _json(await asyncio.to_thread(self._host_files.find, Path(path)))
+
+    async def make_host_file(self, request: Request) -> Response:
+        """Have an empty file where there is none."""
+        wanted = HostFile.model_validate_json(await _json_body(request))
+        if wanted.size_bytes is None:
+            raise Refused("a file that is to be made needs a size")
+        path, size_bytes = Path(wanted.path), wanted.size_bytes
+        return _json(await asyncio.to_thread(self._host_files.create, path, size_bytes=size_bytes))
 
     async def machines(self, _request: Request) -> Response:
         return JSONResponse({"items": [seen.model_dump(mode="json") for seen in self._machines.list()]})
@@ -73,7 +80,7 @@ class Routes:
 
     async def metrics(self, request: Request) -> Response:
         machine = self._machines.get(machine_id(request))
-        return _json(await self._metrics.read(machine, at=datetime.now(UTC)))
+        return _json(await self._metrics.live(machine))
 
     async def console(self, request: Request) -> Response:
         """From byte `offset`, or from the oldest kept; at most 256 KiB, so ask again from where it ended."""

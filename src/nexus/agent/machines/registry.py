@@ -70,6 +70,10 @@ class Machines:
     def list(self) -> tuple[MachineSeen, ...]:
         return tuple(self._seen.values())
 
+    def all(self) -> tuple[Machine, ...]:
+        """Every machine that this host has."""
+        return tuple(self._machines.values())
+
     def seen(self, machine: UUID) -> MachineSeen:
         """The last observation; ABSENT for a machine that this host does not have."""
         return self._seen.get(machine) or self._absent(machine)

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from nexus.kit.problems import NotAllowed
 from nexus.manager.agents.client import Agent
+from nexus.manager.metrics.errors import MetricsDisabled
 from nexus.protocol.metrics import MachineMetrics
 from nexus.protocol.trouble import Gone, Refused, Retryable, Trouble
 
@@ -17,15 +17,6 @@ EVERY_S = 1.0
 
 Seat = asyncio.Queue[MachineMetrics | Gone]
 """Where a viewer finds the newest sample, or the machine's end."""
-
-
-class MetricsDisabled(NotAllowed):
-    code = "metrics_disabled"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This manager does not stream metrics.", suggestion="Unset MANAGER_METRICS_DISABLED to have them."
-        )
 
 
 class Sampler:

@@ -1,0 +1,1 @@
+"""Metrics: what machines and hosts use, last and over time."""
