@@ -4,7 +4,7 @@ offers that. A drive that goes stays until the next boot: a guest may have it mo
 from collections.abc import Sequence
 
 from nexus.agent.machines.applying import Running
-from nexus.agent.machines.preparing import disk_store
+from nexus.agent.machines.preparing import claim, disk_store
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Disk, DriveLimits, HotDrives, VmmTrouble
 from nexus.protocol.machines import DiskSpec, MachineSpec
@@ -63,7 +63,9 @@ async def _file(running: Running, disk: DiskSpec) -> Disk:
     store = disk_store(running.host, running.has.id, running.uid)
     try:
         image = await running.host.images.ensure(disk.image_sha256, _say) if disk.image_sha256 else None
-        return await store.ensure_live(disk, image)
+        file = await store.ensure_live(disk, image)
+        claim(running.host, running.has.id, file)
+        return file
     except StorageTrouble as trouble:
         raise VmmTrouble(str(trouble)) from trouble
 
@@ -78,13 +80,14 @@ def _limited(running: Running) -> Sequence[DiskSpec]:
 
 
 def _supplied(running: Running) -> Sequence[DiskSpec]:
-    """Drives that the machine lacks, and those that differ in size or file; as it should have them then."""
+    """Drives that the machine lacks, and those that differ in size or file; as it should have them then. One whose name
+    another still has, which was removed, waits with it for the next boot."""
     found: list[DiskSpec] = []
     for disk in running.wanted.disks:
         had = _of(running.has, disk)
-        if had is None:
+        if had is None and not any(each.drive_id == disk.drive_id for each in running.has.disks):
             found.append(disk)
-        elif (had.size_bytes, had.path_on_host) != (disk.size_bytes, disk.path_on_host):
+        if had is not None and (had.size_bytes, had.path_on_host) != (disk.size_bytes, disk.path_on_host):
             found.append(had.model_copy(update={"size_bytes": disk.size_bytes, "path_on_host": disk.path_on_host}))
     return found
 

@@ -10,15 +10,14 @@ from collections.abc import Callable
 from uuid import UUID
 
 from nexus.agent.machines import state as states
-from nexus.agent.machines.applying import Applier, LivePart
+from nexus.agent.machines.applying import Applier
 from nexus.agent.machines.decide import Facts, Move, decide
 from nexus.agent.machines.guest_config import SpecTrouble
 from nexus.agent.machines.guest_link import GuestLink
 from nexus.agent.machines.host import BOOT_ATTEMPTS, Host
-from nexus.agent.machines.live_drives import DriveLimiting, DriveSupply
-from nexus.agent.machines.live_nics import NicLimiting
+from nexus.agent.machines.live_parts import LIVE_PARTS
 from nexus.agent.machines.observing import Glance
-from nexus.agent.machines.preparing import prepare, remove_files
+from nexus.agent.machines.preparing import fetch_images, prepare, reclaim, remove_files, tidy
 from nexus.agent.machines.state import MachineState
 from nexus.agent.net.port import NetTrouble
 from nexus.agent.storage.trouble import StorageTrouble
@@ -33,11 +32,9 @@ _log = log.get("nexus.agent.machines")
 ORDERLY = (ExitReason.ASKED, ExitReason.GUEST_SHUTDOWN, ExitReason.GUEST_REBOOT)
 CUT = "Its power was cut."
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
-SET_TIME_DEADLINE_S = 2.0
 ADOPTION_PATIENCE_S = 2.0
 Change = Callable[[MachineState], MachineState]
 """Makes the next state from the present one."""
-LIVE_PARTS: tuple[LivePart, ...] = (DriveLimiting(), DriveSupply(), NicLimiting())
 Publish = Callable[[MachineSeen], None]
 """Given each new observation, with seq 0: the publisher numbers it."""
 
@@ -70,10 +67,12 @@ class Machine:
         """See what is there, once, before the worker starts; a guest that was ready has a moment to answer."""
         try:
             self._vmm = await self._host.vmm.adopt(self.id)
+            if self._vmm.power is not Power.OFF:
+                reclaim(self._host, self.state.running)
             await self._follow_guest()
             if self._vmm.power is Power.ON and self.state.was_ready:
                 await self.link.wait_ready(ADOPTION_PATIENCE_S)
-        except (VmmTrouble, OSError) as trouble:
+        except (VmmTrouble, StorageTrouble, OSError) as trouble:
             self._fault = str(trouble)
         self.tell()
 
@@ -158,6 +157,7 @@ class Machine:
         await self._follow_guest()
         move = self._next()
         if move is Move.REST:
+            await tidy(self._host, self.state, self._vmm.power)
             self._fault = None
             self._say(None)
             await self._changed.wait()
@@ -238,6 +238,7 @@ class Machine:
     # moves
 
     async def _boot(self) -> None:
+        await fetch_images(self._host, self.state.spec, self._say)  # takes no slot, nor time that a boot is given
         self._say("waiting for a free boot slot" if self._host.boot_slots.locked() else "preparing")
         async with self._host.boot_slots:
             if not await self._begin():
@@ -343,13 +344,8 @@ class Machine:
     async def _resume(self) -> None:
         """A guest that stood still has the time of then: it is told the present one."""
         await self._host.vmm.resume(self.id)
-        if not self.state.was_ready:
-            return
-        try:
-            async with self.link.client(timeout_s=SET_TIME_DEADLINE_S) as guest:
-                await guest.set_time(int(self._host.clock.now().timestamp() * 1000))
-        except Trouble as silent:
-            _log.warning("guest_time_not_set", machine_id=str(self.id), why=str(silent))
+        if self.state.was_ready:
+            await self.link.set_time(self._host.clock.now())
 
     async def _apply(self) -> None:
         part = self._applier.due(self.state, self._vmm.power)

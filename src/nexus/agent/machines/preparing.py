@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 from nexus.agent.machines import state as states
@@ -14,9 +15,16 @@ from nexus.agent.machines.state import MachineState
 from nexus.agent.net.port import Attachment
 from nexus.agent.storage.disks import DiskStore
 from nexus.agent.vmm.port import Definition, Disk, Nic, Wires
-from nexus.protocol.machines import MachineSpec
+from nexus.protocol.machines import MachineSpec, Power
 
 Say = Callable[[str], None]
+
+
+async def fetch_images(host: Host, spec: MachineSpec, say: Say) -> None:
+    """Have every image that `spec` names on this host. Raises StorageTrouble."""
+    for sha256 in (spec.kernel_sha256, spec.initramfs_sha256, *(disk.image_sha256 for disk in spec.disks)):
+        if sha256 is not None:
+            await host.images.ensure(sha256, say)
 
 
 async def prepare(host: Host, state: MachineState, say: Say) -> Definition:
@@ -60,11 +68,37 @@ def _nic(mac: str, attachment: Attachment) -> Nic:
 async def _disks(host: Host, spec: MachineSpec, uid: int | None, say: Say) -> tuple[Disk, ...]:
     store = disk_store(host, spec.id, uid)
     store.discard_others({disk.id for disk in spec.disks})
+    host.host_files.release(spec.id)
     made: list[Disk] = []
     for disk in spec.disks:
         image = await host.images.ensure(disk.image_sha256, say) if disk.image_sha256 else None
         made.append(await store.ensure(disk, image))
+        claim(host, spec.id, made[-1])
     return tuple(made)
+
+
+def claim(host: Host, machine: UUID, disk: Disk) -> None:
+    """Keep other machines from a file of the host's own. Raises StorageTrouble."""
+    if disk.is_host_file:
+        host.host_files.claim(machine, disk.path, writes=not disk.read_only)
+
+
+def reclaim(host: Host, spec: MachineSpec) -> None:
+    """Note what a machine that was found running uses of the host's own files."""
+    for disk in spec.disks:
+        if disk.path_on_host is not None:
+            host.host_files.claim(spec.id, Path(disk.path_on_host), writes=not disk.read_only)
+
+
+async def tidy(host: Host, state: MachineState, power: Power) -> None:
+    """Remove what a machine still has of disks and interfaces that its definition has no more, once it is off."""
+    if power is not Power.OFF:
+        return
+    host.host_files.release(state.spec.id)
+    store = disk_store(host, state.spec.id, host.uid(state.slot))
+    await asyncio.to_thread(store.discard_others, {disk.id for disk in state.spec.disks})
+    for nic in set(state.nics) - {nic.id for nic in state.spec.nics}:
+        await host.network.discard(nic)
 
 
 def remove_files(host: Host, machine: UUID) -> None:

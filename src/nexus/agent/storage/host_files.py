@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.protocol.hosts import HostFile
@@ -24,6 +25,8 @@ class HostFiles:
     def __init__(self, roots: Sequence[Path], *, private: Sequence[Path]) -> None:
         self._roots = tuple(roots)
         self._private = tuple(private)
+        self._claims: dict[UUID, dict[tuple[int, int], bool]] = {}
+        """Of each machine that runs: the files (device, inode) it uses, and whether it writes them."""
 
     @property
     def is_open(self) -> bool:
@@ -44,17 +47,50 @@ class HostFiles:
         finally:
             os.close(fd)
 
-    def ensure(self, path: Path, *, size_bytes: int | None) -> Path:
-        """The resolved path of the file, which is made when it is missing, and grown (never cut short) to
-        `size_bytes`. Raises Refused, StorageTrouble."""
+    def create(self, path: Path, *, size_bytes: int) -> HostFile:
+        """Have a file at `path`; one that is there already stays as it is. Raises Refused."""
         resolved = self._resolve(path)
         try:
-            _ensure(resolved, size_bytes)
+            fd = _create(resolved)
+        except FileExistsError:
+            return self.find(resolved)
+        except OSError as refused:
+            raise Refused(f"{path} on the host cannot be made: {refused.strerror}") from refused
+        try:
+            os.ftruncate(fd, size_bytes)
+        except OSError as refused:
+            resolved.unlink()
+            raise Refused(f"{path} on the host cannot be made: {refused.strerror}") from refused
+        finally:
+            os.close(fd)
+        return HostFile(path=str(resolved), size_bytes=size_bytes)
+
+    def ensure(self, path: Path, *, size_bytes: int | None) -> Path:
+        """The same path, of a file that is there and has been grown (never cut short) to `size_bytes`; None: it is only
+        read. Raises Refused, StorageTrouble."""
+        if self._resolve(path) != path:
+            raise StorageTrouble(f"{path} on the host leads elsewhere than when it was chosen")
+        try:
+            _grow(path, size_bytes)
         except FileNotFoundError as missing:
-            raise StorageTrouble(f"{path} is not there on the host") from missing
+            raise StorageTrouble(f"{path} is not there on the host any more") from missing
         except OSError as refused:
             raise StorageTrouble(f"{path} on the host cannot be used: {refused.strerror}") from refused
-        return resolved
+        return path
+
+    def claim(self, machine: UUID, path: Path, *, writes: bool) -> None:
+        """Note that a machine is going to use a file. Raises StorageTrouble while another uses it in a way that this
+        does not go together with, by whatever name: two may read it, or one may write it."""
+        key = _identity(path)
+        for other, claims in self._claims.items():
+            if other != machine and key in claims and (writes or claims[key]):
+                raise StorageTrouble(f"{path} on the host is in use by another machine")
+        mine = self._claims.setdefault(machine, {})
+        mine[key] = writes or mine.get(key, False)
+
+    def release(self, machine: UUID) -> None:
+        """Note that a machine uses none any more."""
+        self._claims.pop(machine, None)
 
     def _resolve(self, path: Path) -> Path:
         if not self._roots:
@@ -100,16 +136,10 @@ def _open_directory(path: Path) -> int:
     return fd
 
 
-def _ensure(path: Path, size_bytes: int | None) -> None:
-    if size_bytes is None:
-        os.close(open_file(path, os.O_RDONLY))
-        return
+def _grow(path: Path, size_bytes: int | None) -> None:
+    fd = open_file(path, os.O_RDONLY if size_bytes is None else os.O_RDWR)
     try:
-        fd = open_file(path, os.O_RDWR)
-    except FileNotFoundError:
-        fd = _create(path)
-    try:
-        if os.fstat(fd).st_size < size_bytes:
+        if size_bytes is not None and os.fstat(fd).st_size < size_bytes:
             os.ftruncate(fd, size_bytes)
     finally:
         os.close(fd)
@@ -122,6 +152,14 @@ def _create(path: Path) -> int:
         return os.open(path.name, flags, 0o600, dir_fd=directory)
     finally:
         os.close(directory)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as gone:
+        raise StorageTrouble(f"{path} on the host cannot be used: {gone.strerror}") from gone
+    return found.st_dev, found.st_ino
 
 
 def _is_below(path: Path, directories: Sequence[Path]) -> bool:

@@ -1,0 +1,1 @@
+"""Rate limiters: how requests say them, and the ones that have names."""
