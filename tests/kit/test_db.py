@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
+import asyncpg
 import pytest
 
 from nexus.kit.db import LOST, Db, Hook, Tx
@@ -42,3 +44,23 @@ async def test_a_connection_lost_in_a_transaction_is_told_as_lost_and_replaced(d
     with pytest.raises(LOST):
         await lose()
     assert await db.fetchval("select 1") == 1
+
+
+async def test_what_was_asked_is_answered_although_its_connection_cannot_be_used_again(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the server goes away between the last answer and the connection's return: a commit stays one."""
+    release = asyncpg.Pool.release
+
+    async def release_broken(pool: Any, connection: Any) -> None:
+        await release(pool, connection)
+        raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+    async def fail() -> None:
+        async with db.transaction():
+            raise KeyError("its own")
+
+    monkeypatch.setattr(asyncpg.Pool, "release", release_broken)
+    assert await db.fetchval("select 1") == 1
+    with pytest.raises(KeyError, match="its own"):
+        await fail()

@@ -196,7 +196,16 @@ class Db:
                 raise DatabaseUnavailable(str(broken)) from broken
             raise
         finally:
-            await pool.release(connection)
+            await _give_back(pool, connection)
+
+
+async def _give_back(pool: "asyncpg.Pool[Record]", connection: Any) -> None:
+    """What was done with it stands, or has failed already: a connection that cannot be made ready for others is not
+    their failure. The pool has ended it then, and makes another."""
+    try:
+        await pool.release(connection)
+    except (*LOST, asyncpg.InterfaceError, asyncpg.InternalClientError) as broken:
+        _log.warning("connection_not_given_back", why=str(broken) or type(broken).__name__)
 
 
 def _is_lost(connection: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from nexus.kit import log
-from nexus.kit.db import Db, Listener
+from nexus.kit.db import LOST, Db, Listener
 from nexus.kit.ids import new_id
 from nexus.manager.flows import repository
 from nexus.manager.flows.flow import Flow
@@ -115,6 +115,8 @@ class Engine:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, repository.LeaseLost):
             _log.info("lease_lost", flow=claim.flow, subject_id=str(claim.subject_id), step=claim.step)
+        elif isinstance(error, LOST):
+            _log.warning("flow_left", flow=claim.flow, subject_id=str(claim.subject_id), why=str(error))
         elif error is not None:
             # not even its failure could be recorded: the flow falls due again when the lease expires
             _log.error("flow_abandoned", flow=claim.flow, subject_id=str(claim.subject_id), exc_info=error)
