@@ -1,6 +1,6 @@
 # Thin on purpose: what happens is in tools/ and in the product itself. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help up down build build-dev dev test soak check fmt bench clean lock
+.PHONY: help up down build build-dev dev test soak chaos check fmt bench clean lock
 
 export PYTHONPATH := tools
 PYTHON := .venv/bin/python
@@ -30,6 +30,9 @@ test: build-dev ## Go and Python tests, with real guests (pytest options in ARGS
 soak: build-dev ## for long: all of the API against its description, VM after VM on a busy host
 	@NEXUS_TEST_EXAMPLES=500 $(PYTHON) -m pytest tests/manager/hostile/test_description.py --timeout 7200
 	@$(PYTHON) -m benchmarks creates
+
+chaos: build-dev ## kill everything a thousand times under load, see that nothing is lost (SEED=…, ARGS)
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: build-dev ## formats, lint, types, import rules, Go vet, generated files, client against the API
 	@$(PYTHON) tools/check.py check
