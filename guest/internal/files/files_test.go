@@ -180,11 +180,16 @@ func TestWhatCannotBeReadIsSaidInTheStream(t *testing.T) {
 		}
 	}
 	const unreadable = "/proc/self/mem" // a regular file whose first page nobody may read
-	p := &packer{out: tar.NewWriter(io.Discard), top: "mem", from: unreadable, links: map[device]string{}}
-	if err := p.addFile(&tar.Header{Name: "mem", Format: tar.FormatPAX}, unreadable, &syscall.Stat_t{Size: 10, Nlink: 1}); err == nil {
+	var b bytes.Buffer
+	p := &packer{out: tar.NewWriter(&b), top: "mem", from: unreadable, links: map[device]string{}}
+	err := p.addFile(&tar.Header{Name: "mem", Format: tar.FormatPAX}, unreadable, &syscall.Stat_t{Size: 50_000, Nlink: 1})
+	if err == nil {
 		t.Fatal("it was read")
 	}
-	var b bytes.Buffer
+	if err := say(p.out, err); err != nil {
+		t.Errorf("the reason cannot follow: %v", err)
+	}
+	b.Reset()
 	if err := Pack(&b, "/x", t.TempDir()); err != nil || !bytes.HasSuffix(b.Bytes(), make([]byte, 1024)) {
 		t.Errorf("a whole archive has its end: %v", err)
 	}

@@ -144,8 +144,15 @@ func (p *packer) addFile(h *tar.Header, path string, at *syscall.Stat_t) error {
 	if err == nil && n < at.Size {
 		err = errors.New("it became shorter while it was read")
 	}
-	if err != nil {
-		return errors.New(words(path, err))
+	if err == nil {
+		return nil
 	}
-	return nil
+	clear(buf[:])
+	for n < at.Size { // the entry must have the length it promised before the reason can follow
+		more, err := p.out.Write(buf[:min(int64(len(buf)), at.Size-n)])
+		if n += int64(more); err != nil {
+			return err
+		}
+	}
+	return errors.New(words(path, err))
 }

@@ -151,7 +151,7 @@ async def _define(
     disks = DiskStore(home / "disks", uid=uid)
     files = [await disks.ensure(d, store.root / d.image_sha256 if d.image_sha256 else None) for d in spec.disks]
     network = UserNetwork(restrict=True, why="")
-    attachments = {nic.id: network.attachment(nic) for nic in spec.nics}
+    attachments = {nic.id: network.attachment(nic, position) for position, nic in enumerate(spec.nics)}
     config = guest_config(spec, attachments, time_unix_ms=time.time_ns() // 1_000_000)
     await asyncio.to_thread(write_initramfs, store.root / using.initramfs, config, home / "initramfs", uid=uid)
     return Definition(
