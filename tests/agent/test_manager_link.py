@@ -79,6 +79,7 @@ class Side:
     everything: list[MachineSeen]
     discarded: list[UUID]
     credential_file: Path
+    found_again: list[bool]
 
     def report(self, machine: UUID, power: Power = Power.ON) -> MachineSeen:
         seen = MachineSeen(id=machine, seq=self.numbers.next(), generation=1, power=power)
@@ -100,6 +101,7 @@ async def make_side(manager: Manager, short_tmp: Path) -> AsyncIterator[Callable
         clients.append(http)
         discarded: list[UUID] = []
         everything: list[MachineSeen] = []
+        found_again: list[bool] = []
 
         async def discard(machine: UUID) -> None:
             discarded.append(machine)
@@ -117,8 +119,9 @@ async def make_side(manager: Manager, short_tmp: Path) -> AsyncIterator[Callable
             numbers=numbers,
             everything=lambda: tuple(everything),
             discard=discard,
+            found_again=lambda: found_again.append(True),
         )
-        return Side(link, outbox, numbers, everything, discarded, short_tmp / "credential.json")
+        return Side(link, outbox, numbers, everything, discarded, short_tmp / "credential.json", found_again)
 
     yield make
     for client in clients:
@@ -187,6 +190,19 @@ async def test_what_could_not_be_told_is_told_when_the_manager_is_back(manager: 
     await eventually(lambda: any(seen.power is Power.OFF for beat in manager.heard for seen in beat.machines))
     told = [seen for beat in manager.heard for seen in beat.machines if seen.id == machine]
     assert told[-1].power is Power.OFF
+
+
+async def test_it_is_told_when_the_manager_is_back_and_only_then(manager: Manager, side: Side) -> None:
+    await eventually(lambda: len(manager.heard) == 1)
+    side.report(new_id())
+    await eventually(lambda: len(manager.heard) == 2)
+    assert side.found_again == []
+    manager.status = 503
+    attempts = manager.attempts
+    side.report(new_id())
+    await eventually(lambda: manager.attempts > attempts)
+    manager.status = 200
+    await eventually(lambda: side.found_again == [True])
 
 
 async def test_a_link_that_is_ended_ends_also_while_news_come_in(

@@ -53,7 +53,7 @@ class Unreachable(Exception):
 
 class ManagerLink:
     """`address`: where the manager reaches this agent. `token`: reads the join token, None without one. `tls`: what is
-    to be certified, None on a Unix socket."""
+    to be certified, None on a Unix socket. `found_again`: called when the manager answers after it did not."""
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class ManagerLink:
         everything: Callable[[], tuple[MachineSeen, ...]],
         discard: Callable[[UUID], Awaitable[object]],
         tls: AgentTls | None = None,
+        found_again: Callable[[], None] = lambda: None,
     ) -> None:
         self._http = http
         self._address = address
@@ -81,6 +82,7 @@ class ManagerLink:
         self._everything = everything
         self._discard = discard
         self._tls = tls
+        self._found_again = found_again
         self._interval_s = DEFAULT_INTERVAL_S
         self._discarding: dict[UUID, asyncio.Task[None]] = {}
         self._joined: asyncio.Future[UUID] = asyncio.get_running_loop().create_future()
@@ -111,6 +113,8 @@ class ManagerLink:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 continue
+            if pause_s > FIRST_PAUSE_S:
+                self._found_again()
             pause_s = FIRST_PAUSE_S
             if is_full:
                 last_full = loop.time()

@@ -113,6 +113,7 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
             everything=machines.list,
             discard=machines.discard,
             tls=tls,
+            found_again=machines.retry,
         )
         stack.push_async_callback(link.close)
         if known is not None:

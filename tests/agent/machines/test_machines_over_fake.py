@@ -18,6 +18,7 @@ from tests.agent.lab import (
 )
 
 from nexus.agent import wiring
+from nexus.agent.machines import machine
 from nexus.agent.machines import state as states
 from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
@@ -204,6 +205,24 @@ async def test_what_lacks_is_a_fault_until_it_is_there(settings: AgentSettings, 
         kernel.write_bytes(data)
         ready = await agent.until(spec.id, lambda seen: seen.guest is GuestPhase.READY)
         assert ready.boot == 1
+
+
+async def test_what_failed_is_tried_at_once_when_it_is_told_to(
+    settings: AgentSettings, fake_images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pauses grow to half a minute; a manager that is back after that long would take the fault for a lasting one."""
+    monkeypatch.setattr(machine, "FIRST_PAUSE_S", 3600.0)
+    kernel = fake_images.directory / fake_images.kernel
+    data = kernel.read_bytes()
+    kernel.unlink()
+    spec = machine_spec(fake_images)
+    async with agent_here(settings) as (agent, inside):
+        await agent.define(spec)
+        await agent.power(spec.id, Power.ON, boot=1)
+        await agent.until(spec.id, lambda seen: seen.fault is not None)
+        kernel.write_bytes(data)
+        inside.machines.retry()
+        await agent.until(spec.id, lambda seen: seen.guest is GuestPhase.READY)
 
 
 async def test_a_machine_with_a_fault_can_be_deleted(settings: AgentSettings, fake_images: ImageSet) -> None:

@@ -111,6 +111,12 @@ class Machines:
                 await found.gone.wait()
         return self.seen(machine)
 
+    def retry(self) -> None:
+        """Have every machine look again: what failed for want of the manager may work now, and whoever is told of a
+        fault that lasts takes it for one."""
+        for machine in self._machines.values():
+            machine.notice()
+
     async def close(self) -> None:
         """Stop every worker; guests run on."""
         await asyncio.gather(*(machine.close() for machine in self._machines.values()))
