@@ -7,7 +7,7 @@ from uuid import UUID
 from tests.manager.compute.acting import machine_of, until
 from tests.manager.life.death import Point
 from tests.manager.life.steps import STANDING_STILL, Interruption, Manager, Visit
-from tests.manager.life.stories import Story, ask, item, reaches
+from tests.manager.life.stories import Story, ask, item, reaches, reopen
 from tests.manager.life.wires import Call, Reports
 from tests.manager.life.world import World
 
@@ -104,6 +104,7 @@ async def _is_refused(world: World, story: Story, vm_id: UUID) -> None:
         assert vm["fault"], "a failure without a reason"
         refusals = {action["verb"]: action["refusal"] for action in vm["actions"]}
         assert [refusals[verb] for verb in ("start", "stop", "reboot", "delete")] == [None] * 4
+        await reopen(world)
         await ask(world, vm_id, "start")
         await reaches(world, vm_id, "running")
 
@@ -147,6 +148,7 @@ async def _statuses(world: World, vm_id: UUID) -> list[str]:
 async def end(world: World, vm_id: UUID) -> None:
     """Delete what is there; nothing may be left, nor come back. An interruption whose step was not taken is off."""
     world.gate.at = world.death.at = None
+    await reopen(world)
     if await item(world, vm_id) is not None:
         await ask(world, vm_id, "delete")
     await reaches(world, vm_id, None)

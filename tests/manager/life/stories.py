@@ -94,6 +94,21 @@ def bulk(name: str, **body: object) -> Act:
     return act
 
 
+async def drain(world: World, vm_id: UUID) -> None:
+    """Its host is emptied; `reopen` has it take VMs again."""
+    await _ask_of_host(world, "drain", {"stop": True, "grace_s": 5})
+
+
+async def reopen(world: World) -> None:
+    if await world.db.fetchval("select bool_or(cordoned) from hosts"):
+        await _ask_of_host(world, "uncordon", None)
+
+
+async def _ask_of_host(world: World, what: str, body: object) -> None:
+    host_id = await world.db.fetchval("select id from hosts")
+    ok(await world.client.post(f"/v1/hosts/{host_id}/{what}", json=body))
+
+
 def befalls(reason: ExitReason, why: str) -> Act:
     """The guest or its VMM ends by itself."""
 
@@ -205,6 +220,8 @@ STORIES = [
     Story("bulk-stop", running, bulk("stop", grace_s=5), "stopped"),
     Story("bulk-start", stopped, bulk("start"), "running"),
     Story("bulk-delete", running, bulk("delete"), None),
+    Story("drain", running, drain, "stopped"),
+    Story("drain-paused", paused, drain, "stopped"),
     Story("guest-reboots", running, reboots, "running", boots=2),
     Story("guest-powers-off", running, powers_off, "stopped"),
     Story("guest-panics", running, panics, "stopped"),

@@ -296,7 +296,7 @@ class World:
     async def leftovers(self) -> list[str]:
         """What is left of VMs that are gone: on both sides, and given out."""
         left: list[str] = []
-        for table in ("vms", "machines", "drives", "nics", "flows"):
+        for table in ("vms", "machines", "drives", "nics", "flows", "drains"):
             if count := await self.db.fetchval(f"select count(*) from {table}"):
                 left.append(f"{count} rows in {table}")
         if kept := await self.db.fetchval(
