@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from bootstrap.guest import go_environment, go_root
 from bootstrap.steps import ROOT
+from bootstrap.ui import UI, node_environment, npm
 
 PYTHON = [sys.executable, "-m"]
 CODE = ["src", "tests", "tools", *(folder for folder in ("benchmarks",) if any((ROOT / folder).rglob("*.py")))]
@@ -29,16 +31,25 @@ def check() -> int:
         passes("import-linter", [sys.executable, "-c", import_linter]),
         passes("gofmt", [gofmt(), "-l", *GO_FILES], is_quiet_when_good=True),
         passes("go vet", [str(go_root() / "bin" / "go"), "vet", "./..."], cwd=ROOT / "guest"),
+        passes("ui types", [*npm(), "run", "--silent", "typecheck"], cwd=UI, env=node_environment()),
+        passes("ui lint", [*npm(), "run", "--silent", "lint"], cwd=UI, env=node_environment()),
         passes("openapi", [sys.executable, "tools/check.py", "openapi"]),
         passes("client drift", [*PYTHON, "pytest", "--quiet", "tests/client/test_drift.py"]),
     ]
     return 0 if all(verdicts) else 1
 
 
-def passes(name: str, command: list[str], *, cwd: Path = ROOT, is_quiet_when_good: bool = False) -> bool:
+def passes(
+    name: str,
+    command: list[str],
+    *,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    is_quiet_when_good: bool = False,
+) -> bool:
     began = time.monotonic()
     # the environment serves Go as well; Python's tools do not look at it
-    done = subprocess.run(command, cwd=cwd, env=go_environment(), text=True, capture_output=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=env or go_environment(), text=True, capture_output=True, check=False)
     is_good = done.returncode == 0 and not (is_quiet_when_good and done.stdout)
     print(f"{'ok  ' if is_good else 'FAIL'} {name} ({time.monotonic() - began:.1f} s)", flush=True)
     if not is_good:

@@ -1,4 +1,4 @@
-"""`make test`: the guest's Go tests, then pytest with everything, real guests included.
+"""`make test`: the guest's Go tests, the UI's unit tests, then pytest with everything, real guests included.
 
 Tests that need what this machine or user cannot give (network namespaces without root) say so and are skipped.
 """
@@ -9,6 +9,7 @@ import sys
 
 from bootstrap.guest import go_environment, go_root
 from bootstrap.steps import ROOT
+from bootstrap.ui import UI, node_environment, npm
 
 SETTINGS = ("NEXUS_", "MANAGER_", "AGENT_", "FC_", "DATABASE_URL", "PG")
 """What the names of settings begin with; tests must not find the way to a database that somebody works with."""
@@ -17,10 +18,11 @@ SETTINGS = ("NEXUS_", "MANAGER_", "AGENT_", "FC_", "DATABASE_URL", "PG")
 def main(pytest_options: list[str]) -> int:
     go = [str(go_root() / "bin" / "go"), "test", "./..."]
     guest = subprocess.run(go, cwd=ROOT / "guest", env=go_environment(), check=False).returncode
+    ui = subprocess.run([*npm(), "run", "--silent", "test"], cwd=UI, env=node_environment(), check=False).returncode
     # the user's own settings and installations are none of the tests' business
     env = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     tests = subprocess.run([sys.executable, "-m", "pytest", *pytest_options], cwd=ROOT, env=env, check=False).returncode
-    return guest or tests
+    return guest or ui or tests
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ export function Button({ kind, size, asChild, refusal, busy, className, children
       {...rest}
     >
       {busy && !asChild ? <LoaderCircle className="animate-spin" aria-hidden /> : null}
-      {children}
+      <Slot.Slottable>{children}</Slot.Slottable>
     </Inner>
   )
   return refusal ? <Tip text={refusal}>{button}</Tip> : button

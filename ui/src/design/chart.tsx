@@ -5,6 +5,8 @@ import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 
+import { clock } from './time'
+
 export type Series = { label: string; /** A colour token, such as `--accent`. */ color: string }
 type Drawn = Series & { values: (number | null)[] }
 
@@ -17,6 +19,7 @@ export function Chart({
   series,
   format,
   top,
+  span,
 }: {
   title: string
   /** Seconds since 1970, one for each value. */
@@ -25,6 +28,8 @@ export function Chart({
   format: (value: number) => string
   /** The least the axis reaches up to. */
   top?: number
+  /** How many seconds the axis shows, ending with the newest value; without it, all there are. */
+  span?: number
 }) {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
@@ -34,7 +39,7 @@ export function Chart({
   useEffect(() => {
     const element = place.current
     if (!element) return
-    plot.current = new uPlot(options(element, series, format, top), data(times, series), element)
+    plot.current = new uPlot(options(element, series, format, { top, span }), data(times, series), element)
     const resize = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }))
     resize.observe(element)
     return () => {
@@ -73,7 +78,9 @@ function latest(values: (number | null)[], format: (value: number) => string) {
 
 const data = (times: number[], series: Drawn[]) => [times, ...series.map(({ values }) => values)] as uPlot.AlignedData
 
-function options(element: HTMLElement, series: Drawn[], format: (value: number) => string, top = 0): uPlot.Options {
+type Reach = { top?: number; span?: number }
+
+function options(element: HTMLElement, series: Drawn[], format: (value: number) => string, { top = 0, span }: Reach): uPlot.Options {
   const style = getComputedStyle(element)
   const color = (token: string) => style.getPropertyValue(token).trim()
   const axis = { stroke: color('--text-muted'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false }, font: '11px sans-serif' }
@@ -82,8 +89,11 @@ function options(element: HTMLElement, series: Drawn[], format: (value: number) 
     height: HEIGHT_PX,
     legend: { show: false },
     cursor: { points: { size: 6 } },
-    scales: { y: { range: (_, __, max) => [0, Math.max(top, max ?? 0) || 1] } },
-    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+    scales: {
+      x: { range: (_, least, most) => [span ? most - span : least, most] },
+      y: { range: (_, __, most) => [0, Math.max(top, (most ?? 0) * 1.1)] },
+    },
+    axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
     series: [{}, ...series.map((one) => ({ label: one.label, stroke: color(one.color), width: 1.6, points: { show: false } }))],
   }
 }

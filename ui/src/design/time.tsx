@@ -4,14 +4,7 @@ import { useSyncExternalStore } from 'react'
 
 import { preferred } from '@/settings/preferences'
 
-const STEPS: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
-  [60, 1, 'second'],
-  [3600, 60, 'minute'],
-  [86_400, 3600, 'hour'],
-  [86_400 * 30, 86_400, 'day'],
-  [86_400 * 365, 86_400 * 30, 'month'],
-  [Infinity, 86_400 * 365, 'year'],
-]
+import { ago } from './ago'
 
 let now = Date.now()
 const listeners = new Set<() => void>()
@@ -33,13 +26,6 @@ function subscribe(listener: () => void) {
   }
 }
 
-export function ago(at: string, present: number) {
-  const seconds = (Date.parse(at) - present) / 1000
-  if (Math.abs(seconds) < 10) return 'just now'
-  const [, size, unit] = STEPS.find(([limit]) => Math.abs(seconds) < limit) ?? STEPS[5]!
-  return new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'narrow' }).format(Math.round(seconds / size), unit)
-}
-
 /** "3 min. ago", with the exact time on hover. */
 export function Ago({ at, className }: { at: string; className?: string }) {
   const present = useSyncExternalStore(subscribe, () => now, () => now)
@@ -58,6 +44,12 @@ export function moment(at: string) {
     return new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: zone }).format(new Date(at))
   }
   return new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium', timeZone: zone }).format(new Date(at))
+}
+
+/** The time of day of a point in seconds since 1970. */
+export function clock(seconds: number) {
+  const { timeZone } = preferred()
+  return new Date(seconds * 1000).toLocaleTimeString('sv-SE', { timeZone: timeZone === 'local' ? undefined : timeZone })
 }
 
 export function Moment({ at }: { at: string | null | undefined }) {

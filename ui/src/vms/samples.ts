@@ -16,7 +16,7 @@ export type Sample = {
   written: number | null
 }
 
-const WINDOW_S = 60
+export const WINDOW_S = 60
 const AGAIN_AFTER_MS = 2000
 
 /** The last minute of a VM's metrics, live while `isOn`. */

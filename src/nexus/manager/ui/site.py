@@ -87,7 +87,7 @@ class Site:
 
     def find(self, raw_path: str) -> File | None:
         """What answers this path, still percent-encoded (`/vms/1f…`); None when nothing does."""
-        segments = [unquote(segment) for segment in raw_path.lstrip("/").split("/")]
+        segments = [unquote(segment) for segment in raw_path.removeprefix("/").split("/")]
         if segments == [""]:
             segments = ["index"]
         if "" in segments:

@@ -66,7 +66,7 @@ export function CreateVm() {
   return (
     <>
       <PageHead title="Create a VM" below="A name is enough; everything else has a sensible default." />
-      <div className="grid items-start gap-6 lg:grid-cols-[13rem_1fr]">
+      <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 lg:grid-cols-[13rem_minmax(0,1fr)] lg:gap-6">
         <Steps at={index} wrong={(fields) => fields.some((field) => shown[field])} onGo={setAt} />
         <form onSubmit={next} noValidate className="grid max-w-2xl gap-5 rounded-lg border bg-surface p-5">
           <h2 className="text-lg font-semibold">{step.label}</h2>
@@ -75,11 +75,11 @@ export function CreateVm() {
           <div className="flex flex-wrap gap-2 border-t pt-4">
             {index > 0 ? <Button onClick={() => setAt(STEPS[index - 1]!.value)}>Back</Button> : null}
             {step.value === 'review' ? null : (
-              <Button type="submit" kind={invalid ? 'primary' : 'plain'}>
+              <Button type="submit">
                 Next
               </Button>
             )}
-            <Button kind="primary" busy={create.isPending} refusal={invalid ? Object.values(errors)[0] : null} onClick={submit} className={cn(invalid && 'hidden')}>
+            <Button kind="primary" busy={create.isPending} refusal={invalid ? `${invalid.label}: ${Object.values(errors)[0]}` : null} onClick={submit}>
               Create VM
             </Button>
             <Button kind="quiet" asChild className="ml-auto">
@@ -94,7 +94,7 @@ export function CreateVm() {
 
 function Steps({ at, wrong, onGo }: { at: number; wrong: (fields: (keyof Draft)[]) => boolean; onGo: (step: string) => void }) {
   return (
-    <nav aria-label="Steps">
+    <nav aria-label="Steps" className="min-w-0">
       <ol className="flex gap-1 overflow-x-auto lg:grid">
         {STEPS.map(({ value, label, fields }, index) => (
           <li key={value}>

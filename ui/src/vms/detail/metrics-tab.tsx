@@ -9,7 +9,7 @@ import { Chart, type Series } from '@/design/chart'
 import { bytes } from '@/design/size'
 import { Empty, Failure } from '@/design/states'
 
-import { type Sample, useSamples } from '../samples'
+import { type Sample, useSamples, WINDOW_S } from '../samples'
 
 const percent = (value: number) => `${value.toFixed(value < 10 ? 1 : 0)} %`
 const rate = (value: number) => `${bytes(Math.round(value))}/s`
@@ -22,6 +22,7 @@ const CHARTS: Shown[] = [
   {
     title: 'Network',
     format: rate,
+    top: 1024,
     series: [
       { label: 'in', of: 'received', color: '--ok' },
       { label: 'out', of: 'sent', color: '--warn' },
@@ -30,6 +31,7 @@ const CHARTS: Shown[] = [
   {
     title: 'Disk',
     format: rate,
+    top: 1024,
     series: [
       { label: 'read', of: 'read', color: '--busy' },
       { label: 'written', of: 'written', color: '--bad' },
@@ -59,6 +61,7 @@ export function MetricsTab({ vm }: { vm: VmBody }) {
             title={title}
             format={format}
             top={top}
+            span={WINDOW_S}
             times={samples.map(({ at }) => at)}
             series={series.map(({ of, ...one }) => ({ ...one, values: samples.map((sample) => sample[of]) }))}
           />

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+
+import { subjectHref, wordsFor } from './words'
+
+const about = { subject_kind: 'vm', subject_id: 'id-1', subject_name: 'web-1' }
+
+test.each([
+  ['running', 'Stopping web-1'],
+  ['done', 'Stopped web-1'],
+  ['failed', 'Could not stop web-1'],
+] as const)('says %s in words', (status, words) => {
+  expect(wordsFor({ ...about, verb: 'stop', status })).toBe(words)
+})
+
+test('a verb nobody told this page of is said as it is', () => {
+  expect(wordsFor({ ...about, verb: 'migrate', status: 'running' })).toBe('Migrate web-1')
+})
+
+test('links to what is there, not to what was deleted', () => {
+  expect(subjectHref({ ...about, verb: 'stop', status: 'done' })).toBe('/vms/id-1')
+  expect(subjectHref({ ...about, verb: 'delete', status: 'done' })).toBeNull()
+})
