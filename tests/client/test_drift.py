@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, Literal
 from uuid import UUID
@@ -25,11 +26,12 @@ from nexus.client.transport import Transport
 from nexus.manager.app import endpoints_of
 from nexus.manager.wiring import describe
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ID = UUID("0192f0c1-0000-7000-8000-000000000001")
 VM_SPEC: dict[str, object] = {
     "name": "web-1", "vcpu": 1, "mem_mib": 512, "image": "a", "kernel": "b", "disk_size_bytes": 1, "username": "root",
     "password": "x", "ssh_authorized_keys": [], "ssh_keys": [], "description": "", "tags": [], "environment": "",
-    "owner": "", "boot_args": "", "restart_policy": "always", "start": False,
+    "owner": "", "boot_args": "", "restart_policy": "always", "needs": [], "start": False,
 }  # fmt: skip
 VM_CHANGES: dict[str, object] = {
     "name": "web-2", "description": "", "tags": [], "environment": "", "owner": "", "restart_policy": "never",
@@ -49,9 +51,12 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "auth.logout": lambda client: client.auth.logout(),
     "auth.me": lambda client: client.auth.me(),
     "auth.change_password": lambda client: client.auth.change_password(current_password="a", new_password="b"),
-    "vms.list": lambda client: client.vms.list(q="a", state="running", tag="a", name="a", sort="name", limit=1),
+    "vms.list": lambda client: client.vms.list(
+        q="a", state="running", tag="a", name="a", host="a", sort="name", limit=1
+    ),
     "vms.get": lambda client: client.vms.get(ID),
     "vms.create": lambda client: client.vms.create(VM_SPEC),
+    "vms.try_out": lambda client: client.vms.try_out(VM_SPEC),
     "vms.edit": lambda client: client.vms.edit(ID, VM_CHANGES),
     "vms.delete": lambda client: client.vms.delete(ID),
     "vms.act(start)": lambda client: client.vms.act(ID, "start"),
@@ -60,6 +65,10 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "vms.act(resume)": lambda client: client.vms.act(ID, "resume"),
     "vms.act(reboot)": lambda client: client.vms.act(ID, "reboot"),
     "vms.act(ctrl-alt-del)": lambda client: client.vms.act(ID, "ctrl-alt-del"),
+    "vms.bulk(ids)": lambda client: client.vms.bulk("stop", ids=[ID], grace_s=1),
+    "vms.bulk(filter)": lambda client: client.vms.bulk("start", filter={"tag": ["a"]}),
+    "vms.get_bulk": lambda client: client.vms.get_bulk(ID),
+    "vms.save_template": lambda client: client.vms.save_template(ID, name="a", description="b"),
     "vms.credentials": lambda client: client.vms.credentials(ID),
     "vms.metrics": lambda client: client.vms.metrics(ID),
     "vms.console": lambda client: client.vms.console(ID, offset=0),
@@ -76,11 +85,22 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "ssh_keys.create": lambda client: client.ssh_keys.create(name="a", public_key="b"),
     "ssh_keys.rename": lambda client: client.ssh_keys.rename(ID, name="a"),
     "ssh_keys.delete": lambda client: client.ssh_keys.delete(ID),
+    "templates.list": lambda client: client.templates.list(name="a", q="a", limit=1),
+    "templates.get": lambda client: client.templates.get(ID),
+    "templates.create": lambda client: client.templates.create(name="a", description="b", spec={}),
+    "templates.replace": lambda client: client.templates.replace(ID, name="a", description="b", spec={}),
+    "templates.clone": lambda client: client.templates.clone(ID, name="a"),
+    "templates.instantiate": lambda client: client.templates.instantiate(ID, VM_SPEC),
+    "templates.delete": lambda client: client.templates.delete(ID),
+    "metrics.of_vm": lambda client: client.metrics.of_vm(ID, since=NOW, to=NOW, step_s=60),
+    "metrics.of_host": lambda client: client.metrics.of_host(ID, since=NOW, to=NOW, step_s=60),
     "hosts.list": lambda client: client.hosts.list(),
     "hosts.get": lambda client: client.hosts.get(ID),
     "hosts.create_join_token": lambda client: client.hosts.create_join_token(expires_in_s=60),
     "hosts.cordon": lambda client: client.hosts.cordon(ID),
     "hosts.uncordon": lambda client: client.hosts.uncordon(ID),
+    "hosts.drain": lambda client: client.hosts.drain(ID, grace_s=1),
+    "hosts.abandon": lambda client: client.hosts.abandon(ID, name="a"),
     "hosts.delete": lambda client: client.hosts.delete(ID),
     "operations.list": lambda client: client.operations.list(status="running", subject_id=ID, limit=1),
     "operations.get": lambda client: client.operations.get(ID, wait_s=1),
@@ -91,7 +111,15 @@ SCHEMAS: dict[type[models.Answer], str] = {
     models.User: "UserBody",
     models.Login: "LoginAnswer",
     models.Action: "ActionBody",
-    models.Vm: "VmBody",
+    models.Vm: "ListedVm",
+    models.Usage: "UsageBody",
+    models.Template: "TemplateBody",
+    models.TemplateSpec: "TemplateSpecBody",
+    models.Bulk: "BulkBody",
+    models.BulkItem: "BulkItemBody",
+    models.BulkAccepted: "BulkDone",
+    models.History: "HistoryBody",
+    models.Point: "PointBody",
     models.Credentials: "ShellCredentials",
     models.Image: "ImageBody",
     models.SshKey: "SshKeyBody",
@@ -101,6 +129,9 @@ SCHEMAS: dict[type[models.Answer], str] = {
     models.Operation: "OperationBody",
     models.Created: "Created",
     models.Accepted: "Done",
+    models.Abandoned: "Abandoned",
+    models.Place: "PlaceBody",
+    models.TriedOut: "TriedOut",
     models.Metrics: "MachineMetrics",
     models.Terminal: "TerminalBody",
     models.TerminalList: "TerminalList",

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from uuid import UUID
 
+from nexus.client.hosts import Hosts
+from nexus.client.metrics import MetricsHistory
 from nexus.client.models import (
     Accepted,
     Created,
-    Host,
     Image,
-    JoinToken,
     Login,
     Operation,
     User,
 )
 from nexus.client.ssh_keys import SshKeys
+from nexus.client.templates import Templates
 from nexus.client.terminals import Terminals
 from nexus.client.transport import Transport, segment
 from nexus.client.vms import Vms
@@ -53,7 +54,15 @@ class Client:
         return SshKeys(self.transport)
 
     @cached_property
-    def hosts(self) -> "Hosts":
+    def templates(self) -> Templates:
+        return Templates(self.transport)
+
+    @cached_property
+    def metrics(self) -> MetricsHistory:
+        return MetricsHistory(self.transport)
+
+    @cached_property
+    def hosts(self) -> Hosts:
         return Hosts(self.transport)
 
     @cached_property
@@ -101,32 +110,6 @@ class Images:
 
     def delete(self, image_id: UUID) -> Accepted:
         return self._http.model(Accepted, "DELETE", f"/v1/images/{segment(image_id)}")
-
-
-class Hosts:
-    def __init__(self, transport: Transport) -> None:
-        self._http = transport
-
-    def list(self) -> list[Host]:
-        return list(self._http.items(Host, "/v1/hosts"))
-
-    def get(self, host_id: UUID) -> Host:
-        return self._http.item(Host, f"/v1/hosts/{segment(host_id)}")
-
-    def create_join_token(self, *, expires_in_s: int) -> JoinToken:
-        """A token with which one host can join. It is in the answer and nowhere else, so the request bears no key under
-        which the answer would be kept."""
-        body = {"expires_in_s": expires_in_s}
-        return self._http.model(JoinToken, "POST", "/v1/hosts/join-tokens", body=body)
-
-    def cordon(self, host_id: UUID) -> Accepted:
-        return self._http.model(Accepted, "POST", f"/v1/hosts/{segment(host_id)}/cordon")
-
-    def uncordon(self, host_id: UUID) -> Accepted:
-        return self._http.model(Accepted, "POST", f"/v1/hosts/{segment(host_id)}/uncordon")
-
-    def delete(self, host_id: UUID) -> Accepted:
-        return self._http.model(Accepted, "DELETE", f"/v1/hosts/{segment(host_id)}")
 
 
 class Operations:

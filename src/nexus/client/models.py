@@ -5,7 +5,7 @@ know are kept, not dropped: a newer manager's answer passes through `-o json` wh
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -48,6 +48,21 @@ class Action(Answer):
     refusal: str | None = None
 
 
+class Usage(Answer):
+    """What a VM used last; None: nobody knows. CPU and memory as its guest says, or else (`source`) its host."""
+
+    at: datetime
+    cpu_usage_percent: float
+    memory_usage_percent: float | None
+    memory_used_kb: int
+    memory_total_kb: int
+    network_in_bytes_per_s: float | None
+    network_out_bytes_per_s: float | None
+    disk_read_bytes_per_s: float | None
+    disk_write_bytes_per_s: float | None
+    source: str
+
+
 class Vm(Answer):
     """`state` is what the hypervisor does; `guest` is whether the in-guest agent answers (booting, ready, absent).
 
@@ -80,6 +95,8 @@ class Vm(Answer):
     actions: tuple[Action, ...]
     created_at: datetime
     updated_at: datetime
+    usage: Usage | None = None
+    """In lists only."""
 
 
 class Credentials(Answer):
@@ -152,6 +169,9 @@ class Host(Answer):
     memory_mib: int
     disk_bytes: int
     last_seen_at: datetime
+    silent_since: datetime | None
+    abandoned_at: datetime | None
+    operation_id: UUID | None
     created_at: datetime
     updated_at: datetime
     capacity: Amounts | None = None
@@ -159,7 +179,8 @@ class Host(Answer):
 
 
 class Operation(Answer):
-    """A promise about a change: `running` until it is kept (`done`), overtaken (`superseded`) or `failed`."""
+    """A promise about a change: `running` until it is kept (`done`), overtaken (`superseded`) or `failed`. `result`:
+    what came of each, where it is about several things."""
 
     id: UUID
     verb: str
@@ -170,6 +191,7 @@ class Operation(Answer):
     subject_id: UUID
     subject_name: str
     error: ProblemBody | None
+    result: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
@@ -189,12 +211,134 @@ class Accepted(Answer):
     operation_id: UUID | None = None
 
 
+class Abandoned(Accepted):
+    """A host was given up; `vms`: how many VMs were lost with it."""
+
+    vms: int
+
+
+class Place(Answer):
+    """A host that was looked at; `refusal` says why a VM cannot go there, and is None where it could."""
+
+    host_id: UUID
+    host_name: str
+    refusal: str | None
+
+
+class TriedOut(Answer):
+    """Where a VM would go: to no host, where `host_id` is None."""
+
+    host_id: UUID | None
+    host_name: str | None
+    hosts: tuple[Place, ...]
+
+
 class Metrics(Answer):
-    """One sample of a machine: what its host sees, and what its guest says where it answers."""
+    """One sample of a machine; each figure with who measured it, and what both said."""
 
     at: datetime
+    cpu_usage_percent: float | None = None
+    memory_usage_percent: float | None = None
+    memory_used_kb: int | None = None
+    memory_total_kb: int | None = None
+    network_in_bytes: int | None = None
+    network_out_bytes: int | None = None
+    disk_read_bytes: int | None = None
+    disk_write_bytes: int | None = None
+    network_in_bytes_per_s: float | None = None
+    network_out_bytes_per_s: float | None = None
+    disk_read_bytes_per_s: float | None = None
+    disk_write_bytes_per_s: float | None = None
+    sources: dict[str, str] = {}
     host: dict[str, object]
     guest: dict[str, object] | None = None
+
+
+class Point(Answer):
+    """What was used in one step of history."""
+
+    at: datetime
+    covered_s: float
+    cpu_usage_percent: float
+    cpu_usage_percent_max: float
+    memory_usage_percent: float | None
+    memory_used_kb: int
+    memory_total_kb: int
+    network_in_bytes_per_s: float | None
+    network_out_bytes_per_s: float | None
+    disk_read_bytes_per_s: float | None
+    disk_write_bytes_per_s: float | None
+    storage_used_bytes: int | None
+    storage_total_bytes: int | None
+    source: str
+
+
+class History(Answer):
+    """What was used over time. Steps in which nothing was measured have no point."""
+
+    to: datetime
+    step_s: int
+    items: tuple[Point, ...]
+
+
+class TemplateSpec(Answer):
+    """The configuration of VMs made from a template."""
+
+    vcpu: int
+    mem_mib: int
+    kernel_image_id: UUID
+    rootfs_image_id: UUID
+    username: str
+    ssh_authorized_keys: tuple[str, ...]
+    disk_size_bytes: int | None
+    tags: tuple[str, ...]
+    environment: str
+    owner: str
+    boot_args: str | None
+    restart_policy: str
+
+
+class Template(Answer):
+    """A saved VM configuration; `usage_count` VMs have been made from it."""
+
+    id: UUID
+    name: str
+    description: str
+    spec: TemplateSpec
+    vcpu: int
+    mem_mib: int
+    kernel: str
+    image: str
+    usage_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class BulkItem(Answer):
+    """What became of one VM of a bulk: waiting, running, done, unchanged or failed."""
+
+    vm_id: UUID
+    name: str
+    status: str
+    operation_id: UUID | None
+    error: ProblemBody | None
+
+
+class Bulk(Answer):
+    """One verb for many VMs."""
+
+    id: UUID
+    verb: str
+    total: int
+    items: tuple[BulkItem, ...]
+    created_at: datetime
+
+
+class BulkAccepted(Answer):
+    """Answer of a bulk: recorded, and over once the operation is."""
+
+    operation_id: UUID | None = None
+    bulk: Bulk
 
 
 class Terminal(Answer):
