@@ -19,6 +19,7 @@ from nexus.manager.machines.lifecycle import Goal, RestartPolicy
 from nexus.manager.machines.models import NewMachine
 from nexus.manager.networks import service as networks
 from nexus.manager.nics import service as nics
+from nexus.manager.nics.models import NewNic
 from nexus.manager.subjects import DEFAULT_PROJECT
 from nexus.manager.users import repository as users
 from nexus.manager.users.service import FIRST_USERNAME, ensure_first_user, open_session
@@ -118,7 +119,7 @@ async def _add_vm(tx: Tx, number: int, host_id: UUID, image_ids: dict[ImageKind,
         wanted_bytes=None,
     )
     await drives.add(tx, machine.id, root)
-    await nics.add(tx, machine.id, iface_id="eth0", network=await networks.default(tx, DEFAULT_PROJECT))
+    await nics.add(tx, machine.id, NewNic(iface_id="eth0"), network=await networks.choose(tx, DEFAULT_PROJECT))
     vm_id = new_id()
     await vms.add(
         tx,

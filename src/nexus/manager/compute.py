@@ -25,6 +25,8 @@ from nexus.manager.images.service import Images
 from nexus.manager.limits.routes import router as presets_router
 from nexus.manager.machines.service import Machines
 from nexus.manager.networks.routes import router as networks_router
+from nexus.manager.nics.editing import Nics
+from nexus.manager.nics.routes import router as nics_router
 from nexus.manager.platform import Built, Platform
 from nexus.manager.vms.changing import VmChanges
 from nexus.manager.vms.creation import VmCreation
@@ -49,6 +51,7 @@ routers: list[APIRouter] = [
     vms_router,
     configuration_router,
     drives_router,
+    nics_router,
     presets_router,
     streams_router,
     terminals_router,
@@ -99,6 +102,7 @@ def build(platform: Platform) -> Built:
             changes,
             Configuration(db, hosts, changes),
             Drives(db, hosts, guests, changes),
+            Nics(db, guests, changes),
         ),
         flows=(
             VmFlow(agents, machines, operations, timing),

@@ -12,7 +12,7 @@ import pytest
 from tests.agent.lab import NETWORK, AgentClient, AgentProcess, ImageSet, built, machine_spec
 from tests.agent.test_agent_over_qemu import run_in_guest
 
-from nexus.agent.net.tap import tap_name
+from nexus.protocol.taps import tap_name
 from nexus.kit.ids import new_id
 from nexus.local import images
 from nexus.protocol.machines import Power

@@ -12,9 +12,9 @@ from nexus.agent.net.port import Attachment, NetCounters, NetTrouble, refuse_lim
 from nexus.agent.net.resolvers import host_resolvers
 from nexus.agent.net.rules import Rules
 from nexus.agent.net.shaping import Shape
-from nexus.agent.net.tap import tap_name
 from nexus.protocol.hosts import Offer
 from nexus.protocol.machines import NetworkSpec, NicSpec
+from nexus.protocol.taps import tap_name
 
 DEFAULT_BRIDGE = str(NetworkSpec.model_fields["bridge"].default)
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")

@@ -11,15 +11,20 @@ from nexus.kit.db import Reader, Tx
 from nexus.kit.paging import Page, conditions
 from nexus.manager.networks.models import Network
 
+DEFAULT = "default"
+"""The network a NIC hangs on when none is named; made by the first migration."""
 
-async def default(reader: Reader, project_id: UUID) -> Network:
-    """The network a NIC hangs on when none is named; made by the first migration."""
+
+async def find(reader: Reader, project_id: UUID, named: UUID | str) -> Network | None:
+    """The network of this id or name."""
+    column = "id" if isinstance(named, UUID) else "name"
     row = await reader.fetchrow(
-        "select id, name, bridge, gateway, nat, dns from networks where project_id = $1 and name = 'default'",
+        f"select id, name, bridge, gateway, nat, dns from networks where project_id = $1 and {column} = $2",
         project_id,
+        named,
     )
     if row is None:
-        raise LookupError(f"project {project_id} has no default network")
+        return None
     return Network(
         id=row["id"],
         name=row["name"],
@@ -45,8 +50,12 @@ async def take_address(tx: Tx, network_id: UUID) -> str | None:
     return await tx.fetchval(
         """
         delete from released_addresses where (network_id, address) = (
-            select network_id, address from released_addresses where network_id = $1
-            order by released_at, address limit 1 for update skip locked
+            select r.network_id, r.address from released_addresses r
+            where r.network_id = $1 and not exists (
+                select from machines m
+                where m.id = r.machine_id and m.seen in ('on', 'paused') and m.seen_boot <= r.boot
+            )
+            order by r.released_at, r.address limit 1 for update of r skip locked
         ) returning host(address)
         """,
         network_id,
@@ -61,6 +70,20 @@ async def give_back(tx: Tx, machine_id: UUID) -> None:
         select network_id, address from nics where machine_id = $1 and address is not null on conflict do nothing
         """,
         machine_id,
+    )
+
+
+async def give_back_one(tx: Tx, nic_id: UUID, *, boot: int) -> None:
+    """Take back the address of a NIC that is about to go, to be given out again when that boot of its machine is
+    over."""
+    await tx.execute(
+        """
+        insert into released_addresses (network_id, address, machine_id, boot)
+        select network_id, address, machine_id, $2 from nics where id = $1 and address is not null
+        on conflict do nothing
+        """,
+        nic_id,
+        boot,
     )
 
 

@@ -7,18 +7,22 @@ from nexus.kit.ids import new_id
 from nexus.manager.networks import service as networks
 from nexus.manager.networks.models import Network
 from nexus.manager.nics import repository
+from nexus.manager.nics.errors import MacTaken
+from nexus.manager.nics.models import NewNic
 from nexus.protocol.machines import NicSpec
 
 
-async def add(tx: Tx, machine_id: UUID, *, iface_id: str, network: Network) -> None:
-    """Give a machine a NIC on `network`, with a MAC and an address of its own. Raises NoAddressLeft."""
+async def add(tx: Tx, machine_id: UUID, new: NewNic, *, network: Network) -> UUID:
+    """Give a machine a NIC on `network`, with an address of its own, and a MAC unless it brings one. Raises
+    NoAddressLeft, or MacTaken."""
     address = await networks.take_address(tx, network)
-    is_added = False
-    while not is_added:
+    while True:
         nic_id = new_id()
-        is_added = await repository.add(
-            tx, nic_id, machine_id, iface_id=iface_id, network_id=network.id, mac=mac_of(nic_id), address=address
-        )
+        mac = new.mac or mac_of(nic_id)
+        if await repository.add(tx, nic_id, machine_id, new, network_id=network.id, mac=mac, address=address):
+            return nic_id
+        if new.mac is not None:
+            raise MacTaken(new.mac)
 
 
 def mac_of(nic_id: UUID) -> str:

@@ -25,6 +25,7 @@ from nexus.manager.machines.lifecycle import Goal
 from nexus.manager.machines.models import NewMachine
 from nexus.manager.networks import service as networks
 from nexus.manager.nics import service as nics
+from nexus.manager.nics.models import NewNic
 from nexus.manager.operations import Operation, Operations
 from nexus.manager.ssh_keys import service as ssh_keys
 from nexus.manager.subjects import Subject
@@ -131,7 +132,7 @@ class VmCreation:
         )
         await machines.add(tx, machine)
         await drives.add(tx, machine.id, disks)
-        await nics.add(tx, machine.id, iface_id="eth0", network=await networks.default(tx, actor.project_id))
+        await nics.add(tx, machine.id, NewNic(iface_id="eth0"), network=await networks.choose(tx, actor.project_id))
         return machine.id, placement
 
     def _row(
