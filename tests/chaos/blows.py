@@ -69,6 +69,8 @@ class Blows:
                 self._stall(fault)
             case Blow.END_GUEST:
                 await self._end_guest(fault)
+            case Blow.REBOOT:
+                await self._reboot(fault)
 
     async def _kill(self, fault: Fault) -> None:
         await self._site.nursery.until_runs(fault.target)
@@ -148,6 +150,22 @@ class Blows:
             self.guest_ends.append(GuestEnd(machine, asyncio.get_running_loop().time()))
             _fake_vmm(home, fault.skew_s).end(UUID(machine), reason, ENDS[reason])
             self.crashes["vmm"] += 1
+        self._mend(self._revive(fault))
+
+    async def _reboot(self, fault: Fault) -> None:
+        site, now = self._site, asyncio.get_running_loop().time
+        await site.nursery.until_runs(fault.target)
+        member = site.nursery.members[fault.target]
+        member.down += 1
+        self.crashes["host"] += await site.nursery.kill(fault.target)
+        home = site.agent_home(fault.target) / "machines"
+        self.guest_ends += [GuestEnd(directory.name, now()) for directory in home.iterdir()]
+        for pid in site.vmms(fault.target).values():
+            os.kill(pid, signal.SIGKILL)
+        if site.driver == "fake":
+            for record in home.glob("*/vmm.json"):
+                record.unlink()
+        site.change_boot_id(fault.target)
         self._mend(self._revive(fault))
 
     def _mend(self, mending: Awaitable[None]) -> None:

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     """The answer was lost, and nobody asked again."""
 
 
+TOLD_WITHIN_S = 240.0
 RUNNING, PAUSED, STOPPED, GONE = "running", "paused", "stopped", "gone"
 _ENDS = {
     Ask.START: RUNNING,
@@ -58,10 +59,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class GuestEnd:
-    """A guest that was made to end by itself at a time; from then on it may be off, whatever was asked before."""
+    """A guest that was made to end by itself. It may be off from then on, until a wish is made by somebody who may have
+    been told: within `TOLD_WITHIN_S` its host reports, and a manager draws its conclusion."""
 
     machine_id: str
     at: float
+
+    @property
+    def entry(self) -> Entry:
+        """The same as a wish of which nobody knows whether it was recorded."""
+        ended = self.at + TOLD_WITHIN_S
+        return Entry(number=0, name="", ask=Ask.STOP, began=self.at, ended=ended, outcome=Outcome.UNKNOWN)
+
+    def may_break(self, entry: Entry) -> bool:
+        """Whether what was promised to this request may have failed for it."""
+        return entry.began - TOLD_WITHIN_S < self.at < entry.ended + TOLD_WITHIN_S
 
 
 def _last(entries: Sequence[Entry]) -> list[Entry]:
@@ -71,16 +83,14 @@ def _last(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in counted if entry.ended > newest]
 
 
-def ends(entries: Iterable[Entry], *, guest_ended_at: float | None = None) -> set[str]:
-    """The states in which one VM may come to rest. `guest_ended_at`: when its guest was last made to end by itself."""
-    wishes = [entry for entry in entries if entry.end is not None]
+def ends(entries: Iterable[Entry], *, ended: Iterable[GuestEnd] = ()) -> set[str]:
+    """The states in which one VM may come to rest. `ended`: the times its guest was made to end by itself."""
+    wishes = [entry for entry in entries if entry.end is not None] + [end.entry for end in ended]
     if any(entry.end == GONE and entry.outcome is Outcome.ACCEPTED for entry in wishes):
         return {GONE}
     possible = {entry.end for entry in _last(wishes) if entry.end is not None}
     if any(entry.end == GONE and entry.outcome is Outcome.UNKNOWN for entry in wishes):
         possible.add(GONE)
-    if guest_ended_at is not None:
-        possible.add(STOPPED)
     return possible
 
 

@@ -39,6 +39,8 @@ class Blow(StrEnum):
     """SIGSTOP to a manager or an agent, SIGCONT later: sometimes past its leases."""
     END_GUEST = "end_guest"
     """A VMM dies, or its guest ends by itself. With the fake driver that happens while the agent is down."""
+    REBOOT = "reboot"
+    """A host restarts: its agent and all that ran on it is gone, and the kernel has another boot id."""
 
 
 MOSTLY_PROCESSES = {
@@ -47,10 +49,11 @@ MOSTLY_PROCESSES = {
     Blow.CUT: 9,
     Blow.FREEZE: 9,
     Blow.STALL: 4,
-    Blow.END_GUEST: 5,
+    Blow.END_GUEST: 4,
+    Blow.REBOOT: 1,
 }
 MANY_GUESTS = MOSTLY_PROCESSES | {Blow.END_GUEST: 30}
-CRASHES = (Blow.KILL, Blow.RESTART, Blow.END_GUEST)
+CRASHES = (Blow.KILL, Blow.RESTART, Blow.END_GUEST, Blow.REBOOT)
 POSTGRES = "postgres"
 
 
@@ -201,7 +204,7 @@ def _target(random: Random, extent: Extent, blow: Blow) -> str:
         return POSTGRES
     if blow is Blow.STALL:
         return random.choice(managers + agents)
-    if blow is Blow.END_GUEST:
+    if blow in (Blow.END_GUEST, Blow.REBOOT):
         return random.choice(agents)
     return f"{random.choice(agents)}/{random.choice(['up', 'down', 'both'])}"
 

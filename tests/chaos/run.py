@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 from tests.chaos import truth
 from tests.chaos.blows import Blows
+from tests.chaos.follower import Follower
 from tests.chaos.model import Outcome
 from tests.chaos.plan import Extent, Plan, plan
 from tests.chaos.site import Images, Site, fake_images, site
@@ -33,6 +34,8 @@ class Report:
     breaks: int = 0
     stalls: int = 0
     outcomes: Counter[str] = field(default_factory=Counter[str])
+    events: int = 0
+    reconnections: int = 0
     vms: int = 0
     states: Counter[str] = field(default_factory=Counter[str])
     retries: int = 0
@@ -46,7 +49,7 @@ class Report:
         states = ", ".join(f"{count} {what}" for what, count in sorted(self.states.items()))
         return (
             f"seed {self.seed}: {self.crashes.total()} crashes ({crashes}), {self.breaks} broken lines, "
-            f"{self.stalls} stalls, "
+            f"{self.stalls} stalls, {self.events} events followed over {self.reconnections} connections, "
             f"{self.outcomes.total()} requests ({asked}; {self.retries} repeated, {self.replays} replayed), "
             f"{self.vms} VMs at the end ({states}), {self.seconds:.0f} s, {len(self.wrongs)} wrong"
         )
@@ -72,6 +75,8 @@ async def _suffer(here: Site, planned: Plan, report: Report) -> None:
     users = Users(here.manager_urls(), here.token, ledger, turn=lambda _: steps.user())
     blows = Blows(here, turn=lambda _: steps.blow())
     steps.watch(lambda: users.done, lambda: blows.done)
+    follower = Follower(here.manager_urls(), here.token)
+    follower.start()
     telling = asyncio.create_task(_tell(planned, users, blows))
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -98,6 +103,9 @@ async def _suffer(here: Site, planned: Plan, report: Report) -> None:
         await _delete(http, list(vms))
         report.wrongs += await truth.rest(here)
         report.wrongs += await truth.leftovers(here, http)
+    await follower.stop(last=await truth.last_event(here))
+    report.wrongs += follower.wrongs
+    report.events, report.reconnections = follower.seq, follower.connections
     assert any(entry.outcome is Outcome.ACCEPTED for entry in ledger.entries), "nothing was asked for"
 
 

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -95,6 +96,10 @@ class Site:
             for pid in self.vmms(name).values():
                 os.kill(pid, signal.SIGKILL)
 
+    def change_boot_id(self, agent: str) -> None:
+        """What a kernel that has just started would say."""
+        (self.home / agent / "boot_id").write_text(f"{uuid4()}\n")
+
     def vmms(self, agent: str) -> dict[str, int]:
         """The hypervisor processes of a host that run: machine id → pid. They are known by the disks that they hold
         open, also where those have been removed under them."""
@@ -133,10 +138,12 @@ class Site:
             "AGENT_USER_NET_RESTRICT": "1",
             "AGENT_JOIN_TOKEN": join_token,
             "AGENT_UID_BASE": str(64_000_000 + number * 10_000),
+            "AGENT_BOOT_ID_FILE": str(self.home / name / "boot_id"),
             "FC_RUN_DIR": str(self.agent_home(name)),
             "AGENT_RUNTIME_DIR": str(self.runtime(name)),
         }
         self._add(name, "agent", env)
+        self.change_boot_id(name)
 
     def _add(self, name: str, kind: str, env: dict[str, str]) -> None:
         cwd = self.home / name

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.chaos.model import Entry, Outcome, descriptions, ends
+from tests.chaos.model import TOLD_WITHIN_S, Entry, GuestEnd, Outcome, descriptions, ends
 from tests.chaos.plan import Ask
 
 OK, NO, LOST = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.UNKNOWN
@@ -40,7 +40,14 @@ def test_the_last_wish_counts_as_far_as_that_is_known(entries: list[Entry], poss
 
 
 def test_a_guest_that_was_made_to_end_may_be_off() -> None:
-    assert ends([CREATED], guest_ended_at=2) == {"running", "stopped"}
+    assert ends([CREATED], ended=[GuestEnd("m", 2)]) == {"running", "stopped"}
+    later = asked(Ask.START, 3, 4)
+    assert ends([CREATED, later], ended=[GuestEnd("m", 2)]) == {"running", "stopped"}
+
+
+def test_a_wish_made_long_after_a_guest_has_ended_counts_alone() -> None:
+    later = asked(Ask.START, 3 + TOLD_WITHIN_S, 4 + TOLD_WITHIN_S)
+    assert ends([CREATED, later], ended=[GuestEnd("m", 2)]) == {"running"}
 
 
 @pytest.mark.parametrize(

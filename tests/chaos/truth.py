@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -78,6 +78,15 @@ async def wrongs(site: Site, http: httpx.AsyncClient, entries: Sequence[Entry], 
         await database.close()
 
 
+async def last_event(site: Site) -> int:
+    """The number of the newest."""
+    database = await connect(site)
+    try:
+        return await database.fetchval("select last_seq from event_log")
+    finally:
+        await database.close()
+
+
 async def leftovers(site: Site, http: httpx.AsyncClient) -> list[str]:
     """What is left although every VM has been deleted."""
     database = await connect(site)
@@ -108,7 +117,7 @@ def _against_answers(vms: Sequence[Any], entries: Sequence[Entry], ended: Sequen
             by_vm[entry.vm_id].append(entry)
         elif entry.ask is Ask.CREATE and entry.outcome is Outcome.UNKNOWN:
             unknown[entry.name] += 1
-    guests = {end.machine_id: end.at for end in ended}
+    guests = _by_machine(ended)
     there = {vm["id"] for vm in vms}
     for vm in vms:
         if vm["id"] not in by_vm:
@@ -117,7 +126,7 @@ def _against_answers(vms: Sequence[Any], entries: Sequence[Entry], ended: Sequen
                 found.append(f"nobody asked for {vm['name']} ({vm['id']})")
             continue
         mine = by_vm[vm["id"]]
-        possible = ends(mine, guest_ended_at=guests.get(vm["machine_id"]))
+        possible = ends(mine, ended=guests[vm["machine_id"]])
         if vm["state"] not in possible:
             found.append(f"{_account(vm)}, and may be {sorted(possible)} after {_told(mine)}")
         if vm["description"] not in (may_be := descriptions(mine)):
@@ -125,6 +134,13 @@ def _against_answers(vms: Sequence[Any], entries: Sequence[Entry], ended: Sequen
     for vm_id, mine in by_vm.items():
         if vm_id not in there and GONE not in ends(mine):
             found.append(f"lost: {mine[0].name} ({vm_id}) after {_told(mine)}")
+    return found
+
+
+def _by_machine(ended: Sequence[GuestEnd]) -> dict[str, list[GuestEnd]]:
+    found: dict[str, list[GuestEnd]] = defaultdict(list)
+    for end in ended:
+        found[end.machine_id].append(end)
     return found
 
 
@@ -200,19 +216,29 @@ async def _records(
     VMs whose guests were ended, promises may be broken."""
     found = await _gaps(database)
     operations = {row["id"]: row for row in await database.fetch(_OPERATIONS)}
-    touched = {vm["id"] for vm in vms if vm["machine_id"] in {end.machine_id for end in ended}}
-    known = {vm["id"] for vm in vms}
+    machines = {vm["id"]: vm["machine_id"] for vm in vms}
+    guests = _by_machine(ended)
     for entry in entries:
         if entry.outcome is not Outcome.ACCEPTED or entry.operation_id is None:
             continue
         operation = operations.get(entry.operation_id)
         if operation is None:
             found.append(f"operation {entry.operation_id} ({entry.ask} {entry.name}) was promised and is nowhere")
-        elif operation["is_wrong"] and entry.vm_id not in touched and (not ended or entry.vm_id in known):
+        elif operation["is_wrong"] and not any(
+            end.may_break(entry) for end in _ends_of(entry, machines, guests, ended)
+        ):
             found.append(f"{entry.ask} {entry.name} failed after {operation['took']}: {operation['error']}")
     found += _counts("operations", Counter((row["subject_id"], row["verb"]) for row in operations.values()), entries)
     audited = await database.fetch("select subject_id::text, verb from audit where subject_kind = 'vm'")
     return found + _counts("audit rows", Counter((row["subject_id"], row["verb"]) for row in audited), entries)
+
+
+def _ends_of(
+    entry: Entry, machines: Mapping[str, str], guests: Mapping[str, list[GuestEnd]], ended: Sequence[GuestEnd]
+) -> Sequence[GuestEnd]:
+    """The ends of this VM's guest; of one that is gone, and whose machine nobody remembers, any."""
+    machine = machines.get(entry.vm_id or "")
+    return ended if machine is None else guests.get(machine, [])
 
 
 def _counts(what: str, counted: Counter[tuple[str, str]], entries: Sequence[Entry]) -> list[str]:
