@@ -78,7 +78,7 @@ class FirecrackerVmm:
         self._places = jails.places
         self._pool = Pool(jails, size=spares)
         self._cpu_template = cpu_template
-        self._host_boot_id = host_boot_id
+        self.host_boot_id = host_boot_id
         self._clock = clock
         self._patience = patience
         self._running: dict[UUID, Running] = {}
@@ -210,6 +210,9 @@ class FirecrackerVmm:
     def console(self, machine: UUID) -> Path:
         return self._places.console(machine)
 
+    def log(self, machine: UUID) -> Path:
+        return self._places.vmm_log(machine)
+
     async def counters(self, machine: UUID) -> VmmCounters | None:
         running = self._running.get(machine)
         if running is None:
@@ -247,7 +250,7 @@ class FirecrackerVmm:
     def _begun(self, launch: int, jailed: Jailed) -> VmmRecord:
         return VmmRecord(
             launch=launch,
-            host_boot_id=self._host_boot_id,
+            host_boot_id=self.host_boot_id,
             jail=jailed.id,
             uid=jailed.uid,
             pid=jailed.process.pid,
@@ -285,7 +288,7 @@ class FirecrackerVmm:
     async def _take_up(self, machine: UUID, known: VmmRecord) -> None:
         """Find out what became of a launch whose end is not recorded. Raises VmmTrouble."""
         process = self._find(known)
-        if known.host_boot_id != self._host_boot_id:
+        if known.host_boot_id != self.host_boot_id:
             await self._is_over(machine, known, self._exit(ExitReason.HOST_REBOOTED, "The host restarted."))
         elif process is None:
             await self._is_over(machine, known, None)

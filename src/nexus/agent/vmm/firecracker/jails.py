@@ -35,6 +35,8 @@ from nexus.kit.ids import new_id
 _log = log.get("nexus.agent.vmm.firecracker")
 
 START_DEADLINE_S = 30.0
+ANSWER_PATIENCE_S = 10.0
+"""For one request; those that take long say so."""
 LOOK_AGAIN_S = (0.005, 0.1)
 
 
@@ -172,7 +174,8 @@ class Jails:
 
     def _api(self, jail: UUID, uid: int) -> FirecrackerApi:
         root = self.places.root(jail)
-        return FirecrackerApi(ApiConnection(lambda: places.dial(root, API_SOCKET, uid=uid)))
+        dialling = ApiConnection(lambda: places.dial(root, API_SOCKET, uid=uid), patience_s=ANSWER_PATIENCE_S)
+        return FirecrackerApi(dialling)
 
     def _words(self, jail: UUID) -> str:
         return last_line(logs.tail(self.places.errors(jail))) or last_line(

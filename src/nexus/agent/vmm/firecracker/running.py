@@ -81,10 +81,8 @@ class Running:
         self.console_size = size
         if self.paused or not is_quiet or size == self.console_judged:
             return False
-        if not is_powered_off(logs.tail(console, limit=256)):
-            self.console_judged = size
-            return False
-        return not await answers(channel, within_s=patience.guest_s)
+        self.console_judged = size
+        return is_powered_off(logs.tail(console, limit=256)) and not await answers(channel, within_s=patience.guest_s)
 
 
 def _size(path: Path) -> int:
