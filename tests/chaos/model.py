@@ -46,6 +46,8 @@ class Entry:
     """Of a create."""
     description: str | None = None
     """Of an edit: what it sets."""
+    memory_mib: int | None = None
+    """Of a create or a change of size: what it sets."""
     operation_id: str | None = None
     said: str = ""
 
@@ -99,3 +101,9 @@ def descriptions(entries: Iterable[Entry]) -> set[str]:
     edits = [entry for entry in entries if entry.description is not None]
     certain = any(edit.outcome is Outcome.ACCEPTED for edit in edits)
     return {edit.description for edit in _last(edits) if edit.description is not None} | (set() if certain else {""})
+
+
+def sizes(entries: Iterable[Entry]) -> set[int]:
+    """How much memory one VM may be configured with, in MiB."""
+    changes = [entry for entry in entries if entry.memory_mib is not None]
+    return {change.memory_mib for change in _last(changes) if change.memory_mib is not None}

@@ -20,6 +20,7 @@ class Ask(StrEnum):
     RESUME = "resume"
     REBOOT = "reboot"
     EDIT = "edit"
+    RESIZE = "configure"
     DELETE = "delete"
     LOOK = "look"
 
@@ -136,7 +137,8 @@ _WEIGHTS = {
     Ask.PAUSE: 12,
     Ask.RESUME: 12,
     Ask.REBOOT: 8,
-    Ask.EDIT: 12,
+    Ask.EDIT: 8,
+    Ask.RESIZE: 8,
     Ask.LOOK: 8,
     Ask.DELETE: 7,
     Ask.CREATE: 2,
@@ -174,6 +176,8 @@ def _fields(random: Random, extent: Extent, ask: Ask, number: int) -> dict[str, 
         return {"mem_mib": extent.memory_mib, "start": random.random() < 0.8, "restart_policy": policy}
     if ask is Ask.STOP:
         return {"grace_s": random.choice(extent.grace_s)}
+    if ask is Ask.RESIZE:
+        return {"mem_mib": extent.memory_mib + random.randrange(1, 32)}
     return {"description": f"edited by {number}"} if ask is Ask.EDIT else {}
 
 

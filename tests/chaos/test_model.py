@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.chaos.model import TOLD_WITHIN_S, Entry, GuestEnd, Outcome, descriptions, ends
+from tests.chaos.model import TOLD_WITHIN_S, Entry, GuestEnd, Outcome, descriptions, ends, sizes
 from tests.chaos.plan import Ask
 
 OK, NO, LOST = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.UNKNOWN
@@ -66,3 +66,10 @@ def test_a_description_is_one_that_was_set_last(
 ) -> None:
     entries = [asked(Ask.EDIT, began, ended, outcome, description=text) for text, began, ended, outcome in edits]
     assert descriptions([CREATED, *entries]) == possible
+
+
+def test_a_size_is_the_one_that_was_given_last_as_far_as_that_is_known() -> None:
+    made = asked(Ask.CREATE, 0, 1, memory_mib=128)
+    assert sizes([made]) == {128}
+    assert sizes([made, asked(Ask.RESIZE, 2, 3, LOST, memory_mib=130)]) == {128, 130}
+    assert sizes([made, asked(Ask.RESIZE, 2, 3, memory_mib=130)]) == {130}

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 from tests.chaos.clock import SkewedClock
-from tests.chaos.model import GONE, Entry, GuestEnd, Outcome, descriptions, ends
+from tests.chaos.model import GONE, Entry, GuestEnd, Outcome, descriptions, ends, sizes
 from tests.chaos.plan import Ask
 from tests.chaos.site import Site, connect
 
@@ -24,7 +24,8 @@ REST_PATIENCE_S = 240.0
 POWER = {"running": Power.ON, "paused": Power.PAUSED, "stopped": Power.OFF}
 _VMS = """
 select v.id::text, v.name, v.state, v.why, v.description, m.id::text as machine_id, m.goal, m.generation, m.boot,
-       m.fault, m.seen, m.seen_generation, m.seen_boot, m.seen_fault, h.name as host, m.memory_mib, v.created_at
+       m.fault, m.seen, m.seen_generation, m.seen_boot, m.seen_fault, h.name as host, m.memory_mib,
+       greatest(m.memory_mib, m.seen_memory_mib) as reserved_mib
 from vms v join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
 """
 _OPERATIONS = """
@@ -131,6 +132,8 @@ def _against_answers(vms: Sequence[Any], entries: Sequence[Entry], ended: Sequen
             found.append(f"{_account(vm)}, and may be {sorted(possible)} after {_told(mine)}")
         if vm["description"] not in (may_be := descriptions(mine)):
             found.append(f"{vm['name']} is described {vm['description']!r} and may be {sorted(may_be)}")
+        if vm["memory_mib"] not in (may_be := sizes(mine)):
+            found.append(f"{vm['name']} has {vm['memory_mib']} MiB and may have {sorted(may_be)}")
     for vm_id, mine in by_vm.items():
         if vm_id not in there and GONE not in ends(mine):
             found.append(f"lost: {mine[0].name} ({vm_id}) after {_told(mine)}")
@@ -246,7 +249,11 @@ def _counts(what: str, counted: Counter[tuple[str, str]], entries: Sequence[Entr
     least: Counter[tuple[str, str]] = Counter()
     most: Counter[tuple[str, str]] = Counter()
     for entry in entries:
-        if entry.vm_id is None or entry.ask in (Ask.DELETE, Ask.EDIT):  # which may be repeated, and say the same again
+        if entry.vm_id is None or entry.ask in (
+            Ask.DELETE,
+            Ask.EDIT,
+            Ask.RESIZE,
+        ):  # which may be repeated, and say the same again
             continue
         least[entry.vm_id, entry.ask] += entry.outcome is Outcome.ACCEPTED
         most[entry.vm_id, entry.ask] += entry.outcome is not Outcome.REFUSED
@@ -272,7 +279,7 @@ async def _reservations(http: httpx.AsyncClient, vms: Sequence[Any]) -> list[str
     for host in (await http.get("/v1/hosts")).raise_for_status().json()["items"]:
         item = (await http.get(f"/v1/hosts/{host['id']}")).raise_for_status().json()["item"]
         on = [vm for vm in vms if vm["host"] == host["name"] and vm["goal"] in ("on", "paused")]
-        wanted = sum(vm["memory_mib"] for vm in on)
+        wanted = sum(vm["reserved_mib"] for vm in on)  # a running boot keeps what it began with
         if item["reserved"]["memory_mib"] != wanted or (not vms and item["reserved"]["disk_bytes"]):
             found.append(f"{host['name']} has {item['reserved']} reserved for {len(on)} VMs that are on")
     return found

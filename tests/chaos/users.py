@@ -105,6 +105,7 @@ class Users:
                 vm_id=vm_id,
                 starts=bool(action.fields.get("start", True)),
                 description=str(action.fields["description"]) if "description" in action.fields else None,
+                memory_mib=int(str(action.fields["mem_mib"])) if "mem_mib" in action.fields else None,
                 operation_id=answered.body.get("operation_id"),
                 said=answered.said,
             )
@@ -178,6 +179,8 @@ def _request(action: Action, vm_id: str | None) -> Request | None:
     path = f"/v1/vms/{vm_id}"
     if action.ask is Ask.EDIT:
         return Request("PATCH", path, action.fields, vm_id, query)
+    if action.ask is Ask.RESIZE:
+        return Request("PATCH", f"{path}/machine-config", action.fields, vm_id, query)
     if action.ask is Ask.DELETE:
         return Request("DELETE", path, None, vm_id, query)
     return Request("POST", f"{path}/{action.ask}", action.fields or None, vm_id, query)
