@@ -67,6 +67,7 @@ def operation(status: str = "done", *, number: int = 900, **fields: Any) -> dict
         "error": None,
         "created_at": ago(minutes=2, seconds=1.5),
         "updated_at": ago(minutes=2),
+        "result": None,
         "finished_at": None if status == "running" else ago(minutes=2),
         "request_id": "req-5",
     } | fields

@@ -39,6 +39,9 @@ HOST = {
     **AMOUNTS,
     "usage": None,
     "last_seen_at": ago(hours=2, minutes=1),
+    "silent_since": None,
+    "abandoned_at": None,
+    "operation_id": None,
     "created_at": ago(days=1),
     "updated_at": ago(days=1),
 }

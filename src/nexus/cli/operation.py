@@ -1,7 +1,7 @@
 """`nexus operation`: what was asked for, and what has become of it."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -38,11 +38,18 @@ def _details(now: datetime) -> "list[Column[Operation]]":
         Column("Status", lambda operation: operation.status),
         Column("Progress", lambda operation: f"{operation.progress} %"),
         Column("Stage", lambda operation: operation.stage),
+        Column("Result", _outcomes),
         Column("Error", lambda operation: operation.error and operation.error.error),
         Column("Suggestion", lambda operation: operation.error and operation.error.suggestion),
         Column("Took", _took),
         Column("Created", lambda operation: f"{human.ago(operation.created_at, now=now)} ago"),
     ]
+
+
+def _outcomes(operation: "Operation") -> list[str]:
+    """What became of each VM that it is about, where it is about several."""
+    vms: list[dict[str, Any]] = (operation.result or {}).get("vms", [])
+    return [f"{vm['name']}: {vm['outcome']}" for vm in vms]
 
 
 def _took(operation: "Operation") -> str | None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from nexus.client.hosts import Hosts
 from nexus.client.metrics import MetricsHistory
+from nexus.client.logs import Logs
 from nexus.client.models import (
     Accepted,
     Created,
@@ -60,6 +61,10 @@ class Client:
     @cached_property
     def metrics(self) -> MetricsHistory:
         return MetricsHistory(self.transport)
+
+    @cached_property
+    def logs(self) -> Logs:
+        return Logs(self.transport)
 
     @cached_property
     def hosts(self) -> Hosts:

@@ -364,6 +364,14 @@ class TerminalOpened(Answer):
     id: str
 
 
+class LogTail(Answer):
+    """The end of a log: `text` begins at byte `offset` of `size_bytes`."""
+
+    text: str
+    offset: int
+    size_bytes: int
+
+
 class ConsoleChunk(Answer):
     """A piece of the serial console's log: `content` starts at byte `offset` of `size_bytes` written so far."""
 

@@ -26,7 +26,8 @@ class Vms:
         sort: str | None = None,
         limit: int | None = None,
     ) -> list[Vm]:
-        """VMs you may see. `q` searches, `name` is exact, `host` is a name or id, `sort` is a field, with `-` before it for descending."""
+        """VMs you may see. `q` searches, `name` is exact, `host` is a name or id, `sort` is a field, with `-` before it
+        for descending."""
         query = {"q": q, "state": state, "tag": tag, "name": name, "host": host, "sort": sort}
         return list(self._http.items(Vm, "/v1/vms", query=query, limit=limit))
 
@@ -39,7 +40,7 @@ class Vms:
 
     def try_out(self, spec: Mapping[str, object]) -> TriedOut:
         """Which host a VM like this would go to, or why it would go to none. Nothing is made."""
-        return self._http.model(TriedOut, "POST", "/v1/vms?dry_run=true", body=spec)
+        return self._http.model(TriedOut, "POST", "/v1/vms", query={"dry_run": "true"}, body=spec)
 
     def edit(self, vm_id: UUID, changes: Mapping[str, object]) -> Accepted:
         return self._http.model(Accepted, "PATCH", _path(vm_id), body=changes)

@@ -1,22 +1,24 @@
 """`vm create`."""
 
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nexus.cli import human
 from nexus.cli.command import command
-from nexus.cli.completing import image_names, ssh_keys_and_files
+from nexus.cli.completing import image_names, ssh_keys_and_files, template_names
 from nexus.cli.invocation import Cli, from_stdin
 from nexus.cli.public_keys import keys_in, names_a_file
+from nexus.cli.vm.placing import try_out
 from nexus.cli.vm.restart import RestartPolicy
 from nexus.cli.vm.subject import recorded
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout, follow
 
 if TYPE_CHECKING:
-    from nexus.client.models import Vm
+    from collections.abc import Callable
+
+    from nexus.client.models import Created, Vm
 
 
 def mib_option(text: str) -> int:
@@ -78,8 +80,10 @@ def register(app: typer.Typer) -> None:
         examples=(
             "nexus vm create web-1",
             "nexus vm create db-1 --vcpu 2 --memory 1G --disk 10G --tag db --ssh-key laptop",
+            "nexus vm create web-4 --template web --memory 2G",
             "nexus vm create web-3 --ssh-key ~/.ssh/id_ed25519.pub",
             "nexus vm create build-1 --image debian-12-systemd --no-start",
+            "nexus vm create web-4 --memory 2G --dry-run",
             "pass show vm | nexus vm create web-2 --username admin --password-stdin",
         ),
     )(create_vm)
@@ -89,6 +93,10 @@ def create_vm(
     cli: Cli,
     name: NameArgument,
     *,
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="TEMPLATE", help="Make it from this; other options win.", autocompletion=template_names),
+    ] = None,
     image: ImageOption = None,
     kernel: Annotated[str | None, typer.Option(metavar="IMAGE", help="Kernel, by name or id.")] = None,
     vcpu: Annotated[int | None, typer.Option(min=1, metavar="N", help="Virtual CPUs (default: 1).")] = None,
@@ -103,6 +111,13 @@ def create_vm(
     owner: Annotated[str | None, typer.Option(metavar="TEXT", help="Whom to ask about it.")] = None,
     boot_args: BootArgs = None,
     restart: Restart = None,
+    needs: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OFFER", help="What its host must offer, e.g. pause; see `host show`. Repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Make nothing: say which host it would go to, or why to none.")
+    ] = False,
     no_start: Annotated[bool, typer.Option("--no-start", help="Create it stopped.")] = False,
     no_wait: NoWait = False,
     timeout: Timeout = TIMEOUT_S,
@@ -110,6 +125,7 @@ def create_vm(
     """Create a VM and wait until its guest answers."""
     asked = {
         "name": name,
+        "template": template,
         "vcpu": vcpu,
         "mem_mib": memory,
         "image": image,
@@ -125,15 +141,20 @@ def create_vm(
         "owner": owner,
         "boot_args": boot_args,
         "restart_policy": restart,
+        "needs": needs or None,
         "start": False if no_start else None,
     }
     spec = {field: value for field, value in asked.items() if value is not None}
-    _create(cli, spec, name=name, no_wait=no_wait, timeout_s=timeout)
+    if dry_run:
+        try_out(cli, spec, name=name)
+        return
+    create_and_wait(cli, lambda: cli.client.vms.create(spec), name=name, no_wait=no_wait, timeout_s=timeout)
 
 
-def _create(cli: Cli, spec: Mapping[str, object], *, name: str, no_wait: bool, timeout_s: float) -> None:
+def create_and_wait(cli: Cli, ask: "Callable[[], Created]", *, name: str, no_wait: bool, timeout_s: float) -> None:
+    """Ask for a new VM, wait until its guest answers, and say how to get in."""
     began = time.monotonic()
-    created = cli.client.vms.create(spec)
+    created = ask()
     if no_wait:
         hint = f" Watch it with: nexus operation watch {created.operation_id}" if created.operation_id else ""
         cli.say(f"{name}: recorded.{hint}")

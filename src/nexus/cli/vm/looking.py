@@ -7,6 +7,7 @@ import typer
 
 from nexus.cli import human
 from nexus.cli.command import command
+from nexus.cli.completing import host_names
 from nexus.cli.invocation import Cli
 from nexus.cli.output import Column
 from nexus.cli.vm.subject import VmArgument, the_vm
@@ -67,14 +68,18 @@ def register(app: typer.Typer) -> None:
         ] = None,
         state: Annotated[str | None, typer.Option(metavar="STATE", help="Only in this state, e.g. running.")] = None,
         tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only with this tag.")] = None,
+        host: Annotated[
+            str | None,
+            typer.Option(metavar="HOST", help="Only on this host, by name or id.", autocompletion=host_names),
+        ] = None,
         sort: Annotated[
             str | None, typer.Option(metavar="FIELD", help="Order by this field; -FIELD for descending.")
         ] = None,
         limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="At most this many.")] = None,
     ) -> None:
         """List the VMs you may see."""
-        found = cli.client.vms.list(q=search, state=state, tag=tag, sort=sort, limit=limit)
-        is_filtered = any((search, state, tag))
+        found = cli.client.vms.list(q=search, state=state, tag=tag, host=host, sort=sort, limit=limit)
+        is_filtered = any((search, state, tag, host))
         empty = "No VM matches." if is_filtered else "No VMs yet. Make one: nexus vm create web-1"
         cli.list(found, columns(datetime.now(UTC)), empty=empty)
 
