@@ -4,6 +4,7 @@ Plain ASGI, because a middleware that buffers would break streams and WebSockets
 """
 
 import contextlib
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -21,15 +22,20 @@ from nexus.kit.problems import Problem
 _log = log.get("http")
 
 REQUEST_ID = "x-request-id"
+_NOTHING = re.compile(r"(?!)")
 _VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class RequestIdMiddleware:
     """Gives each request its id (the client's own if it is well formed), on every log line, in the answer, and in one
-    access log line with status and duration. The outermost middleware."""
+    access log line with status and duration. The outermost middleware.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `routine` matches the paths of requests that come by themselves, over and over: their line is for debugging, unless
+    something was wrong with them."""
+
+    def __init__(self, app: ASGIApp, *, routine: re.Pattern[str] = _NOTHING) -> None:
         self._app = app
+        self._routine = routine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -53,7 +59,9 @@ class RequestIdMiddleware:
             try:
                 await self._app(scope, receive, answer)
             finally:
-                _log.info(
+                is_routine = 0 < status < 400 and self._routine.fullmatch(scope["path"]) is not None
+                _log.log(
+                    logging.DEBUG if is_routine else logging.INFO,
                     "request",
                     method=scope.get("method", "WEBSOCKET"),
                     path=scope["path"],

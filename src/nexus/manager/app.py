@@ -3,6 +3,7 @@
 It can be made without settings or database, which is how its OpenAPI description is printed.
 """
 
+import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -42,6 +43,9 @@ done.
 Send an `Idempotency-Key` with a POST to be able to send it again safely, and `If-Match` with the `ETag` you have
 seen to change nothing else."""
 
+_ROUTINE = re.compile(r"/v1/hosts/[^/]+/(heartbeat|samples)")
+"""What every host sends every few seconds."""
+
 
 class Application(FastAPI):
     """FastAPI, with a description that tells each route's rule."""
@@ -76,7 +80,7 @@ def create_app(routers: list[APIRouter], *, site: Site | None = None) -> FastAPI
     app.add_middleware(UiMiddleware, site=site)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, headers=SECURITY_HEADERS)
-    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(RequestIdMiddleware, routine=_ROUTINE)
     return app
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import asyncpg
 import httpx
@@ -9,7 +10,10 @@ import pytest
 import structlog
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from nexus.kit.asgi import RequestIdMiddleware
 from nexus.kit.db import Db
 from nexus.local import postgres as embedded
 from nexus.manager import wiring
@@ -109,6 +113,18 @@ async def test_the_request_id_stands_on_every_log_line_of_the_request(client: ht
     assert (told["request"]["status"], told["request"]["path"]) == (500, "/things/bug")
     assert told["request"]["duration_ms"] >= 0
     assert told["unexpected_error"]["exc_info"]
+
+
+async def test_what_hosts_send_all_the_time_is_logged_for_debugging_only_unless_it_is_wrong() -> None:
+    async def answers(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(status_code=int(scope["query_string"] or b"200"))(scope, receive, send)
+
+    app = RequestIdMiddleware(answers, routine=re.compile("/v1/hosts/[^/]+/heartbeat"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://manager") as client:
+        with structlog.testing.capture_logs() as lines:
+            for path in ("/v1/hosts/1/heartbeat", "/v1/hosts/1/heartbeat?503", "/v1/hosts"):
+                await client.post(path)
+    assert [line["log_level"] for line in lines] == ["debug", "info", "info"]
 
 
 async def test_answers_carry_the_security_headers(client: httpx.AsyncClient) -> None:
