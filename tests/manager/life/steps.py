@@ -114,6 +114,9 @@ class Gate:
                 self._dies_leaving = True
             case Manager.OVERDUE:
                 await self._world.db.execute("update flows set deadline = now() - interval '1 s'")
+                await self._world.db.execute(
+                    "update operations set deadline = now() - interval '1 s' where status = 'running'"
+                )
                 raise Killed
             case Manager.LEASE_LOST | Manager.LEASE_LOST_FOR_LONG if tx is None:
                 self.parked.set()

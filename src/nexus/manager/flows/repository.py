@@ -11,6 +11,10 @@ _DEADLINE = "case when $6 and deadline <= now() then null else deadline end"
 """A deadline that has been dealt with is cleared; one that was set meanwhile stays."""
 
 
+_DEADLINE_IS_NEWS = "(attempts = 0 or updated_at <= deadline)"
+"""Dealing with a deadline may itself meet trouble; then it waits for the next attempt."""
+
+
 class LeaseLost(Exception):
     """Somebody else moves this flow now: what this process was about to commit must not happen."""
 
@@ -18,15 +22,15 @@ class LeaseLost(Exception):
 async def claim(db: Db, flows: list[str], *, limit: int, lease: UUID, lease_s: float) -> list[Claim]:
     """Take up to `limit` due flows of these kinds: woken, past their nap or deadline, or left by a process that died.
 
-    Hearing is done here: facts are read after this, so a wake counted by now needs no further look. While a flow backs
-    off (`attempts`), its deadline waits for the next attempt."""
+    Hearing is done here: facts are read after this, so a wake counted by now needs no further look. A deadline that
+    passes while a flow backs off (`attempts`) interrupts that, once."""
     rows = await db.fetch(
-        """
+        f"""
         with due as (
             select subject_kind, subject_id from flows
             where flow = any($1::text[]) and (
                 (wake_at <= now() and lease is null) or (wakeups > heard and lease is null)
-                or (deadline <= now() and attempts = 0 and lease is null) or lease_expires <= now())
+                or (deadline <= now() and {_DEADLINE_IS_NEWS} and lease is null) or lease_expires <= now())
             order by wake_at nulls first limit $2 for update skip locked
         )
         update flows f
@@ -46,10 +50,10 @@ async def claim(db: Db, flows: list[str], *, limit: int, lease: UUID, lease_s: f
 async def seconds_to_next(db: Db, flows: list[str]) -> float | None:
     """How long until a flow of these kinds falls due by time alone; None when none will."""
     due = await db.fetchval(
-        """
+        f"""
         select extract(epoch from least(
             (select min(wake_at) from flows where flow = any($1::text[]) and lease is null),
-            (select min(deadline) from flows where flow = any($1::text[]) and lease is null and attempts = 0),
+            (select min(deadline) from flows where flow = any($1::text[]) and lease is null and {_DEADLINE_IS_NEWS}),
             (select min(lease_expires) from flows where flow = any($1::text[]))) - now())
         """,
         flows,

@@ -5,7 +5,7 @@ NOTIFY in the same transaction, and rung in this process as soon as that commits
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from nexus.kit.db import Tx
 from nexus.manager.flows.models import DECIDE
@@ -54,6 +54,31 @@ class Flows:
         if woken := tag != "UPDATE 0":
             self._ring(tx)
         return woken
+
+    async def expire(self, tx: Tx, subject: Subject) -> None:
+        """Have the subject's flow, if there is one, told at once that a deadline has passed."""
+        await tx.execute(
+            """
+            update flows set deadline = least(deadline, now()), wakeups = wakeups + 1, updated_at = now()
+            where subject_kind = $1 and subject_id = $2
+            """,
+            subject.kind,
+            subject.id,
+        )
+        self._ring(tx)
+
+    async def limit(self, tx: Tx, subject: Subject, *, deadline: datetime | None) -> None:
+        """Have the subject's flow, if there is one, told when `deadline` has passed, and not before; None: never."""
+        await tx.execute(
+            """
+            update flows set deadline = $3, updated_at = now()
+            where subject_kind = $1 and subject_id = $2 and deadline is distinct from $3
+            """,
+            subject.kind,
+            subject.id,
+            deadline,
+        )
+        self._ring(tx)
 
     def _ring(self, tx: Tx) -> None:
         tx.notify(CHANNEL)

@@ -75,6 +75,8 @@ class Facts:
     fault_persists: bool = False
     """Whether `seen_fault` has been there for `FAULT_PATIENCE_S`: until then its host may get over it by itself."""
     exit: Exit | None = None
+    late: str | None = None
+    """Why the wish counts as failed: it did not come true in time. It may still, and is pursued."""
     seen_applying: bool = False
     """Its host is changing something in the running machine."""
     is_abandoned: bool = False

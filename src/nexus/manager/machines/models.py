@@ -51,7 +51,7 @@ class Change:
 
 COLUMNS = f"""
 m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.generation, m.boot, m.restart_policy,
-m.fault, m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,
+m.fault, m.late, m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,
 coalesce(m.seen_fault_at < now() - interval '{FAULT_PATIENCE_S} seconds', false) as fault_persists,
 m.exit, m.stage, m.address, m.started_at, m.seen_pending, m.seen_applying,
 m.abandoned
@@ -81,6 +81,7 @@ def _facts_of(row: Record) -> Facts:
         boot=row["boot"],
         restart_policy=RestartPolicy(row["restart_policy"]),
         fault=row["fault"],
+        late=row["late"],
         seen=Power(row["seen"]) if row["seen"] else None,
         seen_guest=GuestPhase(row["seen_guest"]),
         seen_generation=row["seen_generation"],

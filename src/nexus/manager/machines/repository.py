@@ -52,7 +52,8 @@ async def aim(
     return await tx.fetchval(
         """
         update machines set goal = $2, generation = generation + 1, boot = boot + $3, grace_s = coalesce($4, grace_s),
-            fault = $5, seen_generation = case when seen = 'absent' then 0 else seen_generation end, updated_at = now()
+            fault = $5, late = null, updated_at = now(),
+            seen_generation = case when seen = 'absent' then 0 else seen_generation end
         where id = $1 returning generation
         """,
         machine_id,
@@ -89,6 +90,13 @@ async def set_restart_policy(tx: Tx, machine_id: UUID, policy: RestartPolicy) ->
 async def note_fault(tx: Tx, machine_id: UUID, fault: str) -> None:
     """Record why the present wish cannot come true."""
     await tx.execute("update machines set fault = $2, updated_at = now() where id = $1", machine_id, fault)
+
+
+async def note_late(tx: Tx, machine_id: UUID, late: str | None) -> None:
+    """Record why the present wish counts as failed although it is still being pursued; None: it has come true."""
+    await tx.execute(
+        "update machines set late = $2, updated_at = now() where id = $1 and late is distinct from $2", machine_id, late
+    )
 
 
 async def erase(tx: Tx, machine_id: UUID) -> None:

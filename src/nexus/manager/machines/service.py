@@ -60,6 +60,11 @@ async def note_fault(tx: Tx, machine_id: UUID, fault: str) -> None:
     await repository.note_fault(tx, machine_id, fault)
 
 
+async def note_late(tx: Tx, machine_id: UUID, late: str | None) -> None:
+    """Record why the present wish counts as failed although it is still being pursued; None: it has come true."""
+    await repository.note_late(tx, machine_id, late)
+
+
 async def erase(tx: Tx, machine_id: UUID) -> None:
     """Remove a machine of which its host has nothing left."""
     await repository.erase(tx, machine_id)

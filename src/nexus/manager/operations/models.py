@@ -35,6 +35,8 @@ class Operation:
     result: dict[str, Any] | None
     request_id: str | None
     deadline: datetime | None
+    begun_at: datetime | None
+    """When its host's first action was, for verbs whose time counts from there."""
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None

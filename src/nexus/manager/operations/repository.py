@@ -1,7 +1,7 @@
 """Operations' SQL."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from nexus.manager.operations.models import Operation, Status
 from nexus.manager.subjects import Subject
 
 _COLUMNS = """id, project_id, created_by_user_id, subject_kind, subject_id, subject_name, verb, generation, status,
-    progress, stage, error, result, request_id, deadline, created_at, updated_at, finished_at"""
+    progress, stage, error, result, request_id, deadline, begun_at, created_at, updated_at, finished_at"""
 
 ITEM = """json_build_object('id', id, 'verb', verb, 'subject_kind', subject_kind, 'subject_id', subject_id,
     'subject_name', subject_name, 'status', status, 'progress', progress, 'stage', stage, 'error', error,
@@ -91,6 +91,60 @@ async def report(
         percent,
         stage,
     )
+
+
+async def begin(tx: Tx, subject: Subject, *, generation: int, within_s: Mapping[str, float]) -> bool:
+    """Let the time of the subject's running operations begin, by their verbs; those of other verbs keep their
+    deadline. Whether any began."""
+    begun = await tx.fetch(
+        """
+        update operations set begun_at = now(), updated_at = now(),
+            deadline = now() + make_interval(secs => ($4::jsonb ->> verb)::float8)
+        where subject_kind = $1 and subject_id = $2 and status = 'running' and generation <= $3 and begun_at is null
+            and $4::jsonb ? verb
+        returning id
+        """,
+        subject.kind,
+        subject.id,
+        generation,
+        dict(within_s),
+    )
+    return bool(begun)
+
+
+async def first_due(tx: Tx, subject: Subject) -> datetime | None:
+    """When the first of the subject's running operations is due."""
+    return await tx.fetchval(
+        "select min(deadline) from operations where subject_kind = $1 and subject_id = $2 and status = 'running'",
+        subject.kind,
+        subject.id,
+    )
+
+
+async def late(tx: Tx, subject: Subject) -> list[Operation]:
+    """The subject's running operations whose deadline has passed."""
+    rows = await tx.fetch(
+        f"""
+        select {_COLUMNS} from operations
+        where subject_kind = $1 and subject_id = $2 and status = 'running' and deadline <= now() order by generation
+        """,
+        subject.kind,
+        subject.id,
+    )
+    return [_operation(row) for row in rows]
+
+
+async def fail(tx: Tx, operation_id: UUID, error: dict[str, Any]) -> list[Operation]:
+    """End that operation, if it still runs."""
+    rows = await tx.fetch(
+        f"""
+        update operations set status = 'failed', error = $2, finished_at = now(), stage = null, updated_at = now()
+        where id = $1 and status = 'running' returning {_COLUMNS}
+        """,
+        operation_id,
+        error,
+    )
+    return [_operation(row) for row in rows]
 
 
 async def _update(tx: Tx, changes: str, condition: str, *args: object) -> list[Operation]:

@@ -5,9 +5,9 @@ reports progress and settles it. Opening a newer one supersedes those still runn
 """
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -48,8 +48,7 @@ class Operations:
         """Promise that `generation` of `subject` will come true. Supersedes the subject's operations that still run for
         an older generation, unless `replaces` is false: only the definition has changed, and those come true with it.
         No actor: the platform itself asked. `within`: its deadline, by the database's clock. Under an Idempotency-Key
-        the answer is kept: that of a create for the verb
-        `create`, that of an action for any other."""
+        the answer is kept: that of a create for the verb `create`, that of an action for any other."""
         if replaces:
             await self._tell(tx, await repository.supersede(tx, subject, before=generation))
         request_id = log.bound("request_id")
@@ -100,6 +99,26 @@ class Operations:
         settled = await repository.settle(tx, subject, generation=generation, status=status, error=error)
         await self._tell(tx, settled)
         return settled
+
+    async def begin(
+        self, tx: Tx, subject: Subject, *, generation: int, within_s: Mapping[str, float]
+    ) -> datetime | None:
+        """The time of the subject's running operations up to `generation` begins now; `within_s` is how long by verb.
+        When the subject's first is due, or None: none began."""
+        has_begun = await repository.begin(tx, subject, generation=generation, within_s=within_s)
+        return await repository.first_due(tx, subject) if has_begun else None
+
+    async def late(self, tx: Tx, subject: Subject) -> list[Operation]:
+        """The subject's running operations whose deadline has passed, the oldest wish first."""
+        return await repository.late(tx, subject)
+
+    async def first_due(self, tx: Tx, subject: Subject) -> datetime | None:
+        """When the first of the subject's running operations is due."""
+        return await repository.first_due(tx, subject)
+
+    async def fail(self, tx: Tx, operation: Operation, problem: Problem) -> None:
+        """End this one operation, if it still runs."""
+        await self._tell(tx, await repository.fail(tx, operation.id, problem.body(None).model_dump()))
 
     async def get(self, operation_id: UUID, actor: Actor) -> Operation:
         """Raises OperationNotFound for one that is absent or not this actor's."""

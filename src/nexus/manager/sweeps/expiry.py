@@ -49,7 +49,7 @@ def platform_sweeps(db: Db, flows: Flows) -> list[Sweep]:
 
 
 async def _wake_overdue(db: Db, flows: Flows) -> int:
-    """Have the flows look again whose operations run past their deadline."""
+    """Tell the flows whose operations run past their deadline, as far as they do not know by themselves."""
     rows = await db.fetch(
         """
         select distinct subject_kind, subject_id from operations where status = 'running' and deadline < now()
@@ -58,7 +58,7 @@ async def _wake_overdue(db: Db, flows: Flows) -> int:
     )
     for row in rows:
         async with db.transaction() as tx:
-            await flows.wake(tx, Subject(row["subject_kind"], row["subject_id"]))
+            await flows.expire(tx, Subject(row["subject_kind"], row["subject_id"]))
     return len(rows)
 
 

@@ -20,7 +20,8 @@ from nexus.manager.networks import service as networks
 from nexus.manager.nics import service as nics
 from nexus.manager.operations import Operations
 from nexus.manager.vms import repository, states
-from nexus.manager.vms.errors import VmFaulted, VmNotFound, VmOverdue
+from nexus.manager.vms.deadlines import Timing, goal_before, overdue
+from nexus.manager.vms.errors import VmFaulted, VmNotFound
 from nexus.manager.vms.models import FLOW, Vm
 from nexus.protocol.machines import Exit, MachineSeen, MachineSpec, Power, PowerWish
 from nexus.protocol.trouble import Gone, Refused
@@ -44,10 +45,11 @@ class Moving:
 class VmFlow(Flow[Moving]):
     name = FLOW
 
-    def __init__(self, agents: Agents, machines: Machines, operations: Operations) -> None:
+    def __init__(self, agents: Agents, machines: Machines, operations: Operations, timing: Timing) -> None:
         self._agents = agents
         self._machines = machines
         self._operations = operations
+        self._timing = timing
 
     async def load(self, tx: Tx, subject_id: UUID) -> Moving | None:
         try:
@@ -71,7 +73,11 @@ class VmFlow(Flow[Moving]):
         except VmNotFound:
             return
         await self._machines.absorb(tx, vm.host, found)
-        await states.reread(tx, vm.id)
+        vm = await states.reread(tx, vm.id)
+        if vm.machine.facts.goal is Goal.GONE:
+            await self._timing.begun(tx, vm)  # an agent that removes it has answered
+        elif decide(vm.machine.facts) is not Move.SETTLE:
+            await self._timing.observed(tx, vm)
 
     @on_agent
     async def define(self, facts: Moving) -> Next:
@@ -98,6 +104,8 @@ class VmFlow(Flow[Moving]):
     @in_tx
     async def settle(self, tx: Tx, facts: Moving) -> Next:
         """The wish has come true: keep the promise."""
+        if facts.facts.late:
+            await machines.note_late(tx, facts.vm.machine.id, None)
         await states.refresh(tx, facts.vm)
         await self._operations.settle(tx, facts.vm.subject, generation=facts.facts.generation)
         return finish()
@@ -153,9 +161,19 @@ class VmFlow(Flow[Moving]):
         return await self._fail(tx, facts.vm, str(error))
 
     async def overdue(self, tx: Tx, facts: Moving) -> Next:
+        """Some promise was not kept in time. The wish stays and is pursued, but the VM no longer counts as on its way
+        there; only one that could not be paused or resumed is what it was."""
         vm = facts.vm
-        problem = VmOverdue(f"{vm.name} is not there in time; it is {vm.state} now.")
-        await self._operations.settle(tx, vm.subject, generation=facts.facts.generation, problem=problem)
+        late = await self._operations.late(tx, vm.subject)
+        for operation in late:
+            await self._operations.fail(tx, operation, overdue(vm, operation))
+        await self._timing.next(tx, vm, await self._operations.first_due(tx, vm.subject))
+        if late and (back := goal_before(vm.machine.facts)):
+            await machines.aim(tx, vm.machine.id, back)
+            await states.reread(tx, vm.id)
+        elif late and late[-1].generation == vm.machine.facts.generation:
+            await machines.note_late(tx, vm.machine.id, overdue(vm, late[-1]).error)
+            await states.reread(tx, vm.id)
         return hop()
 
     async def _fail(self, tx: Tx, vm: Vm, obstacle: str) -> Next:

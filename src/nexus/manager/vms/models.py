@@ -39,7 +39,8 @@ class Vm:
 SELECT = f"""
 select v.id, v.project_id, v.created_by_user_id, v.name, v.state, v.username, {MACHINE_COLUMNS},
        h.name as host_name, h.address as host_address, h.joining as host_joining, h.boot_id as host_boot_id,
-       h.seen_seq as host_seen_seq, h.facts -> 'offers' as offers, {IS_SILENT} as host_is_silent
+       h.seen_seq as host_seen_seq, h.facts -> 'offers' as offers, {IS_SILENT} as host_is_silent,
+       h.facts ->> 'acceleration' <> 'kvm' as host_is_emulated
 from vms v join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
 """
 """What `vm_of` reads; add a WHERE."""
@@ -63,6 +64,7 @@ def vm_of(row: Record) -> Vm:
             seen_seq=row["host_seen_seq"],
             offers=frozenset(Offer(offer) for offer in row["offers"]),
             is_silent=row["host_is_silent"],
+            is_emulated=row["host_is_emulated"],
         ),
     )
 

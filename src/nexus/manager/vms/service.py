@@ -6,7 +6,6 @@ the flow makes it true.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from nexus.kit.db import Db, Tx
@@ -23,6 +22,7 @@ from nexus.manager.machines import service as machines
 from nexus.manager.machines.lifecycle import Goal
 from nexus.manager.operations import Operation, Operations
 from nexus.manager.vms import listing, repository, states
+from nexus.manager.vms.deadlines import Timing
 from nexus.manager.vms.errors import VmNotFound, VmStateConflict
 from nexus.manager.vms.lifecycle import ENDS_IN, Verb, refusal
 from nexus.manager.vms.listing import Wanted
@@ -32,30 +32,32 @@ from nexus.manager.vms.schemas import PatchVm, ShellCredentials
 
 @dataclass(frozen=True, kw_only=True)
 class _Wish:
-    """What a verb wishes for, and how long that may take."""
+    """What a verb wishes for."""
 
     goal: Goal
     boots_again: bool = False
-    within: timedelta
 
 
 _WISHES = {
-    Verb.START: _Wish(goal=Goal.ON, boots_again=True, within=timedelta(minutes=10)),
-    Verb.REBOOT: _Wish(goal=Goal.ON, boots_again=True, within=timedelta(minutes=10)),
-    Verb.STOP: _Wish(goal=Goal.OFF, within=timedelta(minutes=12)),
-    Verb.PAUSE: _Wish(goal=Goal.PAUSED, within=timedelta(minutes=1)),
-    Verb.RESUME: _Wish(goal=Goal.ON, within=timedelta(minutes=2)),
-    Verb.DELETE: _Wish(goal=Goal.GONE, within=timedelta(minutes=10)),
+    Verb.START: _Wish(goal=Goal.ON, boots_again=True),
+    Verb.REBOOT: _Wish(goal=Goal.ON, boots_again=True),
+    Verb.STOP: _Wish(goal=Goal.OFF),
+    Verb.PAUSE: _Wish(goal=Goal.PAUSED),
+    Verb.RESUME: _Wish(goal=Goal.ON),
+    Verb.DELETE: _Wish(goal=Goal.GONE),
 }
 
 
 class Vms:
-    def __init__(self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal) -> None:
+    def __init__(
+        self, db: Db, hosts: Hosts, flows: Flows, operations: Operations, *, seal: Seal, timing: Timing
+    ) -> None:
         self._db = db
         self._hosts = hosts
         self._flows = flows
         self._operations = operations
         self._seal = seal
+        self._timing = timing
 
     async def list(self, actor: Actor, page: Page, wanted: Wanted) -> bytes:
         return await listing.list_json(self._db, page, wanted, project_id=actor.project_id, sees_only=actor.sees_only)
@@ -118,11 +120,13 @@ class Vms:
 
     async def delete(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation | None:
         """Remove it and all that belongs to it, from whatever state. While that is under way, the operation that does
-        it is the answer again."""
+        it is the answer again, or a new one where that has failed."""
         async with self._db.transaction() as tx:
             vm = await self._lock(tx, actor, vm_id, expected)
             if vm.machine.facts.goal is Goal.GONE:
-                return await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
+                running = await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
+                generation = vm.machine.facts.generation
+                return running or await self._promise(tx, actor, vm, Verb.DELETE, generation=generation)
             return await self._record(tx, actor, vm, Verb.DELETE)
 
     async def bring(
@@ -172,13 +176,16 @@ class Vms:
         await repository.note_why(tx, vm.id, why)
         await states.reread(tx, vm.id)
         await audit.write(tx, actor, verb=verb, subject=vm.subject, details={"why": why} if why else None)
-        await self._flows.open(tx, flow=FLOW, subject=vm.subject, within=wish.within)
+        return await self._promise(tx, actor, vm, verb, generation=generation)
+
+    async def _promise(self, tx: Tx, actor: Actor | None, vm: Vm, verb: Verb, *, generation: int) -> Operation:
+        await self._flows.open(tx, flow=FLOW, subject=vm.subject, within=self._timing.queue)
         return await self._operations.open(
-            tx, vm.subject, verb=verb, generation=generation, actor=actor, within=wish.within
+            tx, vm.subject, verb=verb, generation=generation, actor=actor, within=self._timing.queue
         )
 
 
 def require(vm: Vm, verb: Verb) -> None:
     """Raise VmStateConflict unless the VM's state allows `verb`."""
     if refused := refusal(verb, vm.state, vm.circumstances):
-        raise VmStateConflict(refused, name=vm.name, fault=vm.machine.facts.obstacle)
+        raise VmStateConflict(refused, name=vm.name, fault=vm.machine.facts.obstacle or vm.machine.facts.late)

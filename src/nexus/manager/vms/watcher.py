@@ -10,6 +10,7 @@ from nexus.manager.machines.lifecycle import Move, decide
 from nexus.manager.machines.models import Change
 from nexus.manager.operations import Operations
 from nexus.manager.vms import repository, states
+from nexus.manager.vms.deadlines import Timing
 from nexus.manager.vms.models import FLOW, Vm
 
 _FOR_WHO_WAITS = (Move.WAIT, Move.SETTLE, Move.GIVE_UP)
@@ -19,9 +20,10 @@ _FOR_WHO_WAITS = (Move.WAIT, Move.SETTLE, Move.GIVE_UP)
 class VmWatcher:
     """Watches machines for VMs (`machines.service.Watcher`)."""
 
-    def __init__(self, flows: Flows, operations: Operations) -> None:
+    def __init__(self, flows: Flows, operations: Operations, timing: Timing) -> None:
         self._flows = flows
         self._operations = operations
+        self._timing = timing
 
     async def noticed(self, tx: Tx, changes: Sequence[Change]) -> None:
         shows = {change.machine_id: change.shows for change in changes}
@@ -29,6 +31,7 @@ class VmWatcher:
             await states.refresh(tx, vm)
             if shows[vm.machine.id]:
                 await events.emit(tx, type="vm.updated", subject=vm.subject, owner_user_id=vm.created_by_user_id)
+            await self._timing.observed(tx, vm)
             await self._operations.progress(
                 tx, vm.subject, generation=vm.machine.facts.generation, stage=vm.machine.stage
             )
