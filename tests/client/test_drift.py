@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -46,6 +46,12 @@ IMAGE_SPEC = {
     "is_default": True,
 }
 
+
+def _entered(context: AbstractContextManager[object]) -> None:
+    with context:
+        pass
+
+
 CALLS: dict[str, Callable[[Client], object]] = {
     "auth.login": lambda client: client.auth.login(username="a", password="b"),
     "auth.logout": lambda client: client.auth.logout(),
@@ -76,6 +82,9 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "terminals.get": lambda client: client.terminals.get(ID, "a"),
     "terminals.open": lambda client: client.terminals.open(ID, argv=["sh"], username="root", cols=80, rows=24),
     "terminals.close": lambda client: client.terminals.close(ID, "a"),
+    "vms.follow_console": lambda client: _entered(client.vms.follow_console(ID, offset=0)),
+    "logs.tail": lambda client: client.logs.tail("agent", host=ID, vm=ID, lines=1),
+    "logs.follow": lambda client: _entered(client.logs.follow("agent", host=ID, vm=ID, lines=1)),
     "images.list": lambda client: client.images.list(kind="kernel", name="a"),
     "images.get": lambda client: client.images.get(ID),
     "images.create": lambda client: client.images.create(IMAGE_SPEC),
@@ -134,6 +143,7 @@ SCHEMAS: dict[type[models.Answer], str] = {
     models.TriedOut: "TriedOut",
     models.Metrics: "MachineMetrics",
     models.Terminal: "TerminalBody",
+    models.LogTail: "LogTail",
     models.TerminalList: "TerminalList",
     models.TerminalOpened: "TerminalOpened",
 }
@@ -142,7 +152,7 @@ NOT_IN_THE_DESCRIPTION = {models.Answer, models.ConsoleChunk, models.Happening}
 
 WEBSOCKETS = (
     *("/v1/vms/{vm_id}/shell/ws", "/v1/vms/{vm_id}/exec/ws", "/v1/vms/{vm_id}/metrics/ws", "/v1/events"),
-    *("/v1/vms/{vm_id}/forward/ws", "/v1/vms/{vm_id}/files/ws"),
+    *("/v1/vms/{vm_id}/forward/ws", "/v1/vms/{vm_id}/files/ws", "/v1/vms/{vm_id}/console/ws"),
 )
 
 

@@ -176,6 +176,11 @@ class AgentSettings(Settings):
         description="What names the present run of this host: when its content changes, all that ran here is over. "
         "Another than the kernel's where the agent lives in a container that restarts without the machine",
     )
+    log_file: Path | None = Field(
+        default=None,
+        alias="AGENT_LOG_FILE",
+        description="Where whoever starts the agent keeps what it logs (standard error); only then can it be shown",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", alias="AGENT_LOG_LEVEL", description="debug, info, warning or error"
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nexus.cli import about, context, events, host, image, local, operation, session, ssh_key, vm
+from nexus.cli import about, context, events, host, image, local, logs, operation, session, ssh_key, template, vm
 from nexus.cli.command import ContextOption, DebugOption, OutputOption, chosen, examples_of
 from nexus.cli.failures import INTERRUPTED, OWN_FAILURE
 
@@ -28,9 +28,11 @@ class Nouns(TyperGroup):
 _NOUNS = {
     "vm": vm.app,
     "image": image.app,
+    "template": template.app,
     "ssh-key": ssh_key.app,
     "host": host.app,
     "operation": operation.app,
+    "logs": logs.app,
     "context": context.app,
 }
 """In the order of the help."""

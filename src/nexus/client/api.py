@@ -5,8 +5,8 @@ from functools import cached_property
 from uuid import UUID
 
 from nexus.client.hosts import Hosts
-from nexus.client.metrics import MetricsHistory
 from nexus.client.logs import Logs
+from nexus.client.metrics import MetricsHistory
 from nexus.client.models import (
     Accepted,
     Created,

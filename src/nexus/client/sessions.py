@@ -148,6 +148,14 @@ async def open_shell(
 
 
 @asynccontextmanager
+async def open_console(transport: Transport, vm_id: UUID, *, offset: int) -> AsyncGenerator[Session]:
+    """The serial console, as a session that does not end: its log from byte `offset` on, and what is typed on it."""
+    path, query = f"/v1/vms/{segment(vm_id)}/console/ws", {"framing": "binary", "offset": offset}
+    async with _open(transport, path, query, has_stream_byte=False, ping_timeout_s=PING_EVERY_S) as opened:
+        yield opened
+
+
+@asynccontextmanager
 async def open_exec(
     transport: Transport, vm_id: UUID, request: ExecRequest, *, session: str | None = None, offset: int = 0
 ) -> AsyncGenerator[Session]:

@@ -97,12 +97,17 @@ class Transport:
         raise refusal(self.url, answer.status_code, answer.content)
 
     @contextmanager
-    def download(self, path: str, *, query: Query | None = None) -> Generator[Iterator[bytes]]:
-        """The bytes of a long answer as they come. Raises ApiError, and Unreachable also where they end too early."""
+    def download(
+        self, path: str, *, query: Query | None = None, is_patient: bool = False
+    ) -> Generator[Iterator[bytes]]:
+        """The bytes of a long answer as they come; `is_patient`: however long nothing comes.
+
+        Raises ApiError, and Unreachable also where they end too early."""
         url = self._http.build_request("GET", path, params=_present(query or {})).url
         self.watch(Call(method="GET", url=str(url), headers=self.headers))
+        timeout = httpx.Timeout(None if is_patient else ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         try:
-            with self._http.stream("GET", url, headers=self.headers) as answer:
+            with self._http.stream("GET", url, headers=self.headers, timeout=timeout) as answer:
                 if not answer.is_success:
                     raise refusal(self.url, answer.status_code, answer.read())
                 yield answer.iter_raw()

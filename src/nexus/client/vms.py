@@ -1,6 +1,7 @@
 """The endpoints of VMs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal
 from uuid import UUID
 
@@ -87,6 +88,11 @@ class Vms:
         start = int(answer.headers.get("Nexus-Offset", offset))
         size = int(answer.headers.get("Nexus-Size", start + len(answer.content)))
         return ConsoleChunk(content=answer.content, offset=start, size_bytes=size)
+
+    def follow_console(self, vm_id: UUID, *, offset: int) -> AbstractContextManager[Iterator[bytes]]:
+        """The serial console's log from byte `offset` on, and then what comes."""
+        query = {"offset": offset, "follow": True}
+        return self._http.download(f"{_path(vm_id)}/console", query=query, is_patient=True)
 
 
 def _path(vm_id: UUID) -> str:

@@ -29,6 +29,7 @@ _MANAGER_KEYS = {
     "MANAGER_IMAGE_ROOT": "image_root",
     "MANAGER_SECRET_KEY_FILE": "secret_key_file",
     "MANAGER_LOCAL_JOIN_TOKEN_FILE": "local_join_token_file",
+    "MANAGER_LOG_FILE": "log_file",
 }
 _AGENT_KEYS = {
     "AGENT_BIND": "bind",
@@ -37,6 +38,7 @@ _AGENT_KEYS = {
     "AGENT_RUNTIME_DIR": "runtime_dir",
     "AGENT_IMAGE_SEED": "image_seed",
     "AGENT_JOIN_TOKEN_FILE": "join_token_file",
+    "AGENT_LOG_FILE": "log_file",
 }
 
 
@@ -134,6 +136,7 @@ def manager(place: Place, given: Given, *, database_url: str, bind: str, url: st
         "MANAGER_IMAGE_ROOT": str(place.images),
         "MANAGER_SECRET_KEY_FILE": str(place.data / "secret.key"),
         "MANAGER_LOCAL_JOIN_TOKEN_FILE": str(place.join_token),
+        "MANAGER_LOG_FILE": str(place.logs / "manager.log"),
     }
     return Program(
         stopping=leftovers.MANAGER,
@@ -155,6 +158,7 @@ def agent(place: Place, given: Given, *, url: str, image_root: Path) -> Program:
         "AGENT_RUNTIME_DIR": str(place.runtime),
         "AGENT_IMAGE_SEED": str(image_root),
         "AGENT_JOIN_TOKEN_FILE": str(place.join_token),
+        "AGENT_LOG_FILE": str(place.logs / "agent.log"),
     }
     agent_bind = given.find("AGENT_BIND") or defaults["AGENT_BIND"]
     if not agent_bind.startswith("unix:/"):

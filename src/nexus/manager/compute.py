@@ -23,6 +23,8 @@ from nexus.manager.hosts.sweep import SilenceSweep
 from nexus.manager.images.routes import router as images_router
 from nexus.manager.images.service import Images
 from nexus.manager.limits.routes import router as presets_router
+from nexus.manager.logs.routes import router as logs_router
+from nexus.manager.logs.service import Logs
 from nexus.manager.machines.service import Machines
 from nexus.manager.networks.routes import router as networks_router
 from nexus.manager.nics.editing import Nics
@@ -56,6 +58,7 @@ routers: list[APIRouter] = [
     streams_router,
     terminals_router,
     pipes_router,
+    logs_router,
     templating_router,
     images_router,
     networks_router,
@@ -98,6 +101,7 @@ def build(platform: Platform) -> Built:
             guests,
             Terminals(guests, settings),
             Forwards(guests),
+            Logs(guests, hosts, agents, settings),
             Templating(db),
             changes,
             Configuration(db, hosts, changes),

@@ -160,7 +160,12 @@ class ManagerSettings(Settings):
         ge=0,
         le=31_536_000,
         alias="MANAGER_TERMINAL_UNWATCHED_S",
-        description="The same for one that nobody is connected to; 0: never. Both are for terminals opened from then on",
+        description="The same for one that nobody is connected to; 0: never. Both are for terminals opened afterwards",
+    )
+    log_file: Path | None = Field(
+        default=None,
+        alias="MANAGER_LOG_FILE",
+        description="Where whoever starts the manager keeps what it logs (standard error); only then can it be shown",
     )
     log_level: Annotated[str, StringConstraints(pattern=r"^(debug|info|warning|error)$")] = Field(
         default="info", alias="MANAGER_LOG_LEVEL", description="debug, info, warning or error"

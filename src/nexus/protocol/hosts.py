@@ -40,6 +40,8 @@ class Offer(StrEnum):
     USER_NET = "user_net"
     """Guests reach out through the host's own connection; nothing reaches them but through the guest channel."""
     CTRL_ALT_DEL = "ctrl_alt_del"
+    CONSOLE_INPUT = "console_input"
+    """The serial console can be typed on."""
     DRIVE_LIMITS = "drive_limits"
     """Drives have rate limiters."""
     ONE_TIME_BURST = "one_time_burst"

@@ -140,6 +140,9 @@ class FakeVmm:
     def console(self, machine: UUID) -> Path:
         return self._machines / str(machine) / "console.log"
 
+    def log(self, machine: UUID) -> Path:
+        return self._machines / str(machine) / "vmm.log"
+
     async def counters(self, machine: UUID) -> VmmCounters | None:
         known = self._load(machine)
         if known is None or known.reason is not None:

@@ -151,6 +151,10 @@ class Vmm(Protocol):
         """The serial console's log; may be missing before the first boot."""
         ...
 
+    def log(self, machine: UUID) -> Path:
+        """What the hypervisor says; may be missing before the first boot."""
+        ...
+
     async def counters(self, machine: UUID) -> VmmCounters | None:
         """What the VMM has used; None when it does not run."""
         ...
@@ -166,6 +170,15 @@ class CtrlAltDel(Protocol):
 
     async def ctrl_alt_del(self, machine: UUID) -> None:
         """Press the keys. Raises VmmTrouble when the machine does not run."""
+        ...
+
+
+@runtime_checkable
+class ConsoleInput(Protocol):
+    """Drivers that offer `console_input`."""
+
+    def console_input(self, machine: UUID) -> Path:
+        """A FIFO that the VMM reads for the serial console (`serial_input`)."""
         ...
 
 

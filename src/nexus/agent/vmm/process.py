@@ -38,11 +38,19 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def launch(argv: list[str], *, fds: Iterable[int], out: IO[bytes], err: IO[bytes], cwd: Path = Path("/")) -> ProcessId:
+def launch(
+    argv: list[str],
+    *,
+    fds: Iterable[int],
+    out: IO[bytes],
+    err: IO[bytes],
+    stdin: int = subprocess.DEVNULL,
+    cwd: Path = Path("/"),
+) -> ProcessId:
     """Run `argv` in a session of its own, with these descriptors and no others. Raises OSError."""
     child = subprocess.Popen(
         argv,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=out,
         stderr=err,
         pass_fds=tuple(fds),

@@ -3,8 +3,38 @@
 import typer
 
 from nexus.cli.command import new_app
-from nexus.cli.vm import copying, create, edit, execute, forward, inside, lifecycle, looking, removing, shell, terminals
+from nexus.cli.vm import (
+    bulk,
+    console,
+    copying,
+    create,
+    edit,
+    execute,
+    forward,
+    inside,
+    lifecycle,
+    looking,
+    removing,
+    shell,
+    terminals,
+    top,
+)
 
 app: typer.Typer = new_app("Virtual machines: create them, look at them, work in them.")
-for part in (create, looking, lifecycle, execute, shell, terminals, copying, forward, inside, edit, removing):
+for part in (
+    create,
+    looking,
+    lifecycle,
+    execute,
+    shell,
+    terminals,
+    copying,
+    forward,
+    console,
+    inside,
+    edit,
+    top,
+    bulk,
+    removing,
+):
     part.register(app)

@@ -1,7 +1,5 @@
-"""`vm console`, `vm metrics`, `vm credentials`: what a VM says, how busy it is, and who may sign in to it."""
+"""`vm metrics`, `vm credentials`: how busy a VM is, and who may sign in to it."""
 
-import sys
-import time
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -9,6 +7,7 @@ import typer
 from nexus.cli import human, output
 from nexus.cli.command import command
 from nexus.cli.failures import INTERRUPTED
+from nexus.cli.history import Since, Step, begin_of, tell
 from nexus.cli.invocation import Cli
 from nexus.cli.output import Column, Format
 from nexus.cli.vm.subject import VmArgument, the_vm
@@ -16,34 +15,31 @@ from nexus.cli.vm.subject import VmArgument, the_vm
 if TYPE_CHECKING:
     from nexus.client.models import Credentials, Metrics, Vm
 
-_FOLLOW_PAUSE_S = 0.5
-
 
 def register(app: typer.Typer) -> None:
-    @command(app, "console", examples=("nexus vm console web-1", "nexus vm console web-1 --follow"))
-    def read_console(
-        cli: Cli,
-        vm: VmArgument,
-        *,
-        follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes, until Ctrl-C.")] = False,
-        offset: Annotated[int, typer.Option(metavar="BYTE", min=0, help="Begin at this byte.")] = 0,
-    ) -> None:
-        """Print what a VM's serial console has said: kernel messages, boot, panics. It is read-only; see vm shell."""
-        target = the_vm(cli, vm)
-        try:
-            _print_console(cli, target, offset=offset, follow=follow)
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
-
-    @command(app, "metrics", examples=("nexus vm metrics web-1", "nexus vm metrics web-1 --watch -o json"))
+    @command(
+        app,
+        "metrics",
+        examples=(
+            "nexus vm metrics web-1",
+            "nexus vm metrics web-1 --watch -o json",
+            "nexus vm metrics web-1 --since 24h --step 1h",
+        ),
+    )
     def read_metrics(
         cli: Cli,
         vm: VmArgument,
         *,
         watch: Annotated[bool, typer.Option("-w", "--watch", help="A sample each second, until Ctrl-C.")] = False,
+        since: Since = None,
+        step: Step = None,
     ) -> None:
-        """Show how busy a VM is: what its host sees, and what its guest says."""
+        """Show how busy a VM is, now or over time; by its guest's account where it answers, else by its host's."""
         target = the_vm(cli, vm)
+        if since is not None:
+            step_s = int(step.total_seconds()) if step else None
+            tell(cli, cli.client.metrics.of_vm(target.id, since=begin_of(since), step_s=step_s))
+            return
         if not watch:
             cli.show(cli.client.vms.metrics(target.id), _metrics)
             return
@@ -61,18 +57,6 @@ def register(app: typer.Typer) -> None:
         They are those it was created with; what was changed in the guest since is not known here.
         """
         cli.show(cli.client.vms.credentials(the_vm(cli, vm).id), _credentials)
-
-
-def _print_console(cli: Cli, vm: "Vm", *, offset: int, follow: bool) -> None:
-    while True:
-        chunk = cli.client.vms.console(vm.id, offset=offset)
-        sys.stdout.buffer.write(chunk.content)
-        sys.stdout.buffer.flush()
-        offset = chunk.offset + len(chunk.content)
-        if offset >= chunk.size_bytes or not chunk.content:
-            if not follow:
-                return
-            time.sleep(_FOLLOW_PAUSE_S)
 
 
 async def _watch(cli: Cli, vm: "Vm") -> None:
@@ -101,14 +85,23 @@ def _bytes(value: Any) -> str | None:
     return None if value is None else human.size(value)
 
 
-def _percent(value: Any) -> str | None:
-    return None if value is None else f"{value:.1f} %"
+def _sourced(sample: "Metrics", figure: str, told: str | None) -> str | None:
+    """A figure with who measured it."""
+    source = sample.sources.get(figure)
+    return f"{told} ({source})" if told and source else told
 
 
-def _guest_memory(sample: "Metrics") -> str | None:
-    total = _side(sample, "guest", "memory_total_kib")
-    available = _side(sample, "guest", "memory_available_kib")
-    return None if total is None or available is None else f"{_kib(total - available)} of {_kib(total)}"
+def _memory(sample: "Metrics") -> str | None:
+    if sample.memory_used_kb is None:
+        return None
+    told = f"{_kib(sample.memory_used_kb)} of {_kib(sample.memory_total_kb)}"
+    return _sourced(sample, "memory_used_kb", told)
+
+
+def _traffic(sample: "Metrics", figure: str) -> str | None:
+    """Bytes since boot, and each second."""
+    told, per_s = _bytes(getattr(sample, figure)), human.rate(getattr(sample, f"{figure}_per_s"))
+    return _sourced(sample, figure, f"{told}, {per_s}" if per_s else told)
 
 
 def _guest_disk(sample: "Metrics") -> str | None:
@@ -122,17 +115,17 @@ def _load(sample: "Metrics") -> str | None:
 
 
 _metrics: "list[Column[Metrics]]" = [
-    Column("Guest CPU", lambda sample: _percent(_side(sample, "guest", "cpu_percent"))),
-    Column("Guest memory", _guest_memory),
+    Column("CPU", lambda sample: _sourced(sample, "cpu_usage_percent", human.percent(sample.cpu_usage_percent))),
+    Column("Memory", _memory),
     Column("Guest disk", _guest_disk),
     Column("Guest load", _load),
     Column("Processes", lambda sample: _side(sample, "guest", "processes")),
-    Column("Host CPU", lambda sample: _percent(_side(sample, "host", "cpu_percent"))),
+    Column("Host CPU", lambda sample: human.percent(_side(sample, "host", "cpu_percent"))),
     Column("Host memory", lambda sample: _kib(_side(sample, "host", "memory_rss_kib"))),
-    Column("Disk read", lambda sample: _bytes(_side(sample, "host", "disk_read_bytes"))),
-    Column("Disk written", lambda sample: _bytes(_side(sample, "host", "disk_written_bytes"))),
-    Column("Net received", lambda sample: _bytes(_side(sample, "host", "net_received_bytes"))),
-    Column("Net sent", lambda sample: _bytes(_side(sample, "host", "net_sent_bytes"))),
+    Column("Disk read", lambda sample: _traffic(sample, "disk_read_bytes")),
+    Column("Disk written", lambda sample: _traffic(sample, "disk_write_bytes")),
+    Column("Net received", lambda sample: _traffic(sample, "network_in_bytes")),
+    Column("Net sent", lambda sample: _traffic(sample, "network_out_bytes")),
 ]
 
 _credentials: "list[Column[Credentials]]" = [
@@ -144,9 +137,9 @@ _credentials: "list[Column[Credentials]]" = [
 def _line(sample: "Metrics") -> str:
     cells = (
         f"{sample.at:%H:%M:%S}",
-        f"guest cpu {output.plain(_percent(_side(sample, 'guest', 'cpu_percent')))}",
-        f"memory {output.plain(_guest_memory(sample))}",
+        f"cpu {output.plain(human.percent(sample.cpu_usage_percent))}",
+        f"memory {output.plain(_memory(sample))}",
         f"load {output.plain(_load(sample))}",
-        f"host cpu {output.plain(_percent(_side(sample, 'host', 'cpu_percent')))}",
+        f"host cpu {output.plain(human.percent(_side(sample, 'host', 'cpu_percent')))}",
     )
     return "  ".join(cells)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NoReturn
@@ -14,7 +14,7 @@ from nexus.cli.vm import keyboard
 from nexus.cli.vm.conversing import beside, signals, terminal_size
 from nexus.cli.vm.returning import PAUSE_S, Return
 from nexus.client.errors import ClientError, Unreachable
-from nexus.client.sessions import Ended, Opened, Output, Session, open_shell
+from nexus.client.sessions import Ended, Opened, Output, Session, open_console, open_shell
 from nexus.client.transport import Transport
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,6 +38,8 @@ class Terminal:
     vm_id: UUID
     vm: str
     say: Callable[[str], None]
+    is_console: bool = False
+    """The machine's serial console in place of a shell: it has no size, and hanging up ends nothing."""
     connection: Session | None = None
     outbox: "asyncio.Queue[bytes]" = field(default_factory=lambda: asyncio.Queue(64))
 
@@ -52,7 +54,8 @@ class Terminal:
                 return asyncio.run(self._stay())
         except _Left as left:
             is_there = f"; come back: nexus vm terminal attach {self.vm} {self.place.session}"
-            self.say(f"Disconnected from the shell{'' if left.hangs_up else is_there}.")
+            what = "console" if self.is_console else "shell"
+            self.say(f"Disconnected from the {what}{'' if left.hangs_up or self.is_console else is_there}.")
             return left.exit_code
 
     async def _stay(self) -> int:
@@ -76,12 +79,8 @@ class Terminal:
     async def _converse(self) -> int:
         """Talk until the shell ends, coming back to it as often as the connection is lost."""
         while True:
-            cols, rows = terminal_size()
-            shell = open_shell(
-                self.transport, self.vm_id, cols=cols, rows=rows, session=self.place.session, offset=self.place.offset
-            )
             try:
-                async with shell as session:
+                async with self._opened() as session:
                     self.connection = session
                     async with beside(self._send_on(session)):
                         return await self._print(session)
@@ -90,6 +89,13 @@ class Terminal:
             finally:
                 self.connection = None
             await asyncio.sleep(PAUSE_S)
+
+    def _opened(self) -> AbstractAsyncContextManager[Session]:
+        at = self.place
+        if self.is_console:
+            return open_console(self.transport, self.vm_id, offset=at.offset)
+        cols, rows = terminal_size()
+        return open_shell(self.transport, self.vm_id, cols=cols, rows=rows, session=at.session, offset=at.offset)
 
     async def _print(self, session: Session) -> int:
         async for event in session.events():
@@ -118,14 +124,14 @@ class Terminal:
             await self._resize()
 
     async def _resize(self) -> None:
-        if self.connection is not None:
+        if self.connection is not None and not self.is_console:
             cols, rows = terminal_size()
             with suppress(Unreachable):  # whoever reads from the connection meets that too
                 await self.connection.resize(cols=cols, rows=rows)
 
     async def _leave(self, exit_code: int) -> NoReturn:
         """Hang up, as a modem would: a shell that is left without a word runs on in the guest."""
-        if self.connection is not None:
+        if self.connection is not None and not self.is_console:
             with suppress(Unreachable):
                 await self.connection.signal(signal.SIGHUP)
         raise _Left(exit_code)

@@ -39,7 +39,7 @@ class SignalRequest(Message):
 
 @dataclass(frozen=True)
 class ConsoleLog:
-    """A part of a machine's serial console: where it starts, how long the log is, and its bytes."""
+    """A part of a log, such as a serial console's: where it starts, how long the log is, and its bytes."""
 
     offset: int
     size: int
@@ -120,11 +120,29 @@ class Agent:
 
     async def read_console(self, machine_id: UUID, *, offset: int) -> ConsoleLog:
         """The serial console's log from byte `offset` on."""
-        answer = await self._request("GET", f"/v1/machines/{machine_id}/console", params={"offset": offset})
+        return await self._read_log(f"/v1/machines/{machine_id}/console", offset)
+
+    async def read_vmm_log(self, machine_id: UUID, *, offset: int) -> ConsoleLog:
+        """What the machine's hypervisor says, from byte `offset` on."""
+        return await self._read_log(f"/v1/machines/{machine_id}/vmm-log", offset)
+
+    async def read_log(self, *, offset: int) -> ConsoleLog:
+        """The agent's own log from byte `offset` on. Raises Refused where it is kept in no file."""
+        return await self._read_log("/v1/host/log", offset)
+
+    @asynccontextmanager
+    async def console(self, machine_id: UUID, *, offset: int) -> AsyncGenerator[SessionStream]:
+        """The serial console as if it were a session: its output from byte `offset` of the log on, its input."""
+        path = f"/v1/machines/{machine_id}/console/stream?offset={offset}"
+        async with open_session(await self._dialable(), path) as stream:
+            yield stream
+
+    async def _read_log(self, path: str, offset: int) -> ConsoleLog:
+        answer = await self._request("GET", path, params={"offset": offset})
         try:
             start, size = int(answer.headers["Nexus-Offset"]), int(answer.headers["Nexus-Size"])
         except (KeyError, ValueError) as unusable:
-            raise Retryable(f"the agent at {self.address} did not say where the console log starts") from unusable
+            raise Retryable(f"the agent at {self.address} did not say where the log starts") from unusable
         return ConsoleLog(offset=start, size=size, content=answer.content)
 
     async def start_session(self, machine_id: UUID, request: SessionRequest) -> str:

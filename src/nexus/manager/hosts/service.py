@@ -10,7 +10,7 @@ from nexus.manager import audit, events
 from nexus.manager.hosts import hearing, placement, repository
 from nexus.manager.hosts.errors import HostNotFound, NoRoom
 from nexus.manager.hosts.hearing import Heard
-from nexus.manager.hosts.models import HEARTBEAT_S, KIND, HostState
+from nexus.manager.hosts.models import HEARTBEAT_S, KIND, HostRef, HostState
 from nexus.manager.hosts.placement import Amounts, Overcommit, Placement
 from nexus.manager.hosts.schemas import AmountsBody, HostDetail
 from nexus.manager.machines.service import Machines
@@ -53,6 +53,13 @@ class Hosts:
 
     async def list(self, page: Page, *, state: HostState | None, name: str | None, q: str | None) -> bytes:
         return await repository.list_json(self._db, page, state=state, name=name, q=q)
+
+    async def ref(self, host_id: UUID) -> HostRef:
+        """Where a host's agent is. Raises HostNotFound."""
+        found = await repository.find_ref(self._db, host_id)
+        if found is None:
+            raise HostNotFound
+        return found
 
     async def get(self, host_id: UUID) -> HostDetail:
         item: dict[str, Any] | None = await repository.find_json(self._db, host_id)

@@ -12,9 +12,10 @@ from uuid import UUID
 from nexus.kit.db import Db
 from nexus.manager import audit
 from nexus.manager.access import Actor
-from nexus.manager.agents.client import Agent, ConsoleLog
+from nexus.manager.agents.client import Agent
 from nexus.manager.agents.pool import Agents
 from nexus.manager.agents.troubles import as_problem
+from nexus.manager.following import Read
 from nexus.manager.vms import repository
 from nexus.manager.vms.errors import VmLost, VmNotFound
 from nexus.manager.vms.lifecycle import Verb, wording
@@ -56,11 +57,10 @@ class Guests:
             await reached.agent.send_ctrl_alt_del(reached.vm.machine.id)
         await self.record(actor, reached.vm, Verb.CTRL_ALT_DEL, {})
 
-    async def console(self, actor: Actor, vm_id: UUID, *, offset: int) -> ConsoleLog:
-        """The serial console's log from byte `offset` on, as much as the host gives at once."""
+    async def console(self, actor: Actor, vm_id: UUID) -> Read:
+        """How to read the serial console's log from a byte on, as much as the host gives at once."""
         reached = await self.reach(actor, vm_id)
-        async with told(f"read the console of {reached.vm.name}"):
-            return await reached.agent.read_console(reached.vm.machine.id, offset=offset)
+        return lambda offset: reached.agent.read_console(reached.vm.machine.id, offset=offset)
 
     async def metrics(self, actor: Actor, vm_id: UUID) -> MachineMetrics:
         """One sample, taken now."""

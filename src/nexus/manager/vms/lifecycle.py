@@ -40,6 +40,7 @@ class Verb(StrEnum):
     RESUME = "resume"
     REBOOT = "reboot"
     CTRL_ALT_DEL = "ctrl-alt-del"
+    CONSOLE = "console"
     SHELL = "shell"
     EXEC = "exec"
     FORWARD = "forward"
@@ -85,6 +86,7 @@ _ALLOWED: dict[Verb, frozenset[State]] = {
     Verb.RESUME: frozenset({State.PAUSED, State.SUSPENDED}),
     Verb.REBOOT: frozenset({State.RUNNING, State.ERROR}),
     Verb.CTRL_ALT_DEL: frozenset({State.RUNNING}),
+    Verb.CONSOLE: frozenset({State.STARTING, State.RUNNING, State.PAUSED}),
     Verb.SHELL: frozenset({State.RUNNING}),
     Verb.EXEC: frozenset({State.RUNNING}),
     Verb.FORWARD: frozenset({State.RUNNING}),
@@ -111,6 +113,7 @@ _PHRASES: dict[Verb, str] = {
     Verb.RESUME: "resume",
     Verb.REBOOT: "reboot",
     Verb.CTRL_ALT_DEL: "send Ctrl+Alt+Del to",
+    Verb.CONSOLE: "open the console of",
     Verb.SHELL: "open a shell on",
     Verb.EXEC: "run a command on",
     Verb.FORWARD: "forward a port of",

@@ -7,6 +7,7 @@ from nexus.manager.vms.models import Vm
 from nexus.protocol.hosts import Offer
 
 _LACKS: Mapping[Offer, tuple[str, str]] = {
+    Offer.CONSOLE_INPUT: ("take keys for serial consoles", "Read it with GET …/console."),
     Offer.DRIVE_LIMITS: ("limit drives", "Leave rate_limiter out."),
     Offer.ONE_TIME_BURST: (
         "keep a burst from coming back",

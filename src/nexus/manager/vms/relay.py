@@ -12,6 +12,8 @@ import asyncio
 import codecs
 import contextlib
 import json
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -25,7 +27,6 @@ from nexus.kit.sockets import hang_up, say
 from nexus.kit.wellformed import parse_json
 from nexus.manager.agents.sessions import SessionStream
 from nexus.manager.agents.troubles import as_problem
-from nexus.manager.vms.guest import Reached
 from nexus.protocol.guest import FRAME_TYPES, Frame, SessionExit, TerminalSize
 from nexus.protocol.trouble import Refused, Retryable, Trouble
 
@@ -69,19 +70,21 @@ _SAID = TypeAdapter[Said](Annotated[Said, Field(discriminator="type")])
 
 @dataclass(frozen=True, kw_only=True)
 class Relay:
-    """One client at one session. `tells_streams`: binary messages begin with the frame's type byte."""
+    """One client at one session, which `opening` leads to. `tells_streams`: binary messages begin with the frame's type
+    byte. `signal` sends one to what runs there; None: there is nothing to send it to."""
 
     socket: WebSocket
-    reached: Reached
+    opening: AbstractAsyncContextManager[SessionStream]
     session_id: str
     framing: Framing
     tells_streams: bool
     wish: str
+    signal: Callable[[int], Awaitable[None]] | None = None
 
-    async def run(self, *, offset: int) -> None:
+    async def run(self) -> None:
         """Relay until the process ends or the client leaves. Raises a Problem for a session that cannot be joined."""
         try:
-            async with self.reached.agent.session(self.reached.vm.machine.id, self.session_id, offset=offset) as stream:
+            async with self.opening as stream:
                 await self._say({"type": "session", "id": self.session_id, "offset": stream.offset})
                 await self._relay(stream)
         except WebSocketDisconnect:
@@ -151,7 +154,8 @@ class Relay:
 
     async def _signal(self, number: int) -> None:
         try:
-            await self.reached.agent.signal_session(self.reached.vm.machine.id, self.session_id, number)
+            if self.signal is not None:
+                await self.signal(number)
         except Refused:
             return  # it has ended; the exit is on its way
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
+from starlette.responses import StreamingResponse
 
 from nexus.kit.envelopes import Json
 from nexus.kit.http import problems, provided
@@ -13,6 +14,7 @@ from nexus.kit.paging import Page, SortField, Sorts, page
 from nexus.kit.versions import IfMatch, IfNoneMatch
 from nexus.manager.access import Operator, Viewer
 from nexus.manager.agents.troubles import PASSED_ON
+from nexus.manager.following import followed
 from nexus.manager.hosts.errors import NoRoom
 from nexus.manager.images.errors import ImageNotFound, NoDefaultImage
 from nexus.manager.metrics.models import CPU_KEY, MEMORY_KEY
@@ -25,7 +27,7 @@ from nexus.manager.vms import commands
 from nexus.manager.vms.commands import ExecBody, ExecResult
 from nexus.manager.vms.creation import VmCreation
 from nexus.manager.vms.errors import DiskTooSmall, VmFaulted, VmNameTaken, VmNotFound, VmOverdue, VmStateConflict
-from nexus.manager.vms.guest import Guests
+from nexus.manager.vms.guest import Guests, told
 from nexus.manager.vms.lifecycle import State
 from nexus.manager.vms.listing import Wanted
 from nexus.manager.vms.schemas import CreateVm, PatchVm, ShellItem, StopVm, TriedOut, VmItem, VmList
@@ -216,8 +218,14 @@ async def get_console(
     actor: Viewer,
     guests: GuestService,
     offset: Annotated[int, Query(ge=0, le=2**62, description="The first byte wanted")] = 0,
+    follow: Annotated[bool, Query(description="Go on with what comes, for at most an hour")] = False,
 ) -> Response:
-    """The serial console's log from byte `offset` on, as much as the host gives at once; ask again from its end."""
-    log = await guests.console(actor, vm_id, offset=offset)
+    """The serial console's log from byte `offset` on, as much as the host gives at once; ask again from its end, or
+    follow it. To type on it, use console/ws."""
+    read = await guests.console(actor, vm_id)
+    async with told("read the console"):
+        log = await read(offset)
     headers = {"Nexus-Offset": str(log.offset), "Nexus-Size": str(log.size), "Cache-Control": "no-store"}
+    if follow:
+        return StreamingResponse(followed(read, log), media_type="application/octet-stream", headers=headers)
     return Response(log.content, media_type="application/octet-stream", headers=headers)

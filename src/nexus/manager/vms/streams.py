@@ -15,10 +15,12 @@ from nexus.manager.access import Actor, Operator, Viewer
 from nexus.manager.vms.commands import CommandBody
 from nexus.manager.vms.guest import Guests, Reached, told
 from nexus.manager.vms.lifecycle import Verb, wording
+from nexus.manager.vms.offering import require as require_offers
 from nexus.manager.vms.relay import Framing, Relay, read, refuse
 from nexus.manager.vms.sampling import Sampler
 from nexus.manager.vms.terminals import OpenTerminal, Terminals
 from nexus.protocol.guest import SessionKind, SessionRequest, TerminalSize
+from nexus.protocol.hosts import Offer
 from nexus.protocol.metrics import MachineMetrics
 
 router = APIRouter(prefix="/v1/vms", tags=["vms"])
@@ -71,15 +73,7 @@ async def shell_ws(
     try:
         reached = await guests.reach(actor, vm_id, verb=Verb.SHELL)
         session_id = session or await terminals.open(actor, reached, OpenTerminal(cols=cols, rows=rows))
-        relay = Relay(
-            socket=socket,
-            reached=reached,
-            session_id=session_id,
-            framing=framing,
-            tells_streams=False,
-            wish=wording(Verb.SHELL, reached.vm.name),
-        )
-        await relay.run(offset=offset)
+        await _relay(socket, reached, session_id, verb=Verb.SHELL, framing=framing, offset=offset)
     except Problem as problem:
         await refuse(socket, problem)
 
@@ -102,19 +96,41 @@ async def exec_ws(
         if session_id is None:
             wanted = await _first_message(socket)
             session_id = await _open(guests, actor, reached, Verb.EXEC, wanted.session)
-        relay = Relay(
-            socket=socket,
-            reached=reached,
-            session_id=session_id,
-            framing=framing,
-            tells_streams=True,
-            wish=wording(Verb.EXEC, reached.vm.name),
-        )
-        await relay.run(offset=offset)
+        await _relay(socket, reached, session_id, verb=Verb.EXEC, framing=framing, offset=offset)
     except Problem as problem:
         await refuse(socket, problem)
     except WebSocketDisconnect:
         return
+
+
+@router.websocket("/{vm_id}/console/ws")
+async def console_ws(
+    socket: WebSocket,
+    vm_id: UUID,
+    actor: Operator,
+    guests: GuestService,
+    offset: Offset = 0,
+    framing: Framing = Framing.JSON,
+) -> None:
+    """The serial console, as a terminal: what it says from byte `offset` of its log on, and what is typed on it. Any
+    number may be connected; keys that nobody in the guest reads are lost, as on any serial line."""
+    await socket.accept()
+    try:
+        reached = await guests.reach(actor, vm_id, verb=Verb.CONSOLE)
+        wish = wording(Verb.CONSOLE, reached.vm.name)
+        require_offers(reached.vm, wish, (Offer.CONSOLE_INPUT,))
+        await guests.record(actor, reached.vm, Verb.CONSOLE, {})
+        relay = Relay(
+            socket=socket,
+            opening=reached.agent.console(reached.vm.machine.id, offset=offset),
+            session_id="console",
+            framing=framing,
+            tells_streams=False,
+            wish=wish,
+        )
+        await relay.run()
+    except Problem as problem:
+        await refuse(socket, problem)
 
 
 @router.websocket("/{vm_id}/metrics/ws")
@@ -126,6 +142,22 @@ async def metrics_ws(socket: WebSocket, vm_id: UUID, actor: Viewer, guests: Gues
         await _stream_metrics(socket, reached, sampler)
     except Problem as problem:
         await refuse(socket, problem)
+
+
+async def _relay(
+    socket: WebSocket, reached: Reached, session_id: str, *, verb: Verb, framing: Framing, offset: int
+) -> None:
+    machine, agent = reached.vm.machine.id, reached.agent
+    relay = Relay(
+        socket=socket,
+        opening=agent.session(machine, session_id, offset=offset),
+        session_id=session_id,
+        framing=framing,
+        tells_streams=verb is Verb.EXEC,
+        wish=wording(verb, reached.vm.name),
+        signal=lambda number: agent.signal_session(machine, session_id, number),
+    )
+    await relay.run()
 
 
 async def _open(guests: Guests, actor: Actor, reached: Reached, verb: Verb, wanted: SessionRequest) -> str:

@@ -18,7 +18,7 @@ from nexus.agent.guest.vsock import VsockTransport
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.exits import guest_stopped
 from nexus.agent.vmm.firecracker import bodies, places, record
-from nexus.agent.vmm.firecracker.config import Configuration, Inside, configuration
+from nexus.agent.vmm.firecracker.config import Configuration, Inside, configuration, new_limiter
 from nexus.agent.vmm.firecracker.connection import ApiTrouble
 from nexus.agent.vmm.firecracker.exits import explain, last_line
 from nexus.agent.vmm.firecracker.jails import Jailed, Jails
@@ -26,18 +26,19 @@ from nexus.agent.vmm.firecracker.kthread import adopt_timer
 from nexus.agent.vmm.firecracker.launching import apply, prepare
 from nexus.agent.vmm.firecracker.metrics import MetricsFile, process_usage
 from nexus.agent.vmm.firecracker.pool import Pool
-from nexus.agent.vmm.firecracker.record import ExitRecord, VmmRecord
+from nexus.agent.vmm.firecracker.record import DriveRecord, ExitRecord, VmmRecord
+from nexus.agent.vmm.firecracker.resources import disk_name, replace_disk
 from nexus.agent.vmm.firecracker.running import Patience, Running
-from nexus.agent.vmm.port import Changed, Definition, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.port import Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
 from nexus.agent.vmm.process import ProcessId, Watch
 from nexus.kit import log
 from nexus.kit.clock import Clock
 from nexus.protocol.hosts import Offer
+from nexus.protocol.limits import RateLimiter
 from nexus.protocol.machines import ExitReason, Power
 
 _log = log.get("nexus.agent.vmm.firecracker")
 
-KEEP_LOG_BYTES = 64 << 10
 BOOT_PATIENCE_S = 60.0
 """All of the guest's memory may be touched before a start is answered, where pages are huge."""
 DYING_PATIENCE_S = 1.0
@@ -58,7 +59,16 @@ class FirecrackerVmm:
 
     name = "firecracker"
     acceleration = "kvm"
-    offers = frozenset({Offer.PAUSE, Offer.CTRL_ALT_DEL})
+    offers = frozenset(
+        {
+            Offer.PAUSE,
+            Offer.CTRL_ALT_DEL,
+            Offer.CONSOLE_INPUT,
+            Offer.DRIVE_LIMITS,
+            Offer.HOT_DRIVES,
+            Offer.ASYNC_IO,
+        }
+    )
 
     def __init__(
         self,
@@ -129,7 +139,7 @@ class FirecrackerVmm:
         wanted = configuration(definition, Inside.of(definition, is_jailed=self._jails.is_jailed))
         await self.ensure_wires(definition.id, tuple(nic.tap for nic in definition.nics if nic.tap is not None))
         jailed = self._waiting.pop(definition.id).jailed
-        begun = self._begun(launch, jailed)
+        begun = self._begun(definition, launch, jailed)
         try:
             record.save(self._places.record(definition.id), begun)
             self._unwritten.pop(definition.id, None)
@@ -200,15 +210,44 @@ class FirecrackerVmm:
             self._places.record(machine),
             self._places.console(machine),
             self._places.vmm_log(machine),
+            self._places.console_input(machine),
             self._metrics_kept(machine),
         ):
             path.unlink(missing_ok=True)
+
+    async def limit_drive(self, machine: UUID, drive: UUID, limiter: RateLimiter | None) -> None:
+        running, known = self._drive(machine, drive)
+        body = bodies.DriveUpdate(drive_id=known.drive_id, rate_limiter=new_limiter(limiter))
+        await self._tell(running.jailed.api.patch_drive(body))
+
+    async def ensure_drive(self, machine: UUID, disk: Disk) -> None:
+        """Another file in its place; there is no place for one more, and none changes its kind."""
+        running, known = self._drive(machine, disk.id)
+        if known.read_only != disk.read_only:
+            raise VmmTrouble(f"drive {disk.drive_id} can become read-only, or writable, only at a start")
+        jailed = running.jailed
+        try:
+            await asyncio.to_thread(replace_disk, disk, self._places.root(jailed.id), known.name, uid=jailed.uid)
+        except OSError as refused:
+            raise VmmTrouble(f"drive {disk.drive_id} cannot be replaced: {refused.strerror or refused}") from refused
+        path = Inside.prefix_of(is_jailed=self._jails.is_jailed) + known.name
+        limits = new_limiter(disk.rate_limiter)
+        body = bodies.DriveUpdate(drive_id=known.drive_id, path_on_host=path, rate_limiter=limits)
+        await self._tell(jailed.api.patch_drive(body))
+
+    async def grow_drive(self, machine: UUID, disk: Disk) -> None:
+        """Not while it may be mounted: Firecracker's update of a size is not atomic (fact 21)."""
+        self._drive(machine, disk.id)
+        raise VmmTrouble(f"drive {disk.drive_id} grows at the next start: its guest may have it mounted")
 
     def transport(self, machine: UUID) -> Transport:
         return VsockTransport(lambda: self._dial_guest(machine))
 
     def console(self, machine: UUID) -> Path:
         return self._places.console(machine)
+
+    def console_input(self, machine: UUID) -> Path:
+        return self._places.console_input(machine)
 
     def log(self, machine: UUID) -> Path:
         return self._places.vmm_log(machine)
@@ -247,7 +286,7 @@ class FirecrackerVmm:
         if waiting is not None:
             await self._pool.drop(waiting.jailed)
 
-    def _begun(self, launch: int, jailed: Jailed) -> VmmRecord:
+    def _begun(self, definition: Definition, launch: int, jailed: Jailed) -> VmmRecord:
         return VmmRecord(
             launch=launch,
             host_boot_id=self.host_boot_id,
@@ -256,6 +295,10 @@ class FirecrackerVmm:
             pid=jailed.process.pid,
             start_ticks=jailed.process.start_ticks,
             started_at=self._clock.now(),
+            drives={
+                disk.id: DriveRecord(drive_id=disk.drive_id, name=disk_name(index), read_only=disk.read_only)
+                for index, disk in enumerate(definition.disks)
+            },
         )
 
     async def _boot(self, definition: Definition, jailed: Jailed, wanted: Configuration) -> None:
@@ -357,7 +400,7 @@ class FirecrackerVmm:
     def _trim(self, machine: UUID, jailed: Jailed) -> None:
         try:
             logs.trim(self.console(machine))
-            logs.trim(self._places.root(jailed.id) / places.LOG)
+            logs.trim(self.log(machine))
             self._metrics(machine, jailed).trim()
         except OSError as refused:
             _log.warning("log_not_trimmed", machine_id=str(machine), why=str(refused))
@@ -380,11 +423,9 @@ class FirecrackerVmm:
             task.cancel()
 
     async def _is_over(self, machine: UUID, known: VmmRecord, ended: VmmExit | None) -> None:
-        """Keep how it ended and what it last said, and remove the rest."""
+        """Keep how it ended, and remove the jail."""
         ended = ended or self._unexpected(machine, known)
         if known.jail is not None:
-            said = places.tail(self._places.root(known.jail), places.LOG, limit=KEEP_LOG_BYTES)
-            self._keep_log(machine, said + logs.tail(self._places.errors(known.jail)))
             await self._jails.remove(known.jail, known.uid, has_ended=True)
         self._metrics_kept(machine).unlink(missing_ok=True)
         self._record_exit(machine, known, ended)
@@ -393,8 +434,8 @@ class FirecrackerVmm:
     def _unexpected(self, machine: UUID, known: VmmRecord) -> VmmExit:
         if known.jail is None:
             return self._exit(ExitReason.VMM_KILLED, "Its VMM process is gone.")
-        log_tail = places.tail(self._places.root(known.jail), places.LOG)
-        errors, console = logs.tail(self._places.errors(known.jail)), logs.tail(self.console(machine))
+        log_tail, console = logs.tail(self.log(machine)), logs.tail(self.console(machine))
+        errors = logs.tail(self._places.errors(known.jail))
         return self._exit(*explain(log_tail=log_tail, errors=errors, console_tail=console))
 
     def _record_exit(self, machine: UUID, known: VmmRecord, ended: VmmExit) -> None:
@@ -403,16 +444,17 @@ class FirecrackerVmm:
         if not self._write(machine, known):
             self._unwritten[machine] = known
 
-    def _keep_log(self, machine: UUID, said: str) -> None:
-        try:
-            self._places.vmm_log(machine).write_text(said)
-        except OSError as refused:
-            _log.warning("vmm_log_not_kept", machine_id=str(machine), why=str(refused))
-
     def _last_words(self, jailed: Jailed) -> str:
         return last_line(logs.tail(self._places.errors(jailed.id)))
 
     # the rest
+
+    def _drive(self, machine: UUID, drive: UUID) -> tuple[Running, DriveRecord]:
+        running = self._at(machine)
+        known = running.record.drives.get(drive)
+        if known is None:
+            raise VmmTrouble("the running machine has no such drive, and Firecracker takes none while a guest runs")
+        return running, known
 
     def _at(self, machine: UUID) -> Running:
         running = self._running.get(machine)

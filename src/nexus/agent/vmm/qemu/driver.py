@@ -63,7 +63,7 @@ class QemuVmm:
 
     name = "qemu"
     offers = frozenset(
-        {Offer.PAUSE, Offer.CTRL_ALT_DEL, Offer.DRIVE_LIMITS, Offer.HOT_DRIVES, Offer.WRITETHROUGH}
+        {Offer.PAUSE, Offer.CTRL_ALT_DEL, Offer.CONSOLE_INPUT, Offer.DRIVE_LIMITS, Offer.HOT_DRIVES, Offer.WRITETHROUGH}
     ) | frozenset({Offer.ASYNC_IO} if has_io_uring() else ())
 
     def __init__(
@@ -190,6 +190,12 @@ class QemuVmm:
 
     def console(self, machine: UUID) -> Path:
         return self._places.console(machine)
+
+    def log(self, machine: UUID) -> Path:
+        return self._places.vmm_log(machine)
+
+    def console_input(self, machine: UUID) -> Path:
+        return self._places.console_input(machine)
 
     async def counters(self, machine: UUID) -> VmmCounters | None:
         running = self._running.get(machine)

@@ -16,6 +16,7 @@ from nexus.agent.vmm.process import ProcessId, launch
 from nexus.agent.vmm.qemu.accel import kvm_group
 from nexus.agent.vmm.qemu.config import Accelerator, NicPlan, Plan, command
 from nexus.agent.vmm.qemu.drives import DiskPlan
+from nexus.agent.vmm.serial_input import make_fifo
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Places:
     def channel(self, machine: UUID) -> Path:
         return self.socket_dir(machine) / "mux.sock"
 
+    def console_input(self, machine: UUID) -> Path:
+        return self.socket_dir(machine) / "console.in"
+
 
 def launch_qemu(
     definition: Definition, *, number: int, binary: str, accelerator: Accelerator, places: Places
@@ -65,7 +69,9 @@ def launch_qemu(
         )
         group = kvm_group() if accelerator.name == "kvm" else None
         argv = [*identity(definition.uid, group=group), *command(binary, plan, accelerator)]
-        return launch(argv, fds=fds, out=out, err=err)
+        keys = make_fifo(places.console_input(definition.id))
+        opened.callback(os.close, keys)
+        return launch(argv, fds=fds, out=out, err=err, stdin=keys)
 
 
 def _plan(definition: Definition, number: int, places: Places, opened: ExitStack) -> Plan:
