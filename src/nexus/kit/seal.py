@@ -17,6 +17,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from nexus.kit.durable import sync_directory
+
 KEY_BYTES = 32
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
@@ -78,6 +80,7 @@ def _make(path: Path) -> None:
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
+        sync_directory(path.parent)
     finally:
         os.unlink(draft)  # noqa: PTH108 - mkstemp gave a string
 

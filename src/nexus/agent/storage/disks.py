@@ -16,6 +16,7 @@ from nexus.agent.storage.files import clone
 from nexus.agent.storage.host_files import NO_HOST_FILES, HostFiles
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Disk
+from nexus.kit.durable import put_in_place
 from nexus.protocol.machines import DiskFormat, DiskSpec
 
 DEFAULT_SIZE_BYTES = 8 << 30
@@ -86,7 +87,7 @@ class DiskStore:
             await _make_empty(spec, staged)
         if self._uid is not None:
             os.chown(staged, self._uid, self._uid)
-        staged.rename(path)
+        await asyncio.to_thread(put_in_place, staged, path)
 
     async def _grow(self, spec: DiskSpec, path: Path) -> None:
         assert spec.size_bytes is not None

@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from nexus.kit.durable import sync_directory
+
 FICLONE = 0x40049409
 """_IOW(0x94, 9, int), linux/fs.h: share the source's blocks (btrfs, xfs, overlay on them)."""
 NO_REFLINK = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS)
@@ -35,15 +37,6 @@ def write_all(fd: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
-
-
-def sync_directory(path: Path) -> None:
-    """Have the names in a directory on disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def clone(source: Path, target: Path, *, mode: int = 0o600) -> None:

@@ -18,6 +18,7 @@ import httpx
 from nexus.agent.storage.files import clone
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.kit import log
+from nexus.kit.durable import put_in_place
 
 _log = log.get("nexus.agent.storage")
 
@@ -126,7 +127,7 @@ def _accept(sha256: str, partial: Path, path: Path) -> str:
     found = digest(partial)
     if found == sha256:
         partial.chmod(READABLE)
-        partial.rename(path)
+        put_in_place(partial, path)
     else:
         partial.unlink()
     return found

@@ -17,6 +17,7 @@ from nexus.cli.command import command
 from nexus.cli.failures import REFUSED, CliFailure
 from nexus.cli.image.kinds import Kind
 from nexus.cli.invocation import Cli
+from nexus.kit.durable import put_in_place
 
 _OPTIONS: dict[str, str] = {Kind.ROOTFS: "--image", Kind.KERNEL: "--kernel"}
 
@@ -125,7 +126,7 @@ def _taken_in(file: Path, root: Path) -> Generator[tuple[Path, str]]:
     draft, sha256 = _copy(file, root)
     kept = root / sha256
     was_there = kept.exists()
-    draft.replace(kept)
+    put_in_place(draft, kept)
     try:
         yield kept, sha256
     except BaseException:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nexus.kit.durable import put_in_place
 from nexus.local.images.errors import ImageBuildError
 from nexus.local.images.progress import Progress
 
@@ -87,9 +88,8 @@ class Store:
         """Give a finished draft its lasting name; answers with its digest and size."""
         with draft.open("rb+") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
         draft.chmod(0o644)
-        draft.rename(self.root / sha256)
+        put_in_place(draft, self.root / sha256)
         return sha256, (self.root / sha256).stat().st_size
 
     def record(self, image: Image) -> Image:
@@ -107,7 +107,7 @@ class Store:
         with self.draft() as draft:
             draft.write_text(text + "\n")
             draft.chmod(0o644)
-            draft.rename(self.root / INDEX)
+            put_in_place(draft, self.root / INDEX)
         return image
 
     def sweep(self) -> None:
