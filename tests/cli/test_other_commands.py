@@ -185,6 +185,21 @@ def test_the_console_is_printed_byte_by_byte_to_its_end(process: Process, stub: 
 
 SAMPLE = {
     "at": "2026-01-02T03:04:05Z",
+    "cpu_usage_percent": 3.0,
+    "memory_usage_percent": 20.0,
+    "memory_used_kb": 100_000,
+    "memory_total_kb": 500_000,
+    "network_in_bytes": 5 << 20,
+    "network_in_bytes_per_s": 2048.0,
+    "disk_read_bytes": 1 << 20,
+    "disk_write_bytes": 2 << 20,
+    "sources": {
+        "cpu_usage_percent": "guest",
+        "memory_used_kb": "guest",
+        "network_in_bytes": "guest",
+        "disk_read_bytes": "host",
+        "disk_write_bytes": "host",
+    },
     "host": {
         "cpu_seconds": 4.2,
         "cpu_percent": 12.34,

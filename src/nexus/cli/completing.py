@@ -31,6 +31,9 @@ def names(ask: Callable[["Client", str], Iterable[str]]) -> Callable[[str], list
 vm_names = names(lambda client, typed: (vm.name for vm in client.vms.list(q=typed or None, limit=_MOST)))
 image_names = names(lambda client, _typed: (image.name for image in client.images.list()))
 host_names = names(lambda client, _typed: (host.name for host in client.hosts.list()))
+template_names = names(
+    lambda client, typed: (template.name for template in client.templates.list(q=typed or None, limit=_MOST))
+)
 ssh_key_names = names(lambda client, typed: (key.name for key in client.ssh_keys.list(q=typed or None, limit=_MOST)))
 
 

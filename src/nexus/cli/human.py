@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SPAN = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[dhms])")
 _SPANS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -25,6 +26,14 @@ def parse_mib(text: str) -> int:
     return size_bytes // 1024**2
 
 
+def parse_span(text: str) -> timedelta:
+    """`30m`, `24h`, `7d`, `90s` as a length of time. Raises ValueError with a sentence for the user."""
+    match = _SPAN.fullmatch(text.strip())
+    if not match or int(match["number"]) == 0:
+        raise ValueError(f"{text!r} is not a length of time. Write it like 30m, 24h or 7d.")
+    return timedelta(seconds=int(match["number"]) * dict(_SPANS)[match["unit"]])
+
+
 def size(size_bytes: float) -> str:
     """At most four characters of number, and a unit: 512 MiB, 1.5 GiB."""
     for unit in ("B", "KiB", "MiB", "GiB"):
@@ -32,6 +41,15 @@ def size(size_bytes: float) -> str:
             return f"{_short(size_bytes)} {unit}"
         size_bytes /= 1024
     return f"{_short(size_bytes)} TiB"
+
+
+def rate(bytes_per_s: float | None) -> str | None:
+    """Bytes in each second; None: nobody knows."""
+    return None if bytes_per_s is None else f"{size(bytes_per_s)}/s"
+
+
+def percent(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1f} %"
 
 
 def _short(number: float) -> str:

@@ -87,6 +87,12 @@ def follow(cli: Cli, operation_id: UUID, *, label: str, timeout_s: float) -> "Op
     Raises ApiError with the operation's own error if it failed, CliFailure if it was superseded, if `timeout_s` is
     over, or if the person interrupts.
     """
+    return _kept(watch_to_end(cli, operation_id, label=label, timeout_s=timeout_s), label)
+
+
+def watch_to_end(cli: Cli, operation_id: UUID, *, label: str, timeout_s: float) -> "Operation":
+    """Wait until the operation has ended, however. Raises CliFailure if `timeout_s` is over, or if the person
+    interrupts."""
     deadline = time.monotonic() + timeout_s
     try:
         with teller(cli, label) as told:
@@ -107,7 +113,7 @@ def follow(cli: Cli, operation_id: UUID, *, label: str, timeout_s: float) -> "Op
             suggestion=_watch_it(operation_id),
             exit_code=INTERRUPTED,
         ) from None
-    return _kept(operation, label)
+    return operation
 
 
 def _kept(operation: "Operation", label: str) -> "Operation":

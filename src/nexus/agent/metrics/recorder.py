@@ -74,7 +74,8 @@ class Recorder:
             for machine in running:
                 taking.append(group.create_task(self._sample(machine)))
                 await asyncio.sleep(pause_s)
-        self._last = {machine: last for machine, last in self._last.items() if machine in {one.id for one in running}}
+        sampled = {one.id for one in running}
+        self._last = {machine: last for machine, last in self._last.items() if machine in sampled}
         used = self._host.read()
         if used is not None and used.span_s <= LONGEST_S:
             self._host_minutes.add(HOST, used)

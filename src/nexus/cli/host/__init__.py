@@ -3,8 +3,8 @@
 import typer
 
 from nexus.cli.command import new_app
-from nexus.cli.host import joining, leaving, looking
+from nexus.cli.host import joining, leaving, looking, measuring
 
 app: typer.Typer = new_app("Hosts: the machines that VMs run on.")
-for part in (looking, joining, leaving):
+for part in (looking, measuring, joining, leaving):
     part.register(app)
