@@ -47,9 +47,7 @@ class Bulks:
             subject = subject_of(bulk_id, actor.project_id, len(meant))
             await audit.write(tx, actor, verb=verb, subject=subject, details={"vms": len(meant)})
             await self._flows.open(tx, flow=FLOW, subject=subject, within=WITHIN)
-            operation = await self._operations.open(
-                tx, subject, verb=verb, generation=1, actor=actor, within=WITHIN
-            )
+            operation = await self._operations.open(tx, subject, verb=verb, generation=1, actor=actor, within=WITHIN)
         return bulk_id, operation
 
     async def get(self, actor: Actor, bulk_id: UUID) -> bytes:

@@ -41,7 +41,5 @@ class HistoryBody(BaseModel):
 
     since: datetime = Field(alias="from", description="When the first step began")
     to: datetime = Field(description="When the last step ends")
-    step_s: int = Field(
-        description="Seconds from point to point: those asked for, or more"
-    )
+    step_s: int = Field(description="Seconds from point to point: those asked for, or more")
     items: list[PointBody] = Field(description="The points, oldest first")
