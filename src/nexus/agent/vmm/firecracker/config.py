@@ -72,7 +72,11 @@ class Inside:
     def of(cls, definition: Definition, *, is_jailed: bool) -> "Inside":
         """In a jail: below its root, in its namespace. Else where it is started, with the host's own devices."""
         names = (tap_name(index) if is_jailed else nic.tap for index, nic in enumerate(definition.nics))
-        return cls("/" if is_jailed else "", tuple(name for name in names if name is not None))
+        return cls(cls.prefix_of(is_jailed=is_jailed), tuple(name for name in names if name is not None))
+
+    @staticmethod
+    def prefix_of(*, is_jailed: bool) -> str:
+        return "/" if is_jailed else ""
 
     def path(self, name: str) -> str:
         return f"{self.prefix}{name}"

@@ -7,7 +7,6 @@ agent that was away learns the same reason as one that watched.
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +15,22 @@ from uuid import UUID
 from nexus.agent.guest.transport import Transport
 from nexus.agent.guest.vsock import VsockTransport
 from nexus.agent.vmm import logs
-from nexus.agent.vmm.exits import guest_stopped
-from nexus.agent.vmm.firecracker import bodies, places, record
+from nexus.agent.vmm.firecracker import bodies, record
 from nexus.agent.vmm.firecracker.config import Configuration, Inside, configuration, new_limiter
 from nexus.agent.vmm.firecracker.connection import ApiTrouble
-from nexus.agent.vmm.firecracker.exits import explain, last_line
+from nexus.agent.vmm.firecracker.exits import last_line
 from nexus.agent.vmm.firecracker.jails import Jailed, Jails
 from nexus.agent.vmm.firecracker.kthread import adopt_timer
 from nexus.agent.vmm.firecracker.launching import apply, prepare
-from nexus.agent.vmm.firecracker.metrics import MetricsFile, process_usage
+from nexus.agent.vmm.firecracker.ledger import Ledger
+from nexus.agent.vmm.firecracker.metrics import process_usage
+from nexus.agent.vmm.firecracker.overseer import Overseer
 from nexus.agent.vmm.firecracker.pool import Pool
-from nexus.agent.vmm.firecracker.record import DriveRecord, ExitRecord, VmmRecord
+from nexus.agent.vmm.firecracker.record import DriveRecord, VmmRecord
 from nexus.agent.vmm.firecracker.resources import disk_name, replace_disk
 from nexus.agent.vmm.firecracker.running import Patience, Running
 from nexus.agent.vmm.port import Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
-from nexus.agent.vmm.process import ProcessId, Watch
+from nexus.agent.vmm.process import ProcessId
 from nexus.kit import log
 from nexus.kit.clock import Clock
 from nexus.protocol.hosts import Offer
@@ -89,14 +89,11 @@ class FirecrackerVmm:
         self._pool = Pool(jails, size=spares)
         self._cpu_template = cpu_template
         self.host_boot_id = host_boot_id
-        self._clock = clock
-        self._patience = patience
-        self._running: dict[UUID, Running] = {}
+        self._ledger = Ledger(self._places, clock)
+        self._overseer = Overseer(jails, self._ledger, patience=patience)
+        self._running = self._overseer.running
         self._waiting: dict[UUID, Waiting] = {}
         self._ending: list[asyncio.Task[None]] = []
-        self._unwritten: dict[UUID, VmmRecord] = {}
-        """Records of ends that could not be written: a full disk must not hold up what comes after an end."""
-        self._changed: Changed = lambda _machine: None
 
     async def open(self) -> None:
         """Remove what a killed agent left, and begin to fill the pool. Raises OSError."""
@@ -106,7 +103,7 @@ class FirecrackerVmm:
         self._pool.fill()
 
     def listen(self, changed: Changed) -> None:
-        self._changed = changed
+        self._overseer.changed = changed
 
     async def define(self, definition: Definition) -> None:
         self._places.home(definition.id).mkdir(parents=True, exist_ok=True)
@@ -130,7 +127,7 @@ class FirecrackerVmm:
                 raise
 
     async def start(self, definition: Definition, *, launch: int) -> None:
-        known = self._known(definition.id)
+        known = self._ledger.known(definition.id)
         if known is not None and known.launch >= launch:
             return
         if definition.id in self._running:
@@ -141,26 +138,25 @@ class FirecrackerVmm:
         jailed = self._waiting.pop(definition.id).jailed
         begun = self._begun(definition, launch, jailed)
         try:
-            record.save(self._places.record(definition.id), begun)
-            self._unwritten.pop(definition.id, None)
+            self._ledger.begin(definition.id, begun)
             await self._boot(definition, jailed, wanted)
         except (ApiTrouble, OSError, VmmTrouble) as refused:
             failed = await self._fail(definition.id, jailed, begun, refused)
             raise VmmTrouble(failed.why) from refused
         except BaseException:  # broken off: as if it had never begun
-            self._places.record(definition.id).unlink(missing_ok=True)
+            self._ledger.strike(definition.id)
             await self._pool.drop(jailed)
             raise
         booted = begun.model_copy(update={"is_booted": True})
-        self._write(definition.id, booted)
-        self._keep(definition.id, booted, jailed, has_answered=True)
+        self._ledger.write(definition.id, booted)
+        self._overseer.keep(definition.id, booted, jailed, has_answered=True)
 
     async def stop(self, machine: UUID) -> None:
         await self._dismiss(machine)
         running = self._running.get(machine)
         if running is None:
             return
-        running.ending = running.ending or self._exit(ExitReason.ASKED, "Its power was cut.")
+        running.ending = running.ending or self._ledger.exit(ExitReason.ASKED, "Its power was cut.")
         await running.kill()
         await running.settled.wait()
 
@@ -182,13 +178,14 @@ class FirecrackerVmm:
         if running is not None:
             power = Power.PAUSED if running.paused else Power.ON
             return VmmState(power, running.record.launch, running.record.pid, running.record.started_at)
-        known = self._known(machine)
+        known = self._ledger.known(machine)
         if known is None:
             return VmmState(Power.OFF)
-        ended = known.exit or ExitRecord(
-            reason=ExitReason.VMM_KILLED, why="Its VMM process is gone.", at=self._clock.now()
+        ended = known.exit
+        shown = (
+            VmmExit(ended.reason, ended.why, ended.at) if ended is not None else self._ledger.unexpected(machine, known)
         )
-        return VmmState(Power.OFF, known.launch, exit=VmmExit(ended.reason, ended.why, ended.at))
+        return VmmState(Power.OFF, known.launch, exit=shown)
 
     async def adopt(self, machine: UUID) -> VmmState:
         running = self._running.get(machine)
@@ -196,7 +193,7 @@ class FirecrackerVmm:
             if not running.has_answered and running.ending is None:
                 await self._greet(running)
             return await self.observe(machine)
-        known = self._known(machine)
+        known = self._ledger.known(machine)
         if known is not None and known.exit is None:
             await self._take_up(machine, known)
         return await self.observe(machine)
@@ -205,15 +202,7 @@ class FirecrackerVmm:
         with contextlib.suppress(VmmTrouble):  # one that does not answer is killed
             await self.adopt(machine)
         await self.stop(machine)
-        self._unwritten.pop(machine, None)
-        for path in (
-            self._places.record(machine),
-            self._places.console(machine),
-            self._places.vmm_log(machine),
-            self._places.console_input(machine),
-            self._metrics_kept(machine),
-        ):
-            path.unlink(missing_ok=True)
+        self._ledger.forget(machine)
 
     async def limit_drive(self, machine: UUID, drive: UUID, limiter: RateLimiter | None) -> None:
         running, known = self._drive(machine, drive)
@@ -241,7 +230,7 @@ class FirecrackerVmm:
         raise VmmTrouble(f"drive {disk.drive_id} grows at the next start: its guest may have it mounted")
 
     def transport(self, machine: UUID) -> Transport:
-        return VsockTransport(lambda: self._dial_guest(machine))
+        return VsockTransport(lambda: self._overseer.dial_guest(machine))
 
     def console(self, machine: UUID) -> Path:
         return self._places.console(machine)
@@ -259,15 +248,13 @@ class FirecrackerVmm:
         try:
             cpu_seconds, memory_rss_kib = process_usage(running.jailed.process.pid)
             await running.jailed.api.act(bodies.Action(action_type="FlushMetrics"))
-            totals = await asyncio.to_thread(self._metrics(machine, running.jailed).read)
+            totals = await asyncio.to_thread(self._overseer.metrics(machine, running.jailed).read)
         except (ApiTrouble, OSError):
             return None
         return VmmCounters(cpu_seconds, memory_rss_kib, totals.disk_read_bytes, totals.disk_written_bytes)
 
     async def close(self) -> None:
-        for running in self._running.values():
-            await running.let_go()
-        self._running.clear()
+        await self._overseer.close()
         for machine in tuple(self._waiting):
             await self._dismiss(machine)
         await asyncio.gather(*self._ending)
@@ -294,7 +281,8 @@ class FirecrackerVmm:
             uid=jailed.uid,
             pid=jailed.process.pid,
             start_ticks=jailed.process.start_ticks,
-            started_at=self._clock.now(),
+            started_at=self._ledger.clock.now(),
+            console_start=logs.size(self.console(definition.id)),
             drives={
                 disk.id: DriveRecord(drive_id=disk.drive_id, name=disk_name(index), read_only=disk.read_only)
                 for index, disk in enumerate(definition.disks)
@@ -315,16 +303,10 @@ class FirecrackerVmm:
         """A launch that came to nothing: nothing of it stays but why."""
         words = self._last_words(jailed)
         why = str(refused) if isinstance(refused, VmmTrouble) else f"Firecracker did not start the guest: {refused}"
-        ended = self._exit(ExitReason.VMM_FAILED, f"{why.rstrip('.')}{f' ({words})' if words else ''}.")
+        ended = self._ledger.exit(ExitReason.VMM_FAILED, f"{why.rstrip('.')}{f' ({words})' if words else ''}.")
         await self._pool.drop(jailed)
-        self._record_exit(machine, begun, ended)
+        self._ledger.end(machine, begun, ended)
         return ended
-
-    def _keep(self, machine: UUID, known: VmmRecord, jailed: Jailed, *, has_answered: bool) -> Running:
-        running = Running(known, jailed, Watch(jailed.process, lambda: self._gone(machine)), has_answered)
-        self._running[machine] = running
-        running.hold(asyncio.create_task(self._attend(machine, running)))
-        return running
 
     # adoption
 
@@ -332,9 +314,11 @@ class FirecrackerVmm:
         """Find out what became of a launch whose end is not recorded. Raises VmmTrouble."""
         process = self._find(known)
         if known.host_boot_id != self.host_boot_id:
-            await self._is_over(machine, known, self._exit(ExitReason.HOST_REBOOTED, "The host restarted."))
+            await self._overseer.is_over(
+                machine, known, self._ledger.exit(ExitReason.HOST_REBOOTED, "The host restarted.")
+            )
         elif process is None:
-            await self._is_over(machine, known, None)
+            await self._overseer.is_over(machine, known, None)
         elif known.jail is None:
             raise VmmTrouble(
                 f"its VMM (process {process.pid}) was started by another driver: set AGENT_VMM back, and stop it there"
@@ -343,7 +327,7 @@ class FirecrackerVmm:
             self._jails.uids.hold(known.uid)
             jailed = self._jails.reach(known.jail, known.uid, process)
             if known.is_booted or await self._has_booted(machine, jailed):
-                await self._greet(self._keep(machine, known, jailed, has_answered=False))
+                await self._greet(self._overseer.keep(machine, known, jailed, has_answered=False))
 
     def _find(self, known: VmmRecord) -> ProcessId | None:
         if known.pid is None or known.start_ticks is None:
@@ -357,7 +341,7 @@ class FirecrackerVmm:
             if (await jailed.api.describe()).state != "Not started":
                 return True
         await self._pool.drop(jailed)
-        self._places.record(machine).unlink(missing_ok=True)
+        self._ledger.strike(machine)
         return False
 
     async def _greet(self, running: Running) -> None:
@@ -371,78 +355,6 @@ class FirecrackerVmm:
                     return
             raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
         running.has_answered = True
-
-    # running
-
-    async def _attend(self, machine: UUID, running: Running) -> None:
-        """The supervisor of one VMM: ends it when its guest has gone, or when it answers no more."""
-        look = 0
-
-        def channel() -> socket.socket:
-            return self._dial_guest(machine)
-
-        while True:
-            await asyncio.sleep(self._patience.look_s)
-            look += 1
-            if await running.has_powered_off(self.console(machine), channel, self._patience):
-                self._end_with(running, *guest_stopped(ExitReason.GUEST_SHUTDOWN, ""))
-            elif look % self._patience.ping_every == 0:
-                if await running.is_silent(self._patience):
-                    self._end_with(running, ExitReason.VMM_KILLED, "Its VMM answered no more, and was ended.")
-                await asyncio.to_thread(self._trim, machine, running.jailed)
-            if running.ending is not None:
-                await running.kill()
-                return
-
-    def _end_with(self, running: Running, reason: ExitReason, why: str) -> None:
-        running.ending = running.ending or self._exit(reason, why)
-
-    def _trim(self, machine: UUID, jailed: Jailed) -> None:
-        try:
-            logs.trim(self.console(machine))
-            logs.trim(self.log(machine))
-            self._metrics(machine, jailed).trim()
-        except OSError as refused:
-            _log.warning("log_not_trimmed", machine_id=str(machine), why=str(refused))
-
-    # ending
-
-    def _gone(self, machine: UUID) -> None:
-        running = self._running.get(machine)
-        if running is not None:
-            running.hold(asyncio.create_task(self._settle(machine, running)))
-
-    async def _settle(self, machine: UUID, running: Running) -> None:
-        await running.jailed.let_go()
-        await self._is_over(machine, running.record, running.ending)
-        self._running.pop(machine, None)
-        running.settled.set()
-        self._changed(machine)
-        running.watch.close()
-        for task in running.tasks - {asyncio.current_task()}:
-            task.cancel()
-
-    async def _is_over(self, machine: UUID, known: VmmRecord, ended: VmmExit | None) -> None:
-        """Keep how it ended, and remove the jail."""
-        ended = ended or self._unexpected(machine, known)
-        if known.jail is not None:
-            await self._jails.remove(known.jail, known.uid, has_ended=True)
-        self._metrics_kept(machine).unlink(missing_ok=True)
-        self._record_exit(machine, known, ended)
-        _log.info("vmm_ended", machine_id=str(machine), reason=ended.reason, why=ended.why)
-
-    def _unexpected(self, machine: UUID, known: VmmRecord) -> VmmExit:
-        if known.jail is None:
-            return self._exit(ExitReason.VMM_KILLED, "Its VMM process is gone.")
-        log_tail, console = logs.tail(self.log(machine)), logs.tail(self.console(machine))
-        errors = logs.tail(self._places.errors(known.jail))
-        return self._exit(*explain(log_tail=log_tail, errors=errors, console_tail=console))
-
-    def _record_exit(self, machine: UUID, known: VmmRecord, ended: VmmExit) -> None:
-        exit_record = ExitRecord(reason=ended.reason, why=ended.why, at=ended.at)
-        known = known.model_copy(update={"exit": exit_record, "jail": None})
-        if not self._write(machine, known):
-            self._unwritten[machine] = known
 
     def _last_words(self, jailed: Jailed) -> str:
         return last_line(logs.tail(self._places.errors(jailed.id)))
@@ -467,33 +379,3 @@ class FirecrackerVmm:
             await request
         except ApiTrouble as refused:
             raise VmmTrouble(f"Firecracker did not do it: {refused}") from refused
-
-    def _exit(self, reason: ExitReason, why: str) -> VmmExit:
-        return VmmExit(reason, why, self._clock.now())
-
-    def _dial_guest(self, machine: UUID) -> socket.socket:
-        """Raises OSError."""
-        running = self._running.get(machine)
-        known = running.record if running is not None else self._known(machine)
-        if known is None or known.jail is None:
-            raise ConnectionRefusedError("the machine is off")
-        return places.dial(self._places.root(known.jail), places.VSOCK_SOCKET, uid=known.uid)
-
-    def _metrics(self, machine: UUID, jailed: Jailed) -> MetricsFile:
-        return MetricsFile(self._places.root(jailed.id), self._metrics_kept(machine))
-
-    def _metrics_kept(self, machine: UUID) -> Path:
-        return self._places.home(machine) / "metrics.json"
-
-    def _known(self, machine: UUID) -> VmmRecord | None:
-        return self._unwritten.get(machine) or record.load(self._places.record(machine))
-
-    def _write(self, machine: UUID, known: VmmRecord) -> bool:
-        """Bring the record up to date; False where the disk does not take it: what it said before is enough to find
-        the process again, and whoever asks this agent is told what it knows."""
-        try:
-            record.save(self._places.record(machine), known)
-        except OSError as refused:
-            _log.warning("vmm_not_recorded", machine_id=str(machine), why=str(refused))
-            return False
-        return True

@@ -29,6 +29,7 @@ from nexus.agent.vmm.firecracker.places import API_SOCKET, Places
 from nexus.agent.vmm.firecracker.uids import Uids
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.agent.vmm.process import KILL_DEADLINE_S, ProcessId, Watch, find_by_argument, launch, start_ticks
+from nexus.agent.vmm.serial_input import make_fifo
 from nexus.kit import log
 from nexus.kit.ids import new_id
 
@@ -123,8 +124,7 @@ class Jails:
             root.mkdir(parents=True)
             command = unjailed_command(self._programs, cell, uid=None)
         with expecting_orphans():
-            with self.places.output(jail).open("ab", buffering=0) as out, self.places.errors(jail).open("ab") as err:
-                begun = launch(command, fds=(), out=out, err=err, cwd=Path("/") if self.is_jailed else root)
+            begun = self._spawn(jail, command, cwd=Path("/") if self.is_jailed else root)
             process = await self._through_jailer(jail, begun) if self.is_jailed else begun
         made = Jailed(jail, uid, process, self._api(jail, uid), namespace)
         try:
@@ -133,6 +133,14 @@ class Jails:
             await made.api.connection.close()
             raise
         return made
+
+    def _spawn(self, jail: UUID, command: list[str], *, cwd: Path) -> ProcessId:
+        keys = make_fifo(self.places.keys(jail))
+        try:
+            with self.places.output(jail).open("ab", buffering=0) as out, self.places.errors(jail).open("ab") as err:
+                return launch(command, fds=(), out=out, err=err, stdin=keys, cwd=cwd)
+        finally:
+            os.close(keys)
 
     async def _through_jailer(self, jail: UUID, jailer: ProcessId) -> ProcessId:
         """The process that the jailer became the parent of before it ended."""
@@ -188,8 +196,8 @@ class Jails:
         for process in () if has_ended else self._processes(jail, uid):
             _kill(process)
         shutil.rmtree(self.places.jail(jail), ignore_errors=True)
-        self.places.output(jail).unlink(missing_ok=True)
-        self.places.errors(jail).unlink(missing_ok=True)
+        for path in (self.places.output(jail), self.places.errors(jail), self.places.keys(jail)):
+            path.unlink(missing_ok=True)
         try:
             self.cgroups.discard(jail)
         except OSError as busy:  # its last thread is on its way out; whoever looks for leftovers comes by again
@@ -216,7 +224,7 @@ class Jails:
     def _there(self) -> set[UUID]:
         """Every jail that something is left of."""
         names = [path.name for path in _listed(self.places.jail_parent)]
-        names += [path.stem for path in _listed(self.places.jails) if path.suffix in (".console", ".err")]
+        names += [path.stem for path in _listed(self.places.jails) if path.suffix in (".console", ".err", ".keys")]
         found: set[UUID] = set()
         for name in names:
             with contextlib.suppress(ValueError):

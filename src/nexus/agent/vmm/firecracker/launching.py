@@ -7,7 +7,7 @@ from nexus.agent.vmm.firecracker import resources
 from nexus.agent.vmm.firecracker.api import FirecrackerApi
 from nexus.agent.vmm.firecracker.config import Configuration
 from nexus.agent.vmm.firecracker.jails import Jailed
-from nexus.agent.vmm.firecracker.places import Places
+from nexus.agent.vmm.firecracker.places import LOG, Places, open_root
 from nexus.agent.vmm.logs import KEEP_BYTES
 from nexus.agent.vmm.port import Definition
 
@@ -17,6 +17,8 @@ def prepare(definition: Definition, jailed: Jailed, places: Places) -> None:
 
     Raises VmmTrouble, OSError."""
     carry_over(places.output(jailed.id), places.console(definition.id))
+    places.keys(jailed.id).rename(places.console_input(definition.id))
+    keep_log(places.root(jailed.id), places.vmm_log(definition.id))
     resources.put_in(definition, places.root(jailed.id), uid=jailed.uid)
 
 
@@ -37,6 +39,17 @@ def carry_over(output: Path, console: Path) -> None:
     finally:
         os.close(fd)
     output.rename(console)
+
+
+def keep_log(root: Path, kept: Path) -> None:
+    """Have the process's log among the machine's own files too, where it can be read and stays when the jail goes. No
+    guest has run yet that could have put something else in its place."""
+    kept.unlink(missing_ok=True)
+    jail = open_root(root)
+    try:
+        os.link(LOG, kept, src_dir_fd=jail, follow_symlinks=False)
+    finally:
+        os.close(jail)
 
 
 async def apply(api: FirecrackerApi, wanted: Configuration, *, cpu_template: bytes | None) -> None:

@@ -40,7 +40,7 @@ class Places:
         return self.home(machine) / "console.log"
 
     def vmm_log(self, machine: UUID) -> Path:
-        """What Firecracker last said, kept when its jail goes."""
+        """What Firecracker says, of the last launch: the file that is in its jail too."""
         return self.home(machine) / "vmm.log"
 
     @property
@@ -59,6 +59,13 @@ class Places:
 
     def errors(self, jail: UUID) -> Path:
         return self.jails / f"{jail}.err"
+
+    def keys(self, jail: UUID) -> Path:
+        """Standard input of the VMM, a FIFO: what is typed at the serial console. Becomes the machine's."""
+        return self.jails / f"{jail}.keys"
+
+    def console_input(self, machine: UUID) -> Path:
+        return self.home(machine) / "console.in"
 
 
 def open_root(root: Path) -> int:

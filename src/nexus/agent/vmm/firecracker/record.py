@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from nexus.agent.storage.files import write_atomically
 from nexus.protocol.base import Message
@@ -19,6 +19,14 @@ class ExitRecord(Message):
     reason: ExitReason
     why: str
     at: datetime
+
+
+class DriveRecord(Message):
+    """What a drive of a running machine is called: by Firecracker, and in the jail."""
+
+    drive_id: str
+    name: str
+    read_only: bool
 
 
 class VmmRecord(Message):
@@ -32,6 +40,9 @@ class VmmRecord(Message):
     start_ticks: int | None = None
     started_at: datetime | None = None
     is_booted: bool = False
+    console_start: int = 0
+    """How long the console's log was when it was launched."""
+    drives: dict[UUID, DriveRecord] = Field(default_factory=dict[UUID, DriveRecord])
     exit: ExitRecord | None = None
 
 

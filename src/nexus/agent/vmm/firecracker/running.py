@@ -76,17 +76,10 @@ class Running:
 
         That the console says so is not enough, anybody in the guest can write there: it must also have been the last
         word since the look before, and the guest's agent must be gone."""
-        size = _size(console)
+        size = logs.size(console)
         is_quiet = size == self.console_size
         self.console_size = size
         if self.paused or not is_quiet or size == self.console_judged:
             return False
         self.console_judged = size
         return is_powered_off(logs.tail(console, limit=256)) and not await answers(channel, within_s=patience.guest_s)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
