@@ -25,7 +25,8 @@ from benchmarks._platform import Platform, checked, platform
 from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.machines.guest_config import write_initramfs
-from nexus.agent.vmm.qemu.config import Accelerator, DiskFd, Plan, command
+from nexus.agent.vmm.qemu.config import Accelerator, Plan, command
+from nexus.agent.vmm.qemu.drives import DiskPlan
 from nexus.agent.vmm.qemu.tsc import measure_khz
 from nexus.protocol.guest import Frame, GuestConfig, MountSpec, SessionKind, SessionRequest
 
@@ -124,14 +125,15 @@ def _boot_plain(here: Platform, home: Path, memory_mib: int, accelerator: Accele
             initramfs_fd=_open(home / "initramfs", opened),
             boot_args=None,
             disks=(
-                DiskFd(_open(images["rootfs"], opened), read_only=True),
-                DiskFd(_open(overlay, opened, os.O_RDWR), read_only=False),
+                DiskPlan(uuid4(), "root", 0, read_only=True),
+                DiskPlan(uuid4(), "overlay", 1, read_only=False),
             ),
+            disk_fds=(_open(images["rootfs"], opened), _open(overlay, opened, os.O_RDWR)),
             nics=(),
             qmp_fd=_listen(home / "qmp.sock", opened),
             channel_fd=_listen(home / "mux.sock", opened),
         )
-        fds = (plan.kernel_fd, plan.initramfs_fd, plan.qmp_fd, plan.channel_fd, *(disk.fd for disk in plan.disks))
+        fds = (plan.kernel_fd, plan.initramfs_fd, plan.qmp_fd, plan.channel_fd, *plan.disk_fds)
         process = subprocess.Popen(
             command("qemu-system-x86_64", plan, accelerator),
             pass_fds=fds,

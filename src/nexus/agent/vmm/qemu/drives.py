@@ -100,18 +100,16 @@ def empty(slot: int) -> dict[str, Any]:
 
 
 def limits(limiter: RateLimiter | None) -> dict[str, int]:
-    """A limiter as QEMU's `ThrottleLimits` (qapi/block-core.json); empty: none."""
-    if limiter is None:
-        return {}
-    return _limit("bps-total", limiter.bandwidth) | _limit("iops-total", limiter.ops)
+    """A limiter as QEMU's `ThrottleLimits` (qapi/block-core.json), whole: what is left out there stays as it was; 0 is
+    none."""
+    bandwidth, ops = (limiter.bandwidth, limiter.ops) if limiter is not None else (None, None)
+    return _limit("bps-total", bandwidth) | _limit("iops-total", ops)
 
 
 def _limit(name: str, bucket: TokenBucket | None) -> dict[str, int]:
     """QEMU's bucket holds `…-max`, which may not be less than passes in a second; else a tenth of a second's worth."""
-    if bucket is None:
-        return {}
-    rate = max(1, round(bucket.per_second))
-    return {name: rate} | ({f"{name}-max": bucket.size} if bucket.size >= rate else {})
+    rate = max(1, round(bucket.per_second)) if bucket is not None else 0
+    return {name: rate, f"{name}-max": bucket.size if bucket is not None and bucket.size >= rate else 0}
 
 
 def _never_flushes(disk: DiskPlan) -> bool:
