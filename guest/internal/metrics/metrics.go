@@ -16,6 +16,7 @@ type Metrics struct {
 	UptimeS            float64     `json:"uptime_s"`
 	CPUPercent         float64     `json:"cpu_percent"`
 	CPUSeconds         float64     `json:"cpu_seconds"`
+	CPUTotalSeconds    float64     `json:"cpu_total_seconds"`
 	MemoryTotalKiB     int64       `json:"memory_total_kib"`
 	MemoryAvailableKiB int64       `json:"memory_available_kib"`
 	Load1              float64     `json:"load_1"`
@@ -54,7 +55,8 @@ type Meter struct {
 func (m *Meter) Read() (Metrics, error) {
 	var r Metrics
 	cpu := ParseCPU(text("/proc/stat"))
-	r.CPUPercent, r.CPUSeconds = m.percent(cpu), float64(cpu.Busy)/ticksPerSecond
+	r.CPUPercent = m.percent(cpu)
+	r.CPUSeconds, r.CPUTotalSeconds = float64(cpu.Busy)/ticksPerSecond, float64(cpu.Total)/ticksPerSecond
 	r.UptimeS = number(text("/proc/uptime"), 0)
 	load := text("/proc/loadavg")
 	r.Load1, r.Load5, r.Load15 = number(load, 0), number(load, 1), number(load, 2)

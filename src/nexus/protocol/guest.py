@@ -82,6 +82,9 @@ class GuestMetrics(Message):
     uptime_s: float = Field(description="Seconds since boot")
     cpu_percent: float = Field(description="Of all vCPUs together, since the previous call by anyone (0 to 100)")
     cpu_seconds: float = Field(description="CPU time used since boot")
+    cpu_total_seconds: float | None = Field(
+        default=None, description="CPU time of all its CPUs since boot, idle included; null: by an older agent"
+    )
     memory_total_kib: int = Field(description="Memory in KiB")
     memory_available_kib: int = Field(description="Of it, what a new process could get")
     load_1: float = Field(description="Load average of one minute")

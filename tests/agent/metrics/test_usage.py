@@ -89,6 +89,13 @@ def test_a_guest_that_restarted_within_its_boot_counts_what_it_did_since() -> No
     assert (usage.cpu_percent, usage.net) == (25.0, (300, 200))
 
 
+def test_a_guest_that_gets_less_time_than_it_wants_is_busy_all_the_same() -> None:
+    """Of ten seconds the emulated guest saw ticks for four, and was busy in all of them."""
+    before = reading(100, guest=guest(uptime_s=100, cpu_s=10).model_copy(update={"cpu_total_seconds": 90.0}))
+    after = reading(110, guest=guest(uptime_s=110, cpu_s=14).model_copy(update={"cpu_total_seconds": 94.0}))
+    assert used(before, after).cpu_percent == 100
+
+
 def test_cpu_is_never_more_than_all_nor_less_than_nothing() -> None:
     before = reading(100, cpu_s=10.0, guest=guest(uptime_s=100, cpu_s=10))
     assert used(before, reading(101, cpu_s=99.0)).cpu_percent == 100

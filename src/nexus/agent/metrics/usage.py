@@ -111,15 +111,22 @@ def between(earlier: Reading | None, later: Reading) -> Usage | None:
 
 
 def _cpu(earlier: Reading | None, later: Reading, span_s: float) -> tuple[float, Source]:
-    """By the guest's own clock where it was asked twice: what it used while the host was slow to ask is not lost."""
+    """As a part of what the guest counted where it was asked twice: a guest that gets less time than it wants (emulated
+    on a busy host, it misses ticks of its clock) is busy all the same."""
     before, now = earlier.guest if earlier else None, later.guest
     if before is not None and now is not None:
-        has_restarted = now.uptime_s < before.uptime_s
-        used_s = now.cpu_seconds if has_restarted else _grown(before.cpu_seconds, now.cpu_seconds)
-        ran_s = now.uptime_s if has_restarted else now.uptime_s - before.uptime_s
-        if ran_s > 0:
-            return _percent(used_s, ran_s * later.vcpus), Source.GUEST
+        if now.uptime_s < before.uptime_s:
+            before = None  # it has restarted: all it counts is since then
+        had_s = _had_s(now, later.vcpus) - (_had_s(before, later.vcpus) if before else 0.0)
+        used_s = _grown(before.cpu_seconds if before else 0.0, now.cpu_seconds)
+        if had_s > 0:
+            return _percent(used_s, had_s), Source.GUEST
     return _percent(_vmm_cpu_s(earlier, later), span_s * later.vcpus), Source.HOST
+
+
+def _had_s(guest: GuestMetrics, vcpus: int) -> float:
+    """Seconds of CPU that it could have used since its boot, by its own count."""
+    return guest.cpu_total_seconds if guest.cpu_total_seconds is not None else guest.uptime_s * vcpus
 
 
 def _vmm_cpu_s(earlier: Reading | None, later: Reading) -> float:
