@@ -31,6 +31,11 @@ def test_only_what_nexus_cannot_do_without_makes_a_machine_unfit(verdicts: list[
     assert doctor.is_fit(Checkup(findings=tuple(finding(verdict) for verdict in verdicts))) is is_fit
 
 
+def test_a_production_host_has_nothing_to_mend() -> None:
+    assert doctor.is_fit(Checkup(findings=(finding(Verdict.OK),)), strict=True)
+    assert not doctor.is_fit(Checkup(findings=(finding(Verdict.OK), finding(Verdict.WARN))), strict=True)
+
+
 def run_doctor(data: Path, **settings: str) -> tuple[int, dict[str, Finding]]:
     done = subprocess.run(
         [sys.executable, "-m", "nexus.cli", "doctor", "-o", "json"],

@@ -36,7 +36,7 @@ def main(*, clock: Clock | None = None) -> int:
         sys.stderr.write(f"nexus agent: {wrong}\n")
         return CONFIGURATION_ERROR
     if options.command == "doctor":
-        return _doctor(settings, as_json=options.json)
+        return _doctor(settings, as_json=options.json, strict=options.strict)
     log.setup(process="agent", level=settings.log_level)
     try:
         uvloop.run(serve(settings, clock=clock))
@@ -49,8 +49,8 @@ def main(*, clock: Clock | None = None) -> int:
     return 0
 
 
-def _doctor(settings: AgentSettings, *, as_json: bool) -> int:
-    checkup = uvloop.run(examine(settings))
+def _doctor(settings: AgentSettings, *, as_json: bool, strict: bool) -> int:
+    checkup = uvloop.run(examine(settings, strict=strict))
     if as_json:
         sys.stdout.write(checkup.model_dump_json(indent=2) + "\n")
         return 0
@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", help="what to call this host (AGENT_NAME)")
     parser.add_argument("command", nargs="?", choices=["serve", "doctor"], default="serve")
     parser.add_argument("--json", action="store_true", help="doctor: as JSON (protocol.checkup.Checkup)")
+    parser.add_argument("--strict", action="store_true", help="doctor: also what a production host must be")
     return parser
 
 

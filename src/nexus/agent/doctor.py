@@ -4,13 +4,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from nexus.agent import production
 from nexus.agent.facts import host_boot_id
 from nexus.agent.net.choose import choose_network
 from nexus.agent.net.port import NetTrouble
 from nexus.agent.settings import AgentSettings
 from nexus.agent.storage.files import can_reflink
 from nexus.agent.vmm.cgroup import Cgroups
-from nexus.agent.vmm.choose import BINARY, NoHypervisor, qemu_version
+from nexus.agent.vmm.choose import BINARY, NoHypervisor, firecracker_kvm_refusal, qemu_version
+from nexus.agent.vmm.firecracker import detect
 from nexus.agent.vmm.qemu import accel
 from nexus.protocol.checkup import Checkup, Finding, Verdict
 from nexus.protocol.hosts import Offer
@@ -19,16 +21,18 @@ QEMU_PACKAGE = "qemu-system-x86"
 TOOLS = {"mke2fs": "e2fsprogs", "resize2fs": "e2fsprogs", "setpriv": "util-linux"}
 
 
-async def examine(settings: AgentSettings) -> Checkup:
-    """Takes seconds the first time, for a test guest may be run."""
+async def examine(settings: AgentSettings, *, strict: bool = False) -> Checkup:
+    """Takes seconds the first time, for a test guest may be run. `strict`: also what a production host must be."""
     return Checkup(
         findings=(
             *await _hypervisor(settings),
+            *await _firecracker(settings),
             await _network(settings),
             _users(settings),
             _limits(),
             _tools(),
             _cloning(settings),
+            *(await production.examine(settings) if strict else ()),
         )
     )
 
@@ -44,6 +48,28 @@ async def _hypervisor(settings: AgentSettings) -> tuple[Finding, ...]:
         return (Finding(name="hypervisor", verdict=Verdict.MISSING, found=str(unusable), fix="reinstall QEMU"),)
     found = Finding(name="hypervisor", verdict=Verdict.OK, found=f"QEMU {version}")
     return found, await _acceleration(binary, version, settings)
+
+
+async def _firecracker(settings: AgentSettings) -> tuple[Finding, ...]:
+    """Nothing where it is neither there nor wanted."""
+    if settings.vmm not in ("auto", "firecracker"):
+        return ()
+    if settings.vmm == "auto" and not detect.is_installed(settings):
+        return ()
+    unfit = Verdict.MISSING if settings.vmm == "firecracker" else Verdict.WARN
+    try:
+        found = detect.find(settings, cgroups=Cgroups())
+    except detect.NoFirecracker as refused:
+        fix = "see what `nexus doctor --strict` says, or set AGENT_VMM to qemu"
+        return (Finding(name="Firecracker", verdict=unfit, found=f"not used: {refused}", fix=fix),)
+    refusal = await firecracker_kvm_refusal(settings, host_boot_id=host_boot_id(settings.boot_id_file))
+    if refusal is not None:
+        fix = "see acceleration"
+        return (Finding(name="Firecracker", verdict=unfit, found=f"not used, without KVM: {refusal}", fix=fix),)
+    if found.programs.jailer is None:
+        fix = "unset AGENT_FIRECRACKER_UNJAILED: without its jailer it is for development only"
+        return (Finding(name="Firecracker", verdict=Verdict.WARN, found=f"{found.release}, unjailed", fix=fix),)
+    return (Finding(name="Firecracker", verdict=Verdict.OK, found=f"{found.release}, used for machines"),)
 
 
 async def _acceleration(binary: str, version: str, settings: AgentSettings) -> Finding:

@@ -18,7 +18,7 @@ _PASS_ON: dict[str, object] = {"allow_extra_args": True, "ignore_unknown_options
 def register(app: typer.Typer) -> None:
     command(app, "up", examples=("nexus up", "nexus up --detach", "NEXUS_DATA_DIR=/srv/nexus nexus up"))(_up)
     command(app, "down", examples=("nexus down", "nexus down --stop-guests"))(_down)
-    command(app, "doctor", examples=("nexus doctor", "nexus doctor -o json"))(_doctor)
+    command(app, "doctor", examples=("nexus doctor", "nexus doctor --strict", "nexus doctor -o json"))(_doctor)
     app.command("manager", context_settings=_PASS_ON)(_manager)
     app.command("agent", context_settings=_PASS_ON)(_agent)
 
@@ -58,15 +58,19 @@ def _down(
     raise typer.Exit(down.run(console=Console(stderr=True), stop_guests=stop_guests))
 
 
-def _doctor(cli: Cli) -> None:
+def _doctor(
+    cli: Cli,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Also: is it fit to run other people's guests?")] = False,
+) -> None:
     """Say what this machine can do, what it lacks, and what mends it.
 
-    Ends with 1 if something is missing that Nexus cannot do without.
+    Ends with 1 if something is missing that Nexus cannot do without; with --strict if there is anything to mend.
     """
     from nexus.local import doctor
     from nexus.protocol.checkup import Finding
 
-    checkup = doctor.examine()
+    checkup = doctor.examine(strict=strict)
     columns = [
         Column[Finding]("CHECK", lambda finding: finding.name),
         Column[Finding]("VERDICT", lambda finding: finding.verdict),
@@ -76,7 +80,7 @@ def _doctor(cli: Cli) -> None:
     for finding in checkup.findings:
         if finding.fix:
             cli.say(f"{finding.name}: {finding.fix}")
-    if not doctor.is_fit(checkup):
+    if not doctor.is_fit(checkup, strict=strict):
         raise typer.Exit(1)
 
 

@@ -25,16 +25,19 @@ _ROOM_BYTES = 2 << 30
 """For the packages, the images and a few machines' disks."""
 
 
-def examine() -> Checkup:
-    """Look at everything; takes as long as the agent needs to prove its hypervisor (seconds, the first time)."""
+def examine(*, strict: bool = False) -> Checkup:
+    """Look at everything; takes as long as the agent needs to prove its hypervisor (seconds, the first time).
+
+    `strict`: also at what a host must be to run other people's guests."""
     where = place.here()
     own: list[Callable[[Place], Finding]] = [_system, _python, _cores, _memory, _room, _data_directory, _port, _tools]
-    return Checkup(findings=(*(look(where) for look in own), *_ask_agent(where)))
+    return Checkup(findings=(*(look(where) for look in own), *_ask_agent(where, strict=strict)))
 
 
-def is_fit(checkup: Checkup) -> bool:
-    """Whether nothing is missing that Nexus cannot do without."""
-    return all(finding.verdict is not Verdict.MISSING for finding in checkup.findings)
+def is_fit(checkup: Checkup, *, strict: bool = False) -> bool:
+    """Whether nothing is missing that Nexus cannot do without; `strict`: whether nothing at all is to be mended."""
+    bad = (Verdict.MISSING, Verdict.WARN) if strict else (Verdict.MISSING,)
+    return all(finding.verdict not in bad for finding in checkup.findings)
 
 
 def _system(_: Place) -> Finding:
@@ -120,8 +123,8 @@ def _tools(_: Place) -> Finding:
     return Finding(name="image tools", verdict=Verdict.MISSING, found=f"no {', '.join(missing)}", fix=fix)
 
 
-def _ask_agent(where: Place) -> tuple[Finding, ...]:
-    command = [sys.executable, "-m", "nexus.agent", "doctor", "--json"]
+def _ask_agent(where: Place, *, strict: bool) -> tuple[Finding, ...]:
+    command = [sys.executable, "-m", "nexus.agent", "doctor", "--json", *(("--strict",) if strict else ())]
     env = os.environ | {"FC_RUN_DIR": os.environ.get("FC_RUN_DIR", str(where.agent_data))}
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=AGENT_PATIENCE_S, check=False)
