@@ -114,7 +114,7 @@ func mountMemory(dir string) error {
 }
 
 func newAgent(c *config.Config, m agent.Machine) *agent.Agent {
-	m.Version, m.DefaultUser = version, c.User.Name
+	m.Version, m.DefaultUser, m.Metadata = version, c.User.Name, c.Metadata
 	m.Failed = errors.Join(m.Failed, identity.Apply("/", c, time.Now()), syscall.Sethostname([]byte(c.Hostname)))
 	return agent.New(m)
 }

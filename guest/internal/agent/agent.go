@@ -2,6 +2,7 @@
 package agent
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -9,8 +10,10 @@ import (
 	"time"
 
 	"nexus/guest/internal/children"
+	"nexus/guest/internal/config"
 	"nexus/guest/internal/kernel"
 	"nexus/guest/internal/memory"
+	"nexus/guest/internal/metadata"
 	"nexus/guest/internal/metrics"
 	"nexus/guest/internal/mux"
 	"nexus/guest/internal/power"
@@ -32,6 +35,7 @@ type Agent struct {
 	user     string // runs, and owns, what names no other
 	power    *power.Switch
 	meter    metrics.Meter
+	metadata metadata.Service
 	health   health
 }
 
@@ -42,6 +46,7 @@ type Machine struct {
 	Family      *children.Family
 	Disk        *power.Disk // nil: nothing is written
 	Terminated  <-chan os.Signal
+	Metadata    *config.Metadata
 	Failed      error // what went wrong on the way here: health shows it
 }
 
@@ -51,7 +56,8 @@ func New(m Machine) *Agent {
 	a := &Agent{sessions: session.NewBook(m.Family, m.DefaultUser), user: m.DefaultUser}
 	a.power = power.NewSwitch(a.sessions.HangUp, m.Disk, m.Terminated)
 	a.health = health{Version: m.Version, Protocol: Protocol, Warnings: []string{},
-		Capabilities: []string{"metrics", "time", "power", "exec", "pty", "pipes"}}
+		Capabilities: []string{"metrics", "time", "power", "exec", "pty", "pipes", "metadata"}}
+	m.Failed = errors.Join(m.Failed, a.metadata.Serve(m.Metadata))
 	if m.Failed != nil {
 		kernel.Log(kernel.Error, "%v", m.Failed)
 		a.health.Warnings = strings.Split(m.Failed.Error(), "\n")

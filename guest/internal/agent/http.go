@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nexus/guest/internal/children"
+	"nexus/guest/internal/config"
 	"nexus/guest/internal/kernel"
 	"nexus/guest/internal/power"
 	"nexus/guest/internal/session"
@@ -34,6 +35,7 @@ func (a *Agent) server() *web.Server {
 	s.Handle("GET /v1/health", func(w *web.Answer, r *web.Request) { w.JSON(200, a.health) })
 	s.Handle("GET /v1/metrics", a.getMetrics)
 	s.Handle("PUT /v1/time", a.putTime)
+	s.Handle("PUT /v1/metadata", a.putMetadata)
 	s.Handle("POST /v1/power", a.postPower)
 	s.Handle("POST /v1/sessions", a.postSession)
 	s.Handle("GET /v1/sessions", func(w *web.Answer, r *web.Request) {
@@ -71,6 +73,20 @@ func (a *Agent) putTime(w *web.Answer, r *web.Request) {
 		return
 	}
 	done(w, kernel.SetClock(*body.TimeUnixMs))
+}
+
+func (a *Agent) putMetadata(w *web.Answer, r *web.Request) {
+	var body struct {
+		Metadata *config.Metadata `json:"metadata"`
+	}
+	if !read(w, r, &body) {
+		return
+	}
+	if err := body.Metadata.Check(); err != nil {
+		w.Refuse(400, err)
+		return
+	}
+	done(w, a.metadata.Serve(body.Metadata))
 }
 
 func (a *Agent) postPower(w *web.Answer, r *web.Request) {

@@ -53,6 +53,30 @@ type Config struct {
 	NICs       []NIC        `json:"nics"`
 	DNS        []netip.Addr `json:"dns"`
 	TimeUnixMs *int64       `json:"time_unix_ms"`
+	Metadata   *Metadata    `json:"metadata"`
+	CloudInit  *CloudInit   `json:"cloud_init"`
+}
+
+// Metadata is what the metadata service answers, and how.
+type Metadata struct {
+	Data       json.RawMessage `json:"data"`
+	Address    netip.Addr      `json:"address"`
+	NeedsToken bool            `json:"needs_token"`
+	IsPlain    bool            `json:"is_plain"`
+}
+
+// Check refuses what cannot be served.
+func (m *Metadata) Check() error {
+	if m != nil && !(m.Address.Is4() && m.Address.IsLinkLocalUnicast()) {
+		return fmt.Errorf("metadata: %s is no link-local IPv4 address", m.Address)
+	}
+	return nil
+}
+
+// CloudInit is for cloud-init's NoCloud data source.
+type CloudInit struct {
+	InstanceID string `json:"instance_id"`
+	UserData   string `json:"user_data"`
 }
 
 const (
@@ -126,6 +150,12 @@ func (c *Config) check() error {
 		if nic.Address.IsValid() && !nic.Address.Addr().Is4() || nic.Gateway.IsValid() && !nic.Gateway.Is4() {
 			return fmt.Errorf("nic %s: only IPv4 addresses are known here", nic.MAC)
 		}
+	}
+	if err := c.Metadata.Check(); err != nil {
+		return err
+	}
+	if s := c.CloudInit; s != nil && !consistsOf(s.InstanceID, lower+digit+"-", 64) {
+		return fmt.Errorf("cloud_init: instance_id %q cannot be used", s.InstanceID)
 	}
 	for _, m := range []*Mount{&c.Root, c.Overlay} {
 		if err := m.check(); err != nil {

@@ -30,6 +30,7 @@ func Apply(base string, c *config.Config, now time.Time) error {
 		d.write("/etc/hosts", Hosts(d.read("/etc/hosts"), c.Hostname), 0o644),
 		d.resolver(c.DNS),
 		d.user(c.User, known, now),
+		d.seed(c.CloudInit, c.Hostname),
 		d.write("/etc/machine-id", c.MachineID+"\n", 0o444), // last: it says that the user has been set up
 	)
 }

@@ -26,6 +26,30 @@ const (
 	routeByHost = 2
 )
 
+// AddAddress gives this machine a further address, under an alias of an interface such as lo:0.
+func AddAddress(alias string, address netip.Addr) error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	if err := put(fd, alias, setAddress, address); err != nil {
+		return err
+	}
+	return put(fd, alias, setMask, netip.AddrFrom4([4]byte{255, 255, 255, 255}))
+}
+
+// RemoveAddress takes an alias away.
+func RemoveAddress(alias string) error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	r := named(alias) // its flags without IFF_UP: an alias that goes down is gone
+	return kernel.Ioctl(fd, setFlags, unsafe.Pointer(r))
+}
+
 // request is struct ifreq on 64-bit machines.
 type request struct {
 	name [syscall.IFNAMSIZ]byte

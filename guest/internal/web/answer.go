@@ -10,7 +10,8 @@ import (
 )
 
 var reasons = map[int]string{
-	200: "OK", 400: "Bad Request", 404: "Not Found", 409: "Conflict", 500: "Internal Server Error",
+	200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",
+	500: "Internal Server Error",
 }
 
 // Answer is how a handler replies: once, by one of its methods.
@@ -31,6 +32,12 @@ func (a *Answer) JSON(status int, body any) error {
 	head := a.head(status, "Content-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(b))+"\r\n")
 	_, err = a.conn.Write(append(head, b...))
 	return err
+}
+
+// Text answers with a body of the given type.
+func (a *Answer) Text(status int, contentType, body string) {
+	head := a.head(status, "Content-Type: "+contentType+"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n")
+	a.conn.Write(append(head, body...))
 }
 
 // Refuse answers with the error's words.

@@ -29,7 +29,11 @@ type route struct {
 }
 
 // Server finds the handler of a request by its method and path.
-type Server struct{ routes []route }
+type Server struct {
+	routes []route
+	// Otherwise answers what no route is for; nil: 404.
+	Otherwise Handler
+}
 
 // Handle registers a handler for a pattern such as "GET /v1/sessions/{id}".
 func (s *Server) Handle(pattern string, h Handler) {
@@ -111,6 +115,10 @@ func (s *Server) dispatch(a *Answer, r *Request) {
 			candidate.handle(a, r)
 			return
 		}
+	}
+	if s.Otherwise != nil {
+		s.Otherwise(a, r)
+		return
 	}
 	a.Refuse(404, errors.New("there is no "+r.Method+" "+r.Path))
 }

@@ -9,6 +9,9 @@ from nexus.manager.bulks.flow import BulkFlow
 from nexus.manager.bulks.routes import router as bulks_router
 from nexus.manager.bulks.service import Bulks
 from nexus.manager.bulks.service import expiry as bulks_expiry
+from nexus.manager.configuration.metadata import Metadata
+from nexus.manager.configuration.metadata_routes import router as metadata_router
+from nexus.manager.configuration.readings import Readings
 from nexus.manager.configuration.routes import router as configuration_router
 from nexus.manager.configuration.service import Configuration
 from nexus.manager.drives.editing import Drives
@@ -55,6 +58,7 @@ routers: list[APIRouter] = [
     drives_router,
     nics_router,
     presets_router,
+    metadata_router,
     streams_router,
     terminals_router,
     pipes_router,
@@ -107,6 +111,8 @@ def build(platform: Platform) -> Built:
             Configuration(db, hosts, changes),
             Drives(db, hosts, guests, changes),
             Nics(db, guests, changes),
+            Metadata(db, changes),
+            Readings(guests),
         ),
         flows=(
             VmFlow(agents, machines, operations, timing),

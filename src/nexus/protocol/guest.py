@@ -6,7 +6,7 @@ no metadata service, the same on every hypervisor. Everything else is HTTP on st
 
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,28 @@ class GuestAccount(Message):
     ssh_authorized_keys: tuple[str, ...] = ()
 
 
+class GuestMetadata(Message):
+    """What the guest's agent serves over HTTP at `address`, port 80, inside the guest (docs/protocol/guest.md)."""
+
+    data: dict[str, Any] = Field(default_factory=dict[str, Any], description="The whole tree")
+    address: IPv4Address = IPv4Address("169.254.169.254")
+    needs_token: bool = False
+    is_plain: bool = False
+
+
+class MetadataRequest(Message):
+    """PUT /v1/metadata: serve this from now on; null: nothing any more."""
+
+    metadata: GuestMetadata | None
+
+
+class CloudInitSeed(Message):
+    """What cloud-init's NoCloud data source finds below /var/lib/cloud/seed/nocloud."""
+
+    instance_id: str
+    user_data: str
+
+
 class GuestConfig(Message):
     """Version 1 of the guest's configuration."""
 
@@ -50,6 +72,8 @@ class GuestConfig(Message):
     nics: tuple[GuestNic, ...] = ()
     dns: tuple[IPv4Address, ...] = ()
     time_unix_ms: int | None = None
+    metadata: GuestMetadata | None = Field(default=None, description="None: there is no metadata service")
+    cloud_init: CloudInitSeed | None = None
 
 
 class GuestHealth(Message):

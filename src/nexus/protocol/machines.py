@@ -12,13 +12,14 @@ repeated; the manager asks for boot 4 when it wants it on again. So a start can 
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
 from nexus.kit.fields import MOST_INT4, MOST_INT8, Int4, Int8, Line, Text
 from nexus.protocol.base import Message
+from nexus.protocol.cpu import CpuConfig
 from nexus.protocol.limits import RateLimiter
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -27,6 +28,8 @@ DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 Told = Annotated[Text, StringConstraints(max_length=16384)]
 """What one side tells about something, for a person to read."""
 MOST_VCPUS = 32
+MOST_USER_DATA = 64 << 10
+"""Characters."""
 Hostname = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
@@ -165,6 +168,37 @@ class GuestSpec(Message):
     init: Annotated[str, StringConstraints(pattern=r"^/[!-~]{1,254}$")] = "/sbin/init"
 
 
+class EntropyLimit(Message):
+    """How much randomness a guest may draw: `size` bytes in `refill_time` milliseconds."""
+
+    size: int = Field(ge=1, le=MOST_INT4, description="Bytes")
+    refill_time: int = Field(ge=1, le=MOST_INT4, description="Milliseconds")
+
+
+class LogLevel(StrEnum):
+    """How much a hypervisor writes into its log; the names are Firecracker's."""
+
+    OFF = "Off"
+    ERROR = "Error"
+    WARNING = "Warning"
+    INFO = "Info"
+    DEBUG = "Debug"
+    TRACE = "Trace"
+
+
+class MetadataSpec(Message):
+    """What the metadata service in a guest answers (docs/protocol/guest.md)."""
+
+    data: dict[str, Any] = Field(default_factory=dict[str, Any], description="The tree, besides what is always there")
+    address: IPv4Address = IPv4Address("169.254.169.254")
+    needs_token: bool = Field(default=False, description="Whether only those who fetch a token first are answered")
+    is_plain: bool = Field(default=False, description="Text whatever is asked for, as EC2 answers")
+
+
+LEAST_CONSOLE_BYTES = 64 << 10
+MOST_CONSOLE_BYTES = 256 << 20
+
+
 class MachineSpec(Message):
     """Everything an agent needs to define a machine. Content is named by digest; where files live is the agent's."""
 
@@ -180,6 +214,24 @@ class MachineSpec(Message):
     disks: tuple[DiskSpec, ...]
     nics: tuple[NicSpec, ...] = ()
     guest: GuestSpec
+    has_guest_agent: bool = Field(default=True, description="False: the initramfs is a user's own, without our agent")
+    balloon_mib: Int4 = Field(default=0, description="Memory that the guest is to give back, in MiB")
+    balloon_deflates_on_oom: bool = Field(default=True, description="Whether a guest short of memory takes it back")
+    balloon_stats_s: int = Field(
+        default=0, ge=0, le=3600, description="How often the guest tells of its memory, in seconds; 0: not at all"
+    )
+    entropy_limit: EntropyLimit | None = None
+    console_bytes: int | None = Field(
+        default=None,
+        ge=LEAST_CONSOLE_BYTES,
+        le=MOST_CONSOLE_BYTES,
+        description="How much of the serial console's log is kept at least; None: as much as the agent likes",
+    )
+    log_level: LogLevel | None = Field(default=None, description="Of the hypervisor's own log; None: its default")
+    cpu_config: CpuConfig | None = None
+    vsock_cid: int | None = Field(default=None, ge=3, le=2**32 - 2, description="Of a vsock for the guest's own use")
+    metadata: MetadataSpec | None = Field(default=None, description="None: there is no metadata service")
+    user_data: str | None = Field(default=None, max_length=MOST_USER_DATA, description="For cloud-init")
 
 
 class PowerWish(Message):

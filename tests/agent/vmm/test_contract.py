@@ -1,14 +1,19 @@
 """What every hypervisor driver keeps: one suite, run over all of them."""
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from tests.agent.lab import eventually
+from tests.agent.lab import PATIENCE_S, eventually
 from tests.agent.vmm.conftest import Lab
 
-from nexus.agent.vmm.port import Definition, Vmm, VmmTrouble
+from nexus.agent.vmm.port import Balloon, BalloonTarget, Definition, Vmm, VmmTrouble
+from nexus.protocol.balloons import BalloonSeen
 from nexus.protocol.guest import PowerAction
+from nexus.protocol.hosts import Offer
 from nexus.protocol.machines import ExitReason, Power
 
 
@@ -136,6 +141,54 @@ async def guest_is_gone(lab: Lab, definition: Definition) -> None:
     """A real guest says so on its console; the simulated one has ended when its answer came."""
     console = lab.root / "machines" / str(definition.id) / "console.log"
     await eventually(lambda: lab.name == "fake" or b"reboot:" in console.read_bytes())
+
+
+async def test_a_balloon_takes_memory_from_the_guest_and_gives_it_back(
+    lab: Lab, vmm: Vmm, definition: Definition
+) -> None:
+    if not isinstance(vmm, Balloon):
+        pytest.skip(f"{lab.name} offers no balloon")
+    assert Offer.BALLOON in vmm.offers
+    with pytest.raises(VmmTrouble):
+        await vmm.set_balloon(definition.id, BalloonTarget(64))
+    await vmm.start(definition, launch=1)
+    async with lab.guest(vmm, definition.id) as guest:
+        before_kib = (await guest.metrics()).memory_available_kib
+        for amount_mib in (96, 0):
+            await vmm.set_balloon(definition.id, BalloonTarget(amount_mib, stats_s=1))
+            await vmm.set_balloon(definition.id, BalloonTarget(amount_mib, stats_s=1))
+            seen = await balloon_of(vmm, definition.id, lambda seen: seen.actual_mib == seen.target_mib and seen.stats)
+            assert (seen.target_mib, seen.actual_mib) == (amount_mib, amount_mib)
+            if lab.name != "fake":
+                taken_kib = before_kib - (await guest.metrics()).memory_available_kib
+                assert abs(taken_kib - amount_mib * 1024) < 40 * 1024
+        await vmm.set_balloon(definition.id, BalloonTarget(0))
+        assert (await vmm.balloon(definition.id)).stats is None, "it is not asked to tell"
+
+
+async def test_a_balloon_is_there_from_the_start_and_known_to_the_next_agent(
+    lab: Lab, vmm: Vmm, definition: Definition
+) -> None:
+    if not isinstance(vmm, Balloon):
+        pytest.skip(f"{lab.name} offers no balloon")
+    await vmm.start(replace(definition, balloon=BalloonTarget(48)), launch=1)
+    await vmm.close()
+    second = lab.make()
+    try:
+        await second.adopt(definition.id)
+        assert isinstance(second, Balloon)
+        async with lab.guest(second, definition.id):
+            seen = await balloon_of(second, definition.id, lambda seen: seen.actual_mib == 48)
+        assert seen.target_mib == 48
+    finally:
+        await second.close()
+
+
+async def balloon_of(vmm: Balloon, machine: UUID, wanted: Callable[[BalloonSeen], object]) -> BalloonSeen:
+    async with asyncio.timeout(PATIENCE_S):
+        while not wanted(seen := await vmm.balloon(machine)):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # the guest gives memory back in its own time and tells nobody
+        return seen
 
 
 async def test_discarding_a_running_machine_leaves_nothing(lab: Lab, vmm: Vmm, definition: Definition) -> None:

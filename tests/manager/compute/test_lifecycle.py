@@ -185,6 +185,7 @@ ALLOWED = {
     Verb.CTRL_ALT_DEL: {State.RUNNING},
     Verb.SHELL: {State.RUNNING},
     Verb.EXEC: {State.RUNNING},
+    Verb.FLUSH_METRICS: {State.RUNNING, State.PAUSED},
     Verb.CONFIGURE: set(State) - {State.UNKNOWN, State.DELETING},
     Verb.DELETE: set(State) - {State.DELETING},
 }

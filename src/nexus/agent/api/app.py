@@ -44,6 +44,7 @@ def make_app(routes: Routes, guests: GuestProxy, consoles: Consoles) -> Starlett
             Route(f"{_MACHINE}/power", routes.power, methods=["PUT"]),
             Route(f"{_MACHINE}/ctrl-alt-del", routes.ctrl_alt_del, methods=["POST"]),
             Route(f"{_MACHINE}/metrics", routes.metrics),
+            Route(f"{_MACHINE}/balloon", routes.balloon),
             Route(f"{_MACHINE}/console", routes.console),
             Route(f"{_MACHINE}/vmm-log", routes.vmm_log),
             WebSocketRoute(f"{_MACHINE}/console/stream", consoles.serve),

@@ -13,7 +13,7 @@ from nexus.agent.machines.registry import Machines
 from nexus.agent.metrics.reader import MetricsReader
 from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.vmm import logs
-from nexus.agent.vmm.port import CtrlAltDel, Vmm
+from nexus.agent.vmm.port import Balloon, CtrlAltDel, Vmm
 from nexus.kit import log, logtail
 from nexus.kit.wellformed import parse_json
 from nexus.protocol.base import Message
@@ -89,6 +89,11 @@ class Routes:
     async def metrics(self, request: Request) -> Response:
         machine = self._machines.get(machine_id(request))
         return _json(await self._metrics.live(machine))
+
+    async def balloon(self, request: Request) -> Response:
+        if not isinstance(self._vmm, Balloon):
+            raise Refused("this host's hypervisor has no balloon")
+        return _json(await self._vmm.balloon(self._machines.get(machine_id(request)).id))
 
     async def console(self, request: Request) -> Response:
         """From byte `offset`, or from the oldest kept; at most 256 KiB, so ask again from where it ended."""

@@ -27,7 +27,9 @@ from nexus.agent.guest.session import SessionStream
 from nexus.protocol.base import Message
 from nexus.protocol.guest import (
     GuestHealth,
+    GuestMetadata,
     GuestMetrics,
+    MetadataRequest,
     PowerAction,
     PowerRequest,
     SessionOpened,
@@ -91,6 +93,10 @@ class GuestClient:
     async def set_time(self, time_unix_ms: int) -> None:
         """Set the guest's clock; milliseconds since 1970, UTC."""
         await self._send("PUT", "/v1/time", TimeRequest(time_unix_ms=time_unix_ms))
+
+    async def set_metadata(self, metadata: GuestMetadata | None) -> None:
+        """Have the guest serve this, and nothing else, as its metadata; None: no such service."""
+        await self._send("PUT", "/v1/metadata", MetadataRequest(metadata=metadata))
 
     async def power(self, action: PowerAction, *, force_after_ms: int | None = None) -> None:
         """Have the guest's init power it off or reboot it. Returns before that has happened.

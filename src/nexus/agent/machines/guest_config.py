@@ -7,10 +7,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from uuid import UUID
 
+from nexus.agent.machines.metadata import instance_id, served
 from nexus.agent.net.port import Attachment
 from nexus.agent.storage.files import append, write_all
 from nexus.kit import cpio
-from nexus.protocol.guest import GuestAccount, GuestConfig, GuestNic, MountSpec
+from nexus.protocol.guest import CloudInitSeed, GuestAccount, GuestConfig, GuestNic, MountSpec
 from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, MachineSpec
 
 CONFIG_PATH = "nexus/config.json"
@@ -42,7 +43,15 @@ def guest_config(spec: MachineSpec, attachments: Mapping[UUID, Attachment], *, t
         nics=_nics(spec, attachments),
         dns=tuple(dns),
         time_unix_ms=time_unix_ms,
+        metadata=served(spec, attachments),
+        cloud_init=_seed(spec),
     )
+
+
+def _seed(spec: MachineSpec) -> CloudInitSeed | None:
+    if spec.user_data is None:
+        return None
+    return CloudInitSeed(instance_id=instance_id(spec), user_data=spec.user_data)
 
 
 def write_initramfs(base: Path, config: GuestConfig, path: Path, *, uid: int | None) -> None:

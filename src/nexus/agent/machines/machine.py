@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable
 from uuid import UUID
 
+from nexus.agent.machines import asking
 from nexus.agent.machines import state as states
 from nexus.agent.machines.applying import Applier
 from nexus.agent.machines.decide import Facts, Move, decide
@@ -21,9 +22,8 @@ from nexus.agent.machines.preparing import fetch_images, prepare, reclaim, remov
 from nexus.agent.machines.state import MachineState
 from nexus.agent.net.port import NetTrouble
 from nexus.agent.storage.trouble import StorageTrouble
-from nexus.agent.vmm.port import CtrlAltDel, VmmState, VmmTrouble
+from nexus.agent.vmm.port import VmmState, VmmTrouble
 from nexus.kit import log
-from nexus.protocol.guest import PowerAction
 from nexus.protocol.machines import Exit, ExitReason, MachineSeen, Power, PowerWish
 from nexus.protocol.trouble import Trouble
 
@@ -229,6 +229,7 @@ class Machine:
     async def _follow_guest(self) -> None:
         if self._vmm.power is Power.OFF:
             await self.link.close()
+        if self._vmm.power is Power.OFF or not self.state.running.has_guest_agent:
             return
         await self.link.open(self._host.vmm.transport(self.id))
         if self.link.is_ready and not self.state.was_ready and not self.state.discarding:
@@ -276,7 +277,7 @@ class Machine:
         self._wake()
         try:
             async with asyncio.timeout(self._host.boot_deadline_s):
-                while not self.link.is_ready:
+                while not self.link.is_ready and self.state.running.has_guest_agent:
                     self._observed.clear()
                     await self._observed.wait()
                     if self._vmm.power is Power.OFF:
@@ -321,7 +322,7 @@ class Machine:
                 await self._host.vmm.resume(self.id)
             try:
                 async with asyncio.timeout(grace_s):
-                    await self._ask_to_power_off()
+                    await asking.power_off(self._host, self.link, self.id)
                     while self._vmm.power is not Power.OFF:
                         self._observed.clear()
                         await self._observed.wait()
@@ -329,22 +330,13 @@ class Machine:
                 self._say("cutting power")
         await self._host.vmm.stop(self.id)
 
-    async def _ask_to_power_off(self) -> None:
-        try:
-            async with self.link.client() as guest:
-                await guest.power(PowerAction.POWEROFF)
-        except Trouble as silent:
-            _log.warning("guest_not_asked", machine_id=str(self.id), why=str(silent))
-            if isinstance(self._host.vmm, CtrlAltDel):
-                await self._host.vmm.ctrl_alt_del(self.id)
-
     async def _pause(self) -> None:
         await self._host.vmm.pause(self.id)
 
     async def _resume(self) -> None:
         """A guest that stood still has the time of then: it is told the present one."""
         await self._host.vmm.resume(self.id)
-        if self.state.was_ready:
+        if self.state.was_ready and self.state.running.has_guest_agent:
             await self.link.set_time(self._host.clock.now())
 
     async def _apply(self) -> None:

@@ -54,7 +54,7 @@ class Glance:
         return Power.ON if has_vmm_ended and not self.state.has_ended else self.vmm.power
 
     def _phase(self) -> GuestPhase:
-        if self._power() is Power.OFF:
+        if self._power() is Power.OFF or not self.state.running.has_guest_agent:
             return GuestPhase.ABSENT
         if self.is_ready:
             return GuestPhase.READY

@@ -47,8 +47,8 @@ class MachineState(Message):
 
     @property
     def was_ready(self) -> bool:
-        """Whether the guest has answered during the boot last begun."""
-        return self.ready_boot == self.boot and self.boot > 0
+        """Whether the guest has answered during the boot last begun. One without our agent is not waited for."""
+        return self.boot > 0 and (self.ready_boot == self.boot or not self.running.has_guest_agent)
 
     def is_launched(self, launch: int) -> bool:
         """Whether the VMM of that number is the one that the boot asked for."""

@@ -15,8 +15,9 @@ from pydantic import Field
 from nexus.agent.guest.transport import ByteStream, Transport
 from nexus.agent.storage.files import write_atomically
 from nexus.agent.vmm.fake_guest import FakeGuestStream
-from nexus.agent.vmm.port import Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.port import BalloonTarget, Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
 from nexus.kit.clock import Clock
+from nexus.protocol.balloons import BalloonSeen, BalloonStats
 from nexus.protocol.base import Message
 from nexus.protocol.guest import PowerAction
 from nexus.protocol.hosts import Offer
@@ -39,6 +40,9 @@ class _Record(Message):
     power: Power
     started_at: datetime
     drives: dict[UUID, FakeDrive] = Field(default_factory=dict[UUID, FakeDrive])
+    balloon_mib: int = 0
+    balloon_stats_s: int = 0
+    memory_mib: int = 0
     reason: ExitReason | None = None
     why: str = ""
     ended_at: datetime | None = None
@@ -58,6 +62,7 @@ class FakeVmm:
     why = "A hypervisor that runs nothing, as AGENT_VMM demands: for tests and scale runs only."
     offers = frozenset(
         {Offer.PAUSE, Offer.CTRL_ALT_DEL, Offer.DRIVE_LIMITS, Offer.HOT_DRIVES, Offer.WRITETHROUGH, Offer.ASYNC_IO}
+        | {Offer.BALLOON, Offer.ENTROPY_LIMIT, Offer.CONSOLE_LIMIT}
     )
 
     def __init__(self, *, machines: Path, clock: Clock, boot_s: float = 0.0) -> None:
@@ -81,7 +86,15 @@ class FakeVmm:
             raise VmmTrouble("the machine's previous VMM still runs")
         await self.define(definition)
         drives = {disk.id: _drive(disk) for disk in definition.disks}
-        record = _Record(launch=launch, power=Power.ON, started_at=self._clock.now(), drives=drives)
+        record = _Record(
+            launch=launch,
+            power=Power.ON,
+            started_at=self._clock.now(),
+            drives=drives,
+            memory_mib=definition.memory_mib,
+            balloon_mib=definition.balloon.amount_mib,
+            balloon_stats_s=definition.balloon.stats_s,
+        )
         self._save(definition.id, record)
         self.console(definition.id).open("ab").close()
 
@@ -97,6 +110,24 @@ class FakeVmm:
     async def ctrl_alt_del(self, machine: UUID) -> None:
         self._running(machine)
         self.end(machine, ExitReason.GUEST_REBOOT, "The guest restarted itself.")
+
+    async def set_balloon(self, machine: UUID, target: BalloonTarget) -> None:
+        """A simulated guest gives back at once what it is asked for."""
+        update = {"balloon_mib": target.amount_mib, "balloon_stats_s": target.stats_s}
+        self._save(machine, self._running(machine).model_copy(update=update))
+
+    async def balloon(self, machine: UUID) -> BalloonSeen:
+        known = self._running(machine)
+        stats = BalloonStats(total_memory=(known.memory_mib - known.balloon_mib) << 20)
+        return BalloonSeen(
+            target_mib=known.balloon_mib,
+            actual_mib=known.balloon_mib,
+            stats=stats if known.balloon_stats_s else None,
+        )
+
+    async def limit_console(self, machine: UUID, keep_bytes: int | None) -> None:
+        """A simulated guest writes nothing on its console."""
+        self._running(machine)
 
     async def limit_drive(self, machine: UUID, drive: UUID, limiter: RateLimiter | None) -> None:
         known = self.drives(machine).get(drive)

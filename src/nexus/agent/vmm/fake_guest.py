@@ -47,7 +47,7 @@ class FakeGuestStream:
                 return _response(200, _metrics().model_dump_json())
             case "GET", "/v1/sessions":
                 return _response(200, '{"items": []}')
-            case "PUT", "/v1/time":
+            case "PUT", "/v1/time" | "/v1/metadata":
                 return _response(200, '{"ok": true}')
             case "POST", "/v1/power":
                 asyncio.get_running_loop().call_soon(self._power, PowerRequest.model_validate_json(body).action)

@@ -15,9 +15,11 @@ from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from nexus.agent.guest.transport import Transport
+from nexus.protocol.balloons import BalloonSeen
+from nexus.protocol.cpu import CpuConfig
 from nexus.protocol.hosts import Offer
 from nexus.protocol.limits import RateLimiter
-from nexus.protocol.machines import CacheType, ExitReason, IoEngine, Power
+from nexus.protocol.machines import CacheType, EntropyLimit, ExitReason, IoEngine, LogLevel, Power
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,14 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class BalloonTarget:
+    """Memory that the guest is to give back, and how often it is to tell of its memory (0: not at all)."""
+
+    amount_mib: int = 0
+    stats_s: int = 0
+
+
+@dataclass(frozen=True)
 class Definition:
     """What a driver needs to launch a machine. Paths are absolute; the VMM runs under `uid` (None: our own)."""
 
@@ -60,6 +70,13 @@ class Definition:
     disks: tuple[Disk, ...]
     nics: tuple[Nic, ...]
     uid: int | None
+    balloon: BalloonTarget = BalloonTarget()
+    balloon_deflates_on_oom: bool = True
+    entropy_limit: EntropyLimit | None = None
+    console_bytes: int | None = None
+    log_level: LogLevel | None = None
+    cpu_config: CpuConfig | None = None
+    vsock_cid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +178,30 @@ class Vmm(Protocol):
 
     async def close(self) -> None:
         """Let go of everything, leaving the guests running."""
+        ...
+
+
+@runtime_checkable
+class Balloon(Protocol):
+    """Drivers that offer `balloon`."""
+
+    async def set_balloon(self, machine: UUID, target: BalloonTarget) -> None:
+        """Have the running machine's guest give back, or get back, memory: it begins now and takes its time. Raises
+        VmmTrouble."""
+        ...
+
+    async def balloon(self, machine: UUID) -> BalloonSeen:
+        """How far the guest is, and what it tells of its memory. Raises VmmTrouble when it does not run."""
+        ...
+
+
+@runtime_checkable
+class ConsoleLimit(Protocol):
+    """Drivers that offer `console_limit`."""
+
+    async def limit_console(self, machine: UUID, keep_bytes: int | None) -> None:
+        """Keep about so much of the running machine's console from now on; None: the driver's default. Raises
+        VmmTrouble."""
         ...
 
 

@@ -21,6 +21,7 @@ from nexus.manager.agents.pipes import PipeStream, open_pipe
 from nexus.manager.agents.sessions import SessionStream, open_session
 from nexus.manager.agents.tls import ManagerTls
 from nexus.manager.agents.troubles import trouble_of
+from nexus.protocol.balloons import BalloonSeen
 from nexus.protocol.base import Message
 from nexus.protocol.guest import Pipe, SessionOpened, SessionRequest, SessionSeen, SessionsSeen
 from nexus.protocol.hosts import HostFile
@@ -117,6 +118,9 @@ class Agent:
 
     async def observe_metrics(self, machine_id: UUID) -> MachineMetrics:
         return await self._send(MachineMetrics, "GET", f"/v1/machines/{machine_id}/metrics")
+
+    async def observe_balloon(self, machine_id: UUID) -> BalloonSeen:
+        return await self._send(BalloonSeen, "GET", f"/v1/machines/{machine_id}/balloon")
 
     async def read_console(self, machine_id: UUID, *, offset: int) -> ConsoleLog:
         """The serial console's log from byte `offset` on."""

@@ -49,6 +49,14 @@ class Change:
     shows: bool
 
 
+SETTINGS = (
+    *("vcpus", "memory_mib", "kernel_image_id", "initramfs_image_id", "has_guest_agent", "boot_args"),
+    *("balloon_mib", "balloon_deflates_on_oom", "balloon_stats_s", "entropy_limit", "console_bytes"),
+    *("log_level", "cpu_config", "vsock_cid", "metadata", "user_data"),
+)
+"""Columns of the definition that users set one by one."""
+
+
 COLUMNS = f"""
 m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.generation, m.boot, m.restart_policy,
 m.fault, m.late, m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,

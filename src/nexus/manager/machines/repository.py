@@ -5,12 +5,13 @@ the last report (those from a boot that is over do not get here). Rows are locke
 transactions cannot wait for each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from nexus.kit.db import Reader, Record, Tx
 from nexus.manager.machines.lifecycle import Goal, RestartPolicy
-from nexus.manager.machines.models import Change, NewMachine
+from nexus.manager.machines.models import SETTINGS, Change, NewMachine
 from nexus.protocol.machines import MachineSeen
 
 
@@ -72,8 +73,10 @@ async def amend(tx: Tx, machine_id: UUID) -> int:
     )
 
 
-async def set_size(tx: Tx, machine_id: UUID, *, vcpus: int, memory_mib: int) -> None:
-    await tx.execute("update machines set vcpus = $2, memory_mib = $3 where id = $1", machine_id, vcpus, memory_mib)
+async def configure(tx: Tx, machine_id: UUID, settings: Mapping[str, Any]) -> None:
+    names = [name for name in SETTINGS if name in settings]
+    assignments = ", ".join(f"{name} = ${place}" for place, name in enumerate(names, start=2))
+    await tx.execute(f"update machines set {assignments} where id = $1", machine_id, *(settings[n] for n in names))
 
 
 async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:

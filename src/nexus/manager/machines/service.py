@@ -4,8 +4,8 @@ What a machine is for (a VM, later a container or a function) is not known here:
 it, in the transaction that records the news.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 from uuid import UUID
 
 from nexus.kit.db import Tx
@@ -40,9 +40,9 @@ async def amend(tx: Tx, machine_id: UUID) -> int:
     return await repository.amend(tx, machine_id)
 
 
-async def set_size(tx: Tx, machine_id: UUID, *, vcpus: int, memory_mib: int) -> None:
-    """Change the size of a locked machine. Its host's room must be reserved (`Hosts.reserve`)."""
-    await repository.set_size(tx, machine_id, vcpus=vcpus, memory_mib=memory_mib)
+async def configure(tx: Tx, machine_id: UUID, settings: Mapping[str, Any]) -> None:
+    """Change settings (`models.SETTINGS`) of a locked machine. Its host's room must be reserved (`Hosts.reserve`)."""
+    await repository.configure(tx, machine_id, settings)
 
 
 async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:

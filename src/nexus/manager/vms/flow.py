@@ -213,15 +213,15 @@ def _with(facts: Facts, seen: MachineSeen) -> Facts:
 
 async def _spec_of(tx: Tx, vm: Vm) -> MachineSpec:
     definition = await repository.definition(tx, vm.id)
-    return MachineSpec(
-        id=vm.machine.id,
-        generation=vm.machine.facts.generation,
-        vcpus=vm.machine.vcpus,
-        memory_mib=vm.machine.memory_mib,
-        kernel_sha256=definition.kernel_sha256,
-        initramfs_sha256=definition.initramfs_sha256,
-        boot_args=definition.boot_args,
-        disks=await drives.specs(tx, vm.machine.id),
-        nics=await nics.specs(tx, vm.machine.id),
-        guest=definition.guest,
+    return MachineSpec.model_validate(
+        {
+            **definition.settings,
+            "id": vm.machine.id,
+            "generation": vm.machine.facts.generation,
+            "kernel_sha256": definition.kernel_sha256,
+            "initramfs_sha256": definition.initramfs_sha256,
+            "disks": await drives.specs(tx, vm.machine.id),
+            "nics": await nics.specs(tx, vm.machine.id),
+            "guest": definition.guest,
+        }
     )

@@ -45,6 +45,7 @@ class Verb(StrEnum):
     EXEC = "exec"
     FORWARD = "forward"
     COPY_FILES = "copy-files"
+    FLUSH_METRICS = "flush-metrics"
     CONFIGURE = "configure"
     DELETE = "delete"
 
@@ -91,6 +92,7 @@ _ALLOWED: dict[Verb, frozenset[State]] = {
     Verb.EXEC: frozenset({State.RUNNING}),
     Verb.FORWARD: frozenset({State.RUNNING}),
     Verb.COPY_FILES: frozenset({State.RUNNING}),
+    Verb.FLUSH_METRICS: frozenset({State.RUNNING, State.PAUSED}),
     Verb.CONFIGURE: frozenset(State) - {State.UNKNOWN, State.DELETING},
     Verb.DELETE: frozenset(State) - {State.DELETING},
 }
@@ -118,6 +120,7 @@ _PHRASES: dict[Verb, str] = {
     Verb.EXEC: "run a command on",
     Verb.FORWARD: "forward a port of",
     Verb.COPY_FILES: "copy files of",
+    Verb.FLUSH_METRICS: "read the metrics of",
     Verb.CONFIGURE: "change the configuration of",
     Verb.DELETE: "delete",
 }

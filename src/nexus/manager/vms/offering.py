@@ -8,6 +8,18 @@ from nexus.protocol.hosts import Offer
 
 _LACKS: Mapping[Offer, tuple[str, str]] = {
     Offer.CONSOLE_INPUT: ("take keys for serial consoles", "Read it with GET …/console."),
+    Offer.BALLOON: ("ask a running guest for memory", "Change its memory with machine-config, and start it again."),
+    Offer.ENTROPY_LIMIT: ("limit what a guest draws from its entropy device", "Leave rate_limiter out."),
+    Offer.CONSOLE_LIMIT: ("choose how much of a console it keeps", "Leave it as it is."),
+    Offer.LOG_LEVEL: ("choose how much its hypervisor logs", "Its log has errors and warnings."),
+    Offer.CPU_CONFIG: (
+        "hide single features of the CPU from a guest",
+        "Hosts whose hypervisor is Firecracker can; here guests see what the host's CPU or QEMU's emulation has.",
+    ),
+    Offer.VSOCK: (
+        "give a guest a vsock for its own use",
+        "Use exec, or forward a port: both go over the guest channel. Hosts whose hypervisor is Firecracker can.",
+    ),
     Offer.DRIVE_LIMITS: ("limit drives", "Leave rate_limiter out."),
     Offer.ONE_TIME_BURST: (
         "keep a burst from coming back",

@@ -9,6 +9,7 @@ import asyncpg
 
 from nexus.kit.db import Reader, Tx
 from nexus.manager.access import visible_to
+from nexus.manager.machines.models import SETTINGS
 from nexus.manager.vms.errors import VmNameTaken, VmNotFound
 from nexus.manager.vms.lifecycle import State
 from nexus.manager.vms.models import SELECT, Vm, vm_of
@@ -127,21 +128,26 @@ async def note_why(tx: Tx, vm_id: UUID, why: str | None) -> None:
     await tx.execute("update vms set why = $2 where id = $1 and why is distinct from $2", vm_id, why)
 
 
+_SPEC_FIELDS = tuple(name for name in SETTINGS if name not in ("kernel_image_id", "initramfs_image_id"))
+"""Columns of `machines` that hosts are told as they are."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Definition:
     """What a machine's definition takes from the VM and its images."""
 
     kernel_sha256: str
     initramfs_sha256: str
-    boot_args: str | None
+    settings: Mapping[str, Any]
+    """Fields of MachineSpec by their names."""
     guest: GuestSpec
 
 
 async def definition(tx: Tx, vm_id: UUID) -> Definition:
     row = await tx.fetchrow(
-        """
-        select k.sha256 as kernel, i.sha256 as initramfs, m.boot_args, v.name, v.username, v.password_hash,
-               v.ssh_authorized_keys
+        f"""
+        select k.sha256 as kernel, i.sha256 as initramfs, v.name, v.username, v.password_hash, v.ssh_authorized_keys,
+               {", ".join(f"m.{name}" for name in _SPEC_FIELDS)}
         from vms v join machines m on m.id = v.machine_id
         join images k on k.id = m.kernel_image_id join images i on i.id = m.initramfs_image_id
         where v.id = $1
@@ -158,7 +164,7 @@ async def definition(tx: Tx, vm_id: UUID) -> Definition:
     return Definition(
         kernel_sha256=row["kernel"],
         initramfs_sha256=row["initramfs"],
-        boot_args=row["boot_args"],
+        settings={name: row[name] for name in _SPEC_FIELDS},
         guest=GuestSpec(hostname=row["name"].lower(), user=user),
     )
 

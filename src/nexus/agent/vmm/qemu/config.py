@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from uuid import UUID
 
-from nexus.agent.vmm.qemu import drives
+from nexus.agent.vmm.qemu import balloon, drives
 from nexus.agent.vmm.qemu.drives import DiskPlan
+from nexus.protocol.machines import EntropyLimit
 
 KERNEL_ARGS: tuple[str, ...] = (
     "console=ttyS0",
@@ -69,6 +70,8 @@ class Plan:
     nics: tuple[NicPlan, ...]
     qmp_fd: int
     channel_fd: int
+    balloon_deflates_on_oom: bool = True
+    entropy_limit: EntropyLimit | None = None
 
 
 def command(binary: str, plan: Plan, accelerator: Accelerator) -> list[str]:
@@ -114,9 +117,15 @@ def _base(plan: Plan, accelerator: Accelerator) -> list[str]:
         *("-m", f"{plan.memory_mib}M"),
         *("-object", f"memory-backend-memfd,id=mem,size={plan.memory_mib}M,share=on"),
         *("-nodefaults", "-no-user-config", "-nographic"),
-        *("-device", "virtio-rng-device"),
+        *("-device", _entropy(plan.entropy_limit)),
+        *balloon.device(deflates_on_oom=plan.balloon_deflates_on_oom),
         *("-device", "i8042"),
     ]
+
+
+def _entropy(limit: EntropyLimit | None) -> str:
+    limits = "" if limit is None else f",max-bytes={limit.size},period={limit.refill_time}"
+    return f"virtio-rng-device{limits}"
 
 
 def _kernel(plan: Plan, accelerator: Accelerator) -> list[str]:

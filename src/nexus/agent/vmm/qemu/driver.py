@@ -10,52 +10,40 @@ import contextlib
 import os
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from nexus.agent.guest.mux import MuxTransport
 from nexus.agent.guest.transport import Transport
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.cgroup import Cgroups
-from nexus.agent.vmm.port import Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.port import BalloonTarget, Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
 from nexus.agent.vmm.process import ProcessId, Watch, find_by_argument
+from nexus.agent.vmm.qemu import balloon as balloons
 from nexus.agent.vmm.qemu import exits, live_drives, record
 from nexus.agent.vmm.qemu.config import Accelerator, process_name
 from nexus.agent.vmm.qemu.counters import read_counters
 from nexus.agent.vmm.qemu.launcher import Places, launch_qemu
 from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
-from nexus.agent.vmm.qemu.record import ExitRecord, VmmRecord
+from nexus.agent.vmm.qemu.record import DeviceRecord, ExitRecord, VmmRecord
+from nexus.agent.vmm.qemu.running import Running
 from nexus.agent.vmm.qemu.uring import has_io_uring
+from nexus.agent.vmm.trimming import Trimmer
 from nexus.kit import log
 from nexus.kit.clock import Clock
+from nexus.protocol.balloons import BalloonSeen
 from nexus.protocol.hosts import Offer
 from nexus.protocol.limits import RateLimiter
 from nexus.protocol.machines import ExitReason, Power
 
 _log = log.get("nexus.agent.vmm.qemu")
+_T = TypeVar("_T")
 
 QUIT_PATIENCE_S = 3.0
 DYING_PATIENCE_S = 1.0
-TRIM_INTERVAL_S = 10.0
 ACTIVE = ("running", "prelaunch", "inmigrate")
 CTRL_ALT_DEL_KEYS = ("ctrl", "alt", "delete")
-
-
-@dataclass
-class Running:
-    """A VMM process that this agent watches."""
-
-    record: VmmRecord
-    watch: Watch
-    qmp: Qmp | None = None
-    paused: bool = False
-    ending: VmmExit | None = None
-    """Why it will be over, known before the process has gone."""
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Its end has been recorded."""
-    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
 
 class QemuVmm:
@@ -64,6 +52,7 @@ class QemuVmm:
     name = "qemu"
     offers = frozenset(
         {Offer.PAUSE, Offer.CTRL_ALT_DEL, Offer.CONSOLE_INPUT, Offer.DRIVE_LIMITS, Offer.HOT_DRIVES, Offer.WRITETHROUGH}
+        | {Offer.BALLOON, Offer.ENTROPY_LIMIT, Offer.CONSOLE_LIMIT}
     ) | frozenset({Offer.ASYNC_IO} if has_io_uring() else ())
 
     def __init__(
@@ -92,7 +81,7 @@ class QemuVmm:
         self._unwritten: dict[UUID, VmmRecord] = {}
         """Records of ends that could not be written: a full disk must not hold up what comes after an end."""
         self._changed: Changed = lambda _machine: None
-        self._trimming: asyncio.Task[None] | None = None
+        self._trimmer = Trimmer(console=self._places.console, own_log=self._places.vmm_log)
 
     def listen(self, changed: Changed) -> None:
         self._changed = changed
@@ -110,7 +99,9 @@ class QemuVmm:
         await self.define(definition)
         running = self._spawn(definition, launch)
         try:
-            await self._open_monitor(definition.id, running)
+            qmp = await self._open_monitor(definition.id, running)
+            if definition.balloon != BalloonTarget():
+                await balloons.set_target(qmp, definition.balloon, memory_mib=definition.memory_mib)
         except QmpTrouble as dead:
             await self._end(running)
             said = exits.last_words(self._places.vmm_log(definition.id), since=running.record.log_from)
@@ -137,13 +128,27 @@ class QemuVmm:
         await self._execute(machine, "send-key", keys=keys)
 
     async def limit_drive(self, machine: UUID, drive: UUID, limiter: RateLimiter | None) -> None:
-        await self._change(machine, lambda qmp: live_drives.limit(qmp, drive, limiter))
+        await self._ask(machine, lambda qmp: live_drives.limit(qmp, drive, limiter))
 
     async def ensure_drive(self, machine: UUID, disk: Disk) -> None:
-        await self._change(machine, lambda qmp: live_drives.ensure(qmp, disk))
+        await self._ask(machine, lambda qmp: live_drives.ensure(qmp, disk))
 
     async def grow_drive(self, machine: UUID, disk: Disk) -> None:
-        await self._change(machine, lambda qmp: live_drives.grow(qmp, disk))
+        await self._ask(machine, lambda qmp: live_drives.grow(qmp, disk))
+
+    async def set_balloon(self, machine: UUID, target: BalloonTarget) -> None:
+        devices = self._devices(machine)
+        await self._ask(machine, lambda qmp: balloons.set_target(qmp, target, memory_mib=devices.memory_mib))
+        self._note(machine, balloon_mib=target.amount_mib, balloon_stats_s=target.stats_s)
+
+    async def balloon(self, machine: UUID) -> BalloonSeen:
+        has = self._devices(machine)
+        target = BalloonTarget(has.balloon_mib, has.balloon_stats_s)
+        return await self._ask(machine, lambda qmp: balloons.look(qmp, target, memory_mib=has.memory_mib))
+
+    async def limit_console(self, machine: UUID, keep_bytes: int | None) -> None:
+        self._note(machine, console_bytes=keep_bytes)
+        self._trimmer.watch(machine, keep_bytes)
 
     async def observe(self, machine: UUID) -> VmmState:
         running = self._running.get(machine)
@@ -207,8 +212,7 @@ class QemuVmm:
             return None
 
     async def close(self) -> None:
-        if self._trimming is not None:
-            self._trimming.cancel()
+        self._trimmer.close()
         for running in self._running.values():
             running.watch.close()
             for task in running.tasks:
@@ -224,6 +228,7 @@ class QemuVmm:
             launch=number,
             host_boot_id=self._host_boot_id,
             uid=definition.uid if definition.uid is not None else os.geteuid(),
+            devices=DeviceRecord.of(definition),
             console_from=logs.size(self.console(definition.id)),
             log_from=logs.size(self._places.vmm_log(definition.id)),
         )
@@ -232,11 +237,7 @@ class QemuVmm:
         self._unwritten.pop(definition.id, None)
         try:
             process = launch_qemu(
-                definition,
-                number=number,
-                binary=self._binary,
-                accelerator=self._accelerator,
-                places=self._places,
+                definition, number=number, binary=self._binary, accelerator=self._accelerator, places=self._places
             )
         except OSError as refused:
             path.unlink()
@@ -252,16 +253,16 @@ class QemuVmm:
     def _keep(self, machine: UUID, known: VmmRecord, process: ProcessId) -> Running:
         running = Running(known, Watch(process, lambda: self._gone(machine)))
         self._running[machine] = running
-        if self._trimming is None:
-            self._trimming = asyncio.create_task(self._trim())
+        self._trimmer.watch(machine, known.devices.console_bytes if known.devices else None)
         return running
 
-    async def _open_monitor(self, machine: UUID, running: Running) -> None:
+    async def _open_monitor(self, machine: UUID, running: Running) -> Qmp:
         running.qmp = await Qmp.connect(
             self._places.monitor(machine),
             on_event=lambda name, data: self._event(machine, running, name, data),
             on_close=lambda: self._hung_up(machine, running),
         )
+        return running.qmp
 
     # adoption
 
@@ -332,6 +333,7 @@ class QemuVmm:
         running = self._running.pop(machine, None)
         if running is None:
             return
+        self._trimmer.forget(machine)
         ended = running.ending or self._unexpected(machine, running.record, running.watch.status)
         self._record_exit(machine, running.record, ended)
         running.settled.set()
@@ -374,34 +376,30 @@ class QemuVmm:
             return False
         return True
 
-    async def _execute(self, machine: UUID, order: str, **arguments: Any) -> Running:
-        running = self._running.get(machine)
-        if running is None or running.qmp is None:
+    def _devices(self, machine: UUID) -> DeviceRecord:
+        if (running := self._running.get(machine)) is None:
             raise VmmTrouble("the machine is off")
-        try:
-            await running.qmp.execute(order, **arguments)
-        except QmpTrouble as refused:
-            raise VmmTrouble(f"QEMU refused {order}: {refused}") from refused
-        return running
+        if running.record.devices is None:
+            raise VmmTrouble("it was started before there were balloons")
+        return running.record.devices
 
-    async def _change(self, machine: UUID, change: Callable[[Qmp], Awaitable[None]]) -> None:
-        """Carry out several orders of the monitor. Raises VmmTrouble."""
+    def _note(self, machine: UUID, **changed: int | None) -> None:
+        running, devices = self._running[machine], self._devices(machine).model_copy(update=changed)
+        running.record = running.record.model_copy(update={"devices": devices})
+        self._write(machine, running.record)
+
+    async def _execute(self, machine: UUID, order: str, **arguments: Any) -> Running:
+        await self._ask(machine, lambda qmp: qmp.execute(order, **arguments))
+        return self._running[machine]
+
+    async def _ask(self, machine: UUID, work: Callable[[Qmp], Awaitable[_T]]) -> _T:
+        """Give the monitor an order or several. Raises VmmTrouble."""
         running = self._running.get(machine)
         if running is None or running.qmp is None:
             raise VmmTrouble("the machine is off")
         try:
-            await change(running.qmp)
+            return await work(running.qmp)
         except QmpTrouble as refused:
-            raise VmmTrouble(f"QEMU refused a change: {refused}") from refused
+            raise VmmTrouble(f"QEMU refused: {refused}") from refused
         except OSError as refused:
             raise VmmTrouble(f"a drive's file cannot be opened: {refused.strerror or refused}") from refused
-
-    async def _trim(self) -> None:
-        while True:
-            await asyncio.sleep(TRIM_INTERVAL_S)
-            for machine in tuple(self._running):
-                for path in (self.console(machine), self._places.vmm_log(machine)):
-                    try:
-                        logs.trim(path)
-                    except OSError as refused:
-                        _log.warning("log_not_trimmed", machine_id=str(machine), why=str(refused))

@@ -88,6 +88,8 @@ def _plan(definition: Definition, number: int, places: Places, opened: ExitStack
         nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict, nic.network) for nic in definition.nics),
         qmp_fd=_listen(places.monitor(definition.id), opened),
         channel_fd=_listen(places.channel(definition.id), opened),
+        balloon_deflates_on_oom=definition.balloon_deflates_on_oom,
+        entropy_limit=definition.entropy_limit,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nexus.agent.storage.files import write_atomically
+from nexus.agent.vmm.port import Definition
 from nexus.protocol.base import Message
 from nexus.protocol.machines import ExitReason
 
@@ -16,6 +17,24 @@ class ExitRecord(Message):
     reason: ExitReason
     why: str
     at: datetime
+
+
+class DeviceRecord(Message):
+    """What of a running machine's devices QEMU cannot be asked for, or that is ours to do."""
+
+    memory_mib: int
+    balloon_mib: int = 0
+    balloon_stats_s: int = 0
+    console_bytes: int | None = None
+
+    @classmethod
+    def of(cls, definition: Definition) -> "DeviceRecord":
+        return cls(
+            memory_mib=definition.memory_mib,
+            balloon_mib=definition.balloon.amount_mib,
+            balloon_stats_s=definition.balloon.stats_s,
+            console_bytes=definition.console_bytes,
+        )
 
 
 class VmmRecord(Message):
@@ -30,6 +49,8 @@ class VmmRecord(Message):
     started_at: datetime | None = None
     console_from: int = 0
     log_from: int = 0
+    devices: DeviceRecord | None = None
+    """None: a release that had no balloon launched it."""
     exit: ExitRecord | None = None
 
 
