@@ -92,10 +92,11 @@ class ManagerLink:
         self._http.headers["Authorization"] = f"Bearer {credential.credential}"
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled; it may be run again then."""
         credential = await self._join()
         self.use(credential)
-        self._joined.set_result(credential.host_id)
+        if not self._joined.done():
+            self._joined.set_result(credential.host_id)
         path = f"/v1/hosts/{credential.host_id}/heartbeat"
         is_full = True
         pause_s = FIRST_PAUSE_S

@@ -42,7 +42,7 @@ def main(*, clock: Clock | None = None) -> int:
     except _EXPECTED as refused:
         print(f"nexus manager: {refused}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return 1
-    except (OSError, asyncpg.PostgresError) as unreachable:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as unreachable:
         print(f"nexus manager: the database cannot be used: {unreachable}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -153,6 +153,7 @@ def test_from_there_it_goes_on_so(facts: Facts, move: Move, state: State) -> Non
         (ExitReason.GUEST_SHUTDOWN, Goal.ON, ALWAYS, Goal.OFF, False, False),
         (ExitReason.ASKED, Goal.ON, ALWAYS, Goal.OFF, False, False),
         (ExitReason.GUEST_REBOOT, Goal.ON, NEVER, Goal.ON, True, False),
+        (ExitReason.GUEST_REBOOT, Goal.PAUSED, NEVER, Goal.PAUSED, True, False),
         (ExitReason.HOST_REBOOTED, Goal.ON, ALWAYS, Goal.ON, True, False),
         (ExitReason.HOST_REBOOTED, Goal.ON, NEVER, Goal.OFF, False, False),
         (ExitReason.HOST_REBOOTED, Goal.PAUSED, ALWAYS, Goal.OFF, False, False),

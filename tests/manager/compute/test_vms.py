@@ -12,7 +12,7 @@ from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, ref
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit.db import Db
 from nexus.manager.vms.schemas import ListedVm, VmItem, VmList
-from nexus.protocol.machines import ExitReason
+from nexus.protocol.machines import ExitReason, Power
 
 
 async def act(client: httpx.AsyncClient, vm_id: UUID, verb: str, **body: object) -> dict[str, Any]:
@@ -150,6 +150,23 @@ async def test_a_guest_that_reboots_comes_back(host: JoinedHost, user: httpx.Asy
 
     await until(booted_twice)
     assert (await in_state(user, vm_id, "running"))["why"] == "The guest restarted itself."
+
+
+async def test_a_guest_that_reboots_before_it_is_paused_is_paused_when_it_has(
+    host: JoinedHost, user: httpx.AsyncClient, db: Db
+) -> None:
+    """The pause was promised; that the guest runs again does not keep it."""
+    vm_id = await create(user)
+    machine_id = await machine_of(db, vm_id)
+    await host.reporting.stop()
+    host.vmm.end(machine_id, ExitReason.GUEST_REBOOT, "The guest restarted itself.")
+    pausing = asyncio.create_task(act(user, vm_id, "pause"))
+    await until(lambda: db.fetchval("select goal = 'paused' from machines"))
+    host.reporting.start()
+    await pausing
+    assert (await vm_of(user, vm_id))["state"] == "paused"
+    seen = host.machines.get(machine_id).seen()
+    assert (seen.power, seen.boot) == (Power.PAUSED, 2)
 
 
 async def test_a_vm_whose_vmm_was_killed_is_stopped_with_a_fault(

@@ -9,11 +9,14 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from tests.manager.conftest import free_port
 
+from nexus.kit import log
 from nexus.kit.db import Db
+from nexus.manager import __main__ as process
 
 COMMAND = [sys.executable, "-m", "nexus.manager"]
 
@@ -122,3 +125,23 @@ async def test_migrate_says_what_it_did_and_openapi_needs_no_database(environmen
     code, out, _ = await run("openapi", env={"PATH": environment["PATH"]})
     assert code == 0
     assert "/v1/auth/login" in json.loads(out)["paths"]
+
+
+def _nothing(**_: str) -> None: ...
+
+
+def test_a_database_that_goes_away_at_the_start_is_one_line(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """asyncpg has errors for that which are neither an OSError nor PostgreSQL's own."""
+
+    async def lose(_dsn: str) -> list[str]:
+        raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["nexus manager", "migrate"])
+    monkeypatch.setattr(process, "migrate", lose)
+    monkeypatch.setattr(log, "setup", _nothing)
+    assert process.main() == 1
+    assert capsys.readouterr().err.startswith("nexus manager: the database cannot be used: cannot switch")

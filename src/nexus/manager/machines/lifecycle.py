@@ -163,13 +163,13 @@ _FAILED = (ExitReason.VMM_FAILED, ExitReason.BOOT_TIMEOUT)
 def conclude(goal: Goal, ended: Exit, *, restart_policy: RestartPolicy) -> Verdict:
     """Read the end of a boot that was meant to go on.
 
-    A guest that reboots boots again, as does a running machine whose host restarted, where its policy says so. A guest
-    that powered itself off stays off, as does one whose VMM died under it (with a fault). A boot that never came up
-    keeps its goal and has a fault.
+    A guest that reboots boots again, and is paused then if that was wished for meanwhile; so does a running machine
+    whose host restarted, where its policy says so. A guest that powered itself off stays off, as does one whose VMM
+    died under it (with a fault). A boot that never came up keeps its goal and has a fault.
     """
     comes_back = restart_policy is RestartPolicy.ALWAYS and goal is Goal.ON
     if ended.reason is ExitReason.GUEST_REBOOT or (ended.reason is ExitReason.HOST_REBOOTED and comes_back):
-        return Verdict(goal=Goal.ON, boots_again=True, why=ended.why)
+        return Verdict(goal=goal, boots_again=True, why=ended.why)
     if ended.reason in _FAILED:
         return Verdict(goal=goal, fault=ended.why, why=ended.why)
     if ended.reason in _KILLED:
