@@ -17,7 +17,7 @@ from tests.chaos.plan import POSTGRES, Blow, Fault
 from tests.chaos.site import Site
 
 from nexus.agent.vmm.fake import FakeVmm
-from nexus.protocol.machines import ExitReason
+from nexus.protocol.machines import ExitReason, Power
 
 ENDS = {
     ExitReason.VMM_KILLED: "Its VMM was killed.",
@@ -146,9 +146,11 @@ class Blows:
         machines = sorted(path.parent.name for path in home.glob("*/vmm.json"))
         if machines:
             machine = choose.choice(machines)
-            reason = choose.choice(list(ENDS))
+            vmm = _fake_vmm(home, fault.skew_s)
+            is_paused = (await vmm.observe(UUID(machine))).power is Power.PAUSED  # who stands still does nothing
+            reason = ExitReason.VMM_KILLED if is_paused else choose.choice(list(ENDS))
             self.guest_ends.append(GuestEnd(machine, asyncio.get_running_loop().time()))
-            _fake_vmm(home, fault.skew_s).end(UUID(machine), reason, ENDS[reason])
+            vmm.end(UUID(machine), reason, ENDS[reason])
             self.crashes["vmm"] += 1
         self._mend(self._revive(fault))
 

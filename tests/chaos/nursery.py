@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -56,6 +57,8 @@ def _become(wanted: dict[str, Any]) -> NoReturn:
     status = 70
     try:
         status = MAINS[wanted["kind"]](clock=SkewedClock(timedelta(seconds=wanted["skew_s"])))
+    except BaseException:  # it must not come back to the loop that it was forked from
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(status)
