@@ -19,7 +19,7 @@ build: ## install what is missing and build, start nothing
 	@$(BOOTSTRAP)
 
 build-dev:
-	@$(BOOTSTRAP) packages dev guest ui-dev
+	@$(BOOTSTRAP) packages-dev dev guest ui-dev
 
 dev: build ## like up, with debug logs
 	@MANAGER_LOG_LEVEL=debug AGENT_LOG_LEVEL=debug exec ./nexus up

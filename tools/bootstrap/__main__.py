@@ -7,6 +7,7 @@ from bootstrap.steps import Failed
 
 STEPS = {
     "packages": packages.ensure,
+    "packages-dev": packages.ensure_for_tests,
     "venv": venv.ensure,
     "dev": venv.ensure_dev,
     "guest": guest.ensure,

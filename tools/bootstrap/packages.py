@@ -17,44 +17,65 @@ _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", 
 
 @dataclass(frozen=True)
 class Package:
-    """A line of the list: Debian's package, the program looked for, and whether Nexus can do without."""
+    """A line of the list: Debian's package, the program looked for, and what it is for: `required` to run, `optional`,
+    or `tests`."""
 
     name: str
     program: str
-    is_required: bool
+    section: str
 
 
 def parse(text: str) -> list[Package]:
-    """`[required]` and `[optional]` sections of `package program  # why` lines."""
+    """`[required]`, `[optional]` and `[tests]` sections of `package program  # why` lines."""
     packages: list[Package] = []
     section = ""
     for line in text.splitlines():
         words = line.partition("#")[0].split()
-        if len(words) == 1 and words[0] in ("[required]", "[optional]"):
-            section = words[0]
+        if len(words) == 1 and words[0] in ("[required]", "[optional]", "[tests]"):
+            section = words[0].strip("[]")
         elif len(words) == 2 and section:
-            packages.append(Package(words[0], words[1], section == "[required]"))
+            packages.append(Package(words[0], words[1], section))
         elif words:
             raise Failed(f"{LIST}: cannot read {line!r}")
     return packages
 
 
 def ensure() -> None:
-    missing = [package for package in parse(LIST.read_text()) if shutil.which(package.program, path=_PATH) is None]
-    required = [package for package in missing if package.is_required]
-    optional = [package for package in missing if not package.is_required]
-    prefix = _as_root() if missing and shutil.which("apt-get") else None
+    """What running takes, and what it can use."""
+    missing = _missing()
+    required = [package for package in missing if package.section == "required"]
+    optional = [package for package in missing if package.section == "optional"]
+    prefix = _as_root() if required or optional else None
     if prefix is None:
         _refuse(required)
         return
     if required:
         _install(required, prefix)
-    if optional and not is_stamped("optional-packages", digest([LIST])):
-        put_stamp("optional-packages", digest([LIST]))  # tried once: a machine without network must not try each time
-        try:
-            _install(optional, prefix)
-        except Failed as failed:
-            say(f"going on without {', '.join(package.name for package in optional)}: {failed}")
+    _try(optional, prefix, stamp="optional-packages")
+
+
+def ensure_for_tests() -> None:
+    """The same and what tests use besides; a test that lacks its program says so."""
+    ensure()
+    only_tests = [package for package in _missing() if package.section == "tests"]
+    prefix = _as_root() if only_tests else None
+    if prefix is not None:
+        _try(only_tests, prefix, stamp="test-packages")
+
+
+def _missing() -> list[Package]:
+    return [package for package in parse(LIST.read_text()) if shutil.which(package.program, path=_PATH) is None]
+
+
+def _try(packages: list[Package], prefix: list[str], *, stamp: str) -> None:
+    """Install what one can do without. Tried once: a machine without network must not try each time."""
+    if not packages or is_stamped(stamp, digest([LIST])):
+        return
+    put_stamp(stamp, digest([LIST]))
+    try:
+        _install(packages, prefix)
+    except Failed as failed:
+        say(f"going on without {', '.join(package.name for package in packages)}: {failed}")
 
 
 def _refuse(required: list[Package]) -> None:
@@ -78,7 +99,10 @@ def _install(packages: list[Package], prefix: list[str]) -> None:
 
 
 def _as_root() -> list[str] | None:
-    """What to put before a command to run it as root; None when we may not (or would be asked for a password)."""
+    """What to put before apt-get to run it as root; None when we may not (or would be asked for a password), or when
+    there is none."""
+    if shutil.which("apt-get") is None:
+        return None
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")

@@ -56,7 +56,7 @@ export function Chart({
   return (
     <section className="rounded-lg border bg-surface p-4">
       <header className="mb-2 flex flex-wrap items-baseline justify-between gap-x-4">
-        <h3 className="font-semibold">{title}</h3>
+        <h2 className="font-semibold">{title}</h2>
         <p className="tabular flex gap-4 text-sm">
           {series.map(({ label, color, values }) => (
             <span key={label} className="inline-flex items-center gap-1.5">

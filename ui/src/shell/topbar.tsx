@@ -43,9 +43,9 @@ export function Topbar({ connection, onPalette, menu }: { connection: Connection
         ) : null}
         <Tray />
         <Menu
-          label="You"
+          label="Account and appearance"
           trigger={
-            <Button kind="quiet" size="sm" aria-label="You and appearance">
+            <Button kind="quiet" size="sm" aria-label={`Account and appearance: ${user?.username ?? ''}`}>
               <User aria-hidden />
               <span className="hidden sm:inline">{user?.username}</span>
             </Button>

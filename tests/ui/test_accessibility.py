@@ -1,0 +1,78 @@
+"""axe over every page and dialog, in both themes: WCAG 2.2 AA."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.installation import Installation
+from tests.ui.conftest import Visitor, Visits
+
+AXE = (Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js").read_text
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+PAGES = {
+    "/dashboard": "Dashboard",
+    "/vms": "Virtual machines",
+    "/vms?view=cards": "Virtual machines",
+    "/vms?q=nothing-like-this": "Virtual machines",
+    "/vms/create": "Create a VM",
+    "/vms/create?step=sign-in": "Create a VM",
+    "/vms/create?step=machine": "Create a VM",
+    "/vms/create?step=boot": "Create a VM",
+    "/vms/create?step=review": "Create a VM",
+    "/images": "Images",
+    "/hosts": "Hosts",
+    "/operations": "Operations",
+    "/activity": "Activity",
+    "/settings": "Settings",
+    "/help": "Help",
+}
+
+
+def violations(visitor: Visitor) -> list[str]:
+    """What axe finds on the page as it is, each with the elements it is about."""
+    visitor.page.evaluate(AXE())
+    found: list[dict[str, Any]] = visitor.page.evaluate(
+        "rules => axe.run(document, { runOnly: rules }).then(({ violations }) => violations)", RULES
+    )
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_page_is_accessible(visits: Visits, fleet: Installation, theme: str) -> None:
+    visitor = visits(fleet, theme=theme)
+    found: dict[str, list[str]] = {}
+    for path, title in PAGES.items():
+        visitor.visit(path)
+        visitor.page.get_by_role("heading", level=1, name=title).wait_for()
+        visitor.page.wait_for_load_state("networkidle")
+        found[path] = violations(visitor)
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_tab_and_dialog_of_a_vm_is_accessible(visits: Visits, fleet: Installation, theme: str) -> None:
+    visitor = visits(fleet, theme=theme)
+    page = visitor.page
+    found: dict[str, list[str]] = {}
+    visitor.visit("/vms?q=web-1")
+    page.get_by_role("link", name="web-1").click()
+    for tab in ("Overview", "Console", "Metrics", "Activity"):
+        page.get_by_role("tab", name=tab).click()
+        page.get_by_role("tabpanel").wait_for()
+        page.wait_for_timeout(300)  # charts and lists of the tab come in
+        found[tab] = violations(visitor)
+    page.get_by_role("tab", name="Overview").click()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("dialog").wait_for()
+    found["edit"] = violations(visitor)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="More for web-1").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("dialog", name="Delete web-1?").wait_for()
+    found["confirm"] = violations(visitor)
+    page.get_by_role("button", name="Cancel").click()
+    page.keyboard.press("Control+k")
+    page.get_by_role("dialog", name="Search or do something").wait_for()
+    found["palette"] = violations(visitor)
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}

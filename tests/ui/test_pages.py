@@ -1,0 +1,142 @@
+"""Finding one's way: deep links, reload, back and forward, the session's end, and changes that show by themselves."""
+
+import time
+
+from playwright.sync_api import expect
+from tests.cli.installation import Installation
+from tests.ui.conftest import PATIENCE_MS, Visits
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def test_a_deep_link_survives_signing_in_and_a_reload(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    page.context.clear_cookies()
+    visitor.visit("/vms?state=stopped&sort=name")
+    page.wait_for_url("**/login?next=*")
+    page.get_by_label("User name").fill("root")
+    page.get_by_label("Password").fill("root")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/vms?state=stopped&sort=name")
+    expect(page.get_by_role("link", name="db-1")).to_be_visible()
+    expect(page.get_by_role("link", name="web-1")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_role("link", name="db-1")).to_be_visible()
+    expect(page.get_by_label("State")).to_have_value("stopped")
+
+
+def test_wrong_credentials_are_told_in_words(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    page.context.clear_cookies()
+    visitor.visit("/login")
+    page.get_by_label("User name").fill("root")
+    page.get_by_label("Password").fill("not this")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("main").get_by_role("alert")).to_contain_text("wrong", ignore_case=True)
+
+
+def test_back_and_forward_go_between_a_list_and_its_machines(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/vms?sort=name")
+    page.get_by_role("link", name="web-1").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("web-1")
+    page.go_back()
+    page.get_by_role("link", name="web-2").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("web-2")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Virtual machines")
+    page.go_forward()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("web-2")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("web-2")
+
+
+def test_what_is_not_there_says_so(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/vms/00000000-0000-7000-8000-00000000dead")
+    expect(page.get_by_role("heading", name="There is no such VM")).to_be_visible()
+    visitor.visit("/vms/not-an-id")
+    expect(page.get_by_role("heading", name="There is no such VM")).to_be_visible()
+    visitor.visit("/no/such/page")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+
+
+def test_a_change_made_elsewhere_shows_by_itself(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/vms?q=web-3")
+    row = page.get_by_role("row", name="web-3")
+    expect(row).to_contain_text("running")
+    fleet.done("vm", "stop", "web-3")
+    expect(row).to_contain_text("stopped")
+    fleet.done("vm", "start", "web-3")
+    expect(row).to_contain_text("running")
+
+
+def test_many_are_stopped_at_once_and_a_refused_verb_says_why(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/vms?q=web-&sort=name")
+    for name in ("web-1", "web-2"):
+        page.get_by_label(f"Choose {name}").check()
+    bar = page.get_by_role("region", name="Chosen VMs")
+    expect(bar).to_contain_text("2 chosen")
+    resume = bar.get_by_role("button", name="Resume")
+    expect(resume).to_have_attribute("aria-disabled", "true")
+    resume.hover()
+    expect(page.get_by_role("tooltip")).to_contain_text("web-1")
+    bar.get_by_role("button", name="Stop").click()
+    for name in ("web-1", "web-2"):
+        expect(page.get_by_role("row", name=name)).to_contain_text("stopped")
+    bar.get_by_role("button", name="Start").click()
+    for name in ("web-1", "web-2"):
+        expect(page.get_by_role("row", name=name)).to_contain_text("running")
+
+
+def test_the_palette_goes_and_acts(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("A page, a VM").fill("pause web-2")
+    page.get_by_role("option", name="Pause web-2").click()
+    visitor.visit("/vms?q=web-2")
+    expect(page.get_by_role("row", name="web-2")).to_contain_text("paused")
+    page.get_by_role("button", name="More for web-2").click()
+    page.get_by_role("menuitem", name="Resume", exact=True).click()
+    expect(page.get_by_role("row", name="web-2")).to_contain_text("running")
+    page.keyboard.press("g")
+    page.keyboard.press("h")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Hosts")
+
+
+def test_an_open_page_survives_a_manager_that_restarts(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/vms?q=db-1")
+    row = page.get_by_role("row", name="db-1")
+    expect(row).to_contain_text("stopped")
+    _kill(fleet.pid_of("manager"))
+    fleet_is_back(fleet)
+    fleet.done("vm", "start", "db-1")
+    expect(row).to_contain_text("running")
+    fleet.done("vm", "stop", "db-1")
+    expect(row).to_contain_text("stopped")
+    visitor.troubles.clear()  # the browser reports the connections that it lost meanwhile
+
+
+def _kill(pid: int) -> None:
+    import os
+    import signal
+
+    os.kill(pid, signal.SIGKILL)
+
+
+def fleet_is_back(fleet: Installation) -> None:
+    deadline = time.monotonic() + 60
+    while fleet.nexus("vm", "list").returncode != 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
