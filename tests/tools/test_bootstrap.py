@@ -39,7 +39,8 @@ def test_without_configuration_nothing_is_passed_on() -> None:
 
 def test_the_list_of_packages_names_a_program_for_each() -> None:
     found = packages.parse(packages.LIST.read_text())
-    assert {package.program for package in found if package.section == "required"} >= {"qemu-system-x86_64", "mke2fs", "sqfstar"}
+    required = {package.program for package in found if package.section == "required"}
+    assert required >= {"qemu-system-x86_64", "mke2fs", "sqfstar"}
 
 
 def test_a_line_that_is_no_package_is_refused() -> None:
