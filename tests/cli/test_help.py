@@ -38,7 +38,11 @@ def every_command() -> list[tuple[str, ...]]:
 
 
 def is_noun(path: tuple[str, ...]) -> bool:
-    return len(path) == 1 and isinstance(root().commands[path[0]], TyperGroup)
+    found: object = root()
+    for name in path:
+        assert isinstance(found, TyperGroup)
+        found = found.commands[name]
+    return isinstance(found, TyperGroup)
 
 
 def help_of(path: tuple[str, ...]) -> str:

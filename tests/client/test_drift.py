@@ -36,6 +36,16 @@ VM_SPEC: dict[str, object] = {
 VM_CHANGES: dict[str, object] = {
     "name": "web-2", "description": "", "tags": [], "environment": "", "owner": "", "restart_policy": "never",
 }  # fmt: skip
+DRIVE_SPEC: dict[str, object] = {
+    "drive_id": "data", "size_bytes": 1, "image": "a", "path_on_host": "/a", "is_read_only": False, "format": "raw",
+    "cache_type": "Unsafe", "io_engine": "Sync", "rate_limiter": None,
+}  # fmt: skip
+DRIVE_CHANGES: dict[str, object] = {
+    "size_bytes": 1, "path_on_host": "/a", "cache_type": "Unsafe", "io_engine": "Sync", "rate_limiter": None,
+}  # fmt: skip
+NIC_SPEC: dict[str, object] = {
+    "iface_id": "eth1", "network": "a", "guest_mac": "b", "rx_rate_limiter": None, "tx_rate_limiter": None,
+}  # fmt: skip
 IMAGE_SPEC = {
     "kind": "rootfs",
     "name": "a",
@@ -89,6 +99,17 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "images.get": lambda client: client.images.get(ID),
     "images.create": lambda client: client.images.create(IMAGE_SPEC),
     "images.delete": lambda client: client.images.delete(ID),
+    "drives.list": lambda client: client.drives.list(ID),
+    "drives.get": lambda client: client.drives.get(ID, "data"),
+    "drives.add": lambda client: client.drives.add(ID, DRIVE_SPEC),
+    "drives.edit": lambda client: client.drives.edit(ID, "data", DRIVE_CHANGES),
+    "drives.remove": lambda client: client.drives.remove(ID, "data"),
+    "nics.list": lambda client: client.nics.list(ID),
+    "nics.get": lambda client: client.nics.get(ID, "eth1"),
+    "nics.add": lambda client: client.nics.add(ID, NIC_SPEC),
+    "nics.edit": lambda client: client.nics.edit(ID, "eth1", {"rx_rate_limiter": None, "tx_rate_limiter": None}),
+    "nics.remove": lambda client: client.nics.remove(ID, "eth1"),
+    "presets.list": lambda client: client.presets.list(),
     "ssh_keys.list": lambda client: client.ssh_keys.list(name="a", q="a", limit=1),
     "ssh_keys.get": lambda client: client.ssh_keys.get(ID),
     "ssh_keys.create": lambda client: client.ssh_keys.create(name="a", public_key="b"),
@@ -135,6 +156,16 @@ SCHEMAS: dict[type[models.Answer], str] = {
     models.Amounts: "AmountsBody",
     models.Host: "HostDetail",
     models.JoinToken: "JoinTokenBody",
+    models.Bucket: "BucketAnswer",
+    models.DriveLimiter: "DriveLimiterAnswer",
+    models.NicLimiter: "NicLimiterAnswer",
+    models.Preset: "PresetBody",
+    models.Drive: "DriveBody",
+    models.Nic: "NicBody",
+    models.Changed: "Changed",
+    models.DriveChanged: "DriveChanged",
+    models.DriveRemoved: "DriveRemoved",
+    models.NicChanged: "NicChanged",
     models.Operation: "OperationBody",
     models.Created: "Created",
     models.Accepted: "Done",

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+import typer
+
 from nexus.cli.failures import report
 from nexus.cli.invocation import Cli
 from nexus.cli.public_keys import files, names_a_file
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from nexus.client.api import Client
 
 
@@ -28,7 +32,26 @@ def names(ask: Callable[["Client", str], Iterable[str]]) -> Callable[[str], list
     return complete
 
 
+def of_vm(ask: Callable[["Client", "UUID"], Iterable[str]]) -> Callable[["typer.Context", str], list[str]]:
+    """The same for what belongs to the VM that was named before it on the line."""
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        named = str(ctx.params.get("vm") or "")
+        found = names(
+            lambda client, _typed: (name for vm in client.vms.list(name=named) for name in ask(client, vm.id))
+        )
+        return found(incomplete)
+
+    return complete
+
+
+def preset_names(device: str) -> Callable[[str], list[str]]:
+    """Rate limiters that have names, for a drive or a nic."""
+    return names(lambda client, _typed: (one.name for one in client.presets.list() if one.device == device))
+
+
 vm_names = names(lambda client, typed: (vm.name for vm in client.vms.list(q=typed or None, limit=_MOST)))
+data_image_names = names(lambda client, _typed: (image.name for image in client.images.list(kind="data")))
 image_names = names(lambda client, _typed: (image.name for image in client.images.list()))
 host_names = names(lambda client, _typed: (host.name for host in client.hosts.list()))
 template_names = names(

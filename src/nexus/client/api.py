@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from uuid import UUID
 
+from nexus.client.devices import Drives, Nics, Presets
 from nexus.client.hosts import Hosts
 from nexus.client.logs import Logs
 from nexus.client.metrics import MetricsHistory
@@ -49,6 +50,18 @@ class Client:
     @cached_property
     def images(self) -> "Images":
         return Images(self.transport)
+
+    @cached_property
+    def drives(self) -> Drives:
+        return Drives(self.transport)
+
+    @cached_property
+    def nics(self) -> Nics:
+        return Nics(self.transport)
+
+    @cached_property
+    def presets(self) -> Presets:
+        return Presets(self.transport)
 
     @cached_property
     def ssh_keys(self) -> SshKeys:

@@ -75,6 +75,7 @@ class Vm(Answer):
     guest: str
     why: str | None
     fault: str | None
+    warnings: tuple[str, ...]
     stage: str | None
     description: str
     tags: tuple[str, ...]
@@ -132,6 +133,73 @@ class SshKey(Answer):
     comment: str
     fingerprint: str
     public_key: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Bucket(Answer):
+    """A limit: `size` tokens (bytes, or operations) per `refill_time` milliseconds."""
+
+    size: int
+    refill_time: int
+    one_time_burst: int | None
+
+
+class DriveLimiter(Answer):
+    """Limits of what is read and written, together."""
+
+    bandwidth: Bucket | None
+    ops: Bucket | None
+
+
+class NicLimiter(Answer):
+    """Limits of what an interface receives, or sends."""
+
+    bandwidth: Bucket
+
+
+class Preset(Answer):
+    """A rate limiter that has a name; `device` is drive or nic."""
+
+    name: str
+    device: str
+    description: str
+    rate_limiter: dict[str, Any]
+
+
+class Drive(Answer):
+    """A disk of a VM. `path_on_host` is None for a file of the VM's own; `is_pending`: the running VM does not have it,
+    or not so, before its next start."""
+
+    id: UUID
+    drive_id: str
+    role: str
+    is_root_device: bool
+    is_read_only: bool
+    path_on_host: str | None
+    image: str | None
+    format: str
+    size_bytes: int | None
+    cache_type: str
+    io_engine: str
+    rate_limiter: DriveLimiter | None
+    is_pending: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class Nic(Answer):
+    """An interface of a VM. `host_dev_name` is None where the host has no device of its own for it."""
+
+    id: UUID
+    iface_id: str
+    host_dev_name: str | None
+    guest_mac: str
+    network: str
+    address: Address | None
+    rx_rate_limiter: NicLimiter | None
+    tx_rate_limiter: NicLimiter | None
+    is_pending: bool
     created_at: datetime
     updated_at: datetime
 
@@ -209,6 +277,28 @@ class Accepted(Answer):
 
     ok: bool = True
     operation_id: UUID | None = None
+
+
+class Changed(Accepted):
+    """Answer of a change to a VM's configuration. `applied`: now, next_start, or None where its host has not said yet;
+    `pending_changes` is all that the running VM lacks."""
+
+    applied: Literal["now", "next_start"] | None = None
+    pending_changes: tuple[str, ...] = ()
+
+
+class DriveChanged(Changed, Drive):
+    """A drive that was added or changed."""
+
+
+class DriveRemoved(Changed):
+    """A drive that was removed; `data`: deleted or kept."""
+
+    data: str
+
+
+class NicChanged(Changed, Nic):
+    """A NIC that was added or changed."""
 
 
 class Abandoned(Accepted):
