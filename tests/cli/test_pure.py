@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nexus.cli import human
 from nexus.cli.output import Column, plain, table
-from nexus.cli.vm.keyboard import Escape
+from nexus.cli.vm.keyboard import Escape, Leave
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -63,16 +63,20 @@ def test_ages_are_in_their_largest_unit(span: timedelta, text: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "sent", "leaves"),
     [
-        (b"~.", b"", True),
-        (b"ls\r~.", b"ls\r", True),
-        (b"a~.", b"a~.", False),
-        (b"\r~~.", b"\r~.", False),
-        (b"\r~x", b"\r~x", False),
-        (b"\n~", b"\n", False),
-        (b"\r~\r~.", b"\r~\r", True),
+        (b"~.", b"", Leave.HANG_UP),
+        (b"ls\r~.", b"ls\r", Leave.HANG_UP),
+        (b"ls\r~d", b"ls\r", Leave.DETACH),
+        (b"a~.", b"a~.", None),
+        (b"\r~~.", b"\r~.", None),
+        (b"\r~~d", b"\r~d", None),
+        (b"\r~x", b"\r~x", None),
+        (b"\n~", b"\n", None),
+        (b"\r~\r~.", b"\r~\r", Leave.HANG_UP),
     ],
 )
-def test_the_escape_is_a_tilde_and_a_dot_at_the_start_of_a_line(typed: bytes, sent: bytes, leaves: bool) -> None:
+def test_the_escape_is_a_tilde_and_a_dot_at_the_start_of_a_line(
+    typed: bytes, sent: bytes, leaves: Leave | None
+) -> None:
     assert Escape().feed(typed) == (sent, leaves)
 
 
@@ -84,9 +88,9 @@ def test_the_escape_does_not_depend_on_how_keys_are_cut_into_chunks(chunks: list
         passed, leaves = escape.feed(chunk)
         sent += passed
         if leaves:
-            assert whole == (sent, True)
+            assert whole == (sent, leaves)
             return
-    assert whole == (sent, False)
+    assert whole == (sent, None)
 
 
 def test_a_table_has_columns_as_wide_as_their_widest_cell() -> None:

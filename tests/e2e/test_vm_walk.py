@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from tests.e2e.inside import work_inside
+from tests.e2e.measuring import shows_in_metrics
 from tests.manager.conftest import free_port
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -61,6 +63,7 @@ async def site(
         "MANAGER_IMAGE_ROOT": str(built_images.root),
         "MANAGER_SECRET_KEY_FILE": str(home / "secret.key"),
         "MANAGER_LOCAL_JOIN_TOKEN_FILE": str(token_file),
+        "MANAGER_METRICS_INTERVAL_S": "2",
     }
     agent = {
         "AGENT_BIND": f"unix:{home}/run/agent.sock",
@@ -203,7 +206,7 @@ async def read_until(connection: ClientConnection, wanted: str) -> str:
     return said
 
 
-async def test_a_vm_walks_through_its_whole_life(site: Site) -> None:
+async def test_a_vm_walks_through_its_whole_life(site: Site, tmp_path: Path) -> None:
     ok(await site.api.post("/v1/ssh-keys", json={"name": "laptop", "public_key": SSH_KEY}))
     wanted = {"name": "walker", "mem_mib": 256, "ssh_keys": ["laptop"]}
     created = ok(await site.api.post("/v1/vms", json=wanted, params={"wait": 60}))
@@ -227,6 +230,8 @@ async def test_a_vm_walks_through_its_whole_life(site: Site) -> None:
 
     await shell_survives_its_connection(site, vm_id)
     await a_command_streams(site, vm_id)
+    async with site.socket(f"/v1/vms/{vm_id}/console/ws") as console:
+        await work_inside(site, vm_id, tmp_path, console)
 
     first_boot = await boot_id(site, vm_id)
     assert (await act(site, vm_id, "pause"))["state"] == "paused"
@@ -245,9 +250,7 @@ async def test_a_vm_walks_through_its_whole_life(site: Site) -> None:
     assert await boot_id(site, vm_id) not in (first_boot, second_boot)
     assert (await run(site, vm_id, "cat", "/root/note"))["stdout"] == "kept\n"
 
-    async with site.socket(f"/v1/vms/{vm_id}/metrics/ws") as connection:
-        samples = [json.loads(await connection.recv()) for _ in range(2)]
-    assert all(sample["guest"]["memory_total_kib"] > 100_000 for sample in samples)
+    await shows_in_metrics(site, vm_id)
     assert "walker login" in (await site.api.get(f"/v1/vms/{vm_id}/console")).text
 
     assert ok(await site.api.delete(f"/v1/vms/{vm_id}", params={"wait": 60}))["status"] == "done"

@@ -83,8 +83,12 @@ func mountKernelFilesystems() error {
 	return nil
 }
 
-// loadModules inserts what dir/order names, in that order. No such file: everything is built in.
+// loadModules inserts what dir/order names, in that order. No such file, or a kernel without modules: everything is
+// built in.
 func loadModules(dir string) error {
+	if _, err := os.Stat("/proc/modules"); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	order, err := os.ReadFile(filepath.Join(dir, "order"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -137,7 +137,7 @@ def test_a_missing_guest_program_is_said_with_a_way_out(here: Path) -> None:
 def test_an_unknown_recipe_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(images.ImageBuildError, match="fedora") as refused:
         build(tmp_path, tmp_path, "fedora")
-    assert refused.value.advice == "Choose among kernel, initramfs, python, systemd."
+    assert refused.value.advice == "Choose among kernel, fast-kernel, initramfs, python, systemd."
 
 
 def test_without_mmdebstrap_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

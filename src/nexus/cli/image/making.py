@@ -32,6 +32,9 @@ def register(app: typer.Typer) -> None:
     command(app, "build", examples=("nexus image build systemd", "nexus image build kernel initramfs --refresh"))(
         build_image
     )
+    command(app, "build-kernel", examples=("nexus image build-kernel", "nexus image build-kernel --jobs 2"))(
+        build_kernel
+    )
     command(
         app,
         "import",
@@ -50,8 +53,28 @@ def build_image(
 ) -> None:
     """Make images from this distribution's packages, and register them. On the manager's machine only.
 
-    Recipes: kernel, initramfs, python (small, the default) and systemd (a whole Debian).
+    Recipes: kernel, initramfs, python (small, the default) and systemd (a whole Debian). See also build-kernel.
     """
+    _build(cli, recipe, refresh=refresh)
+
+
+def build_kernel(
+    cli: Cli,
+    *,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Compilers at once (default: one per CPU).")
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Look for a newer source.")] = False,
+) -> None:
+    """Compile a kernel for microVMs, which boots in half the time, and register it. Minutes; on the manager's machine.
+
+    From the distribution's package linux-source, with everything a VM needs built in. VMs take it when they are created
+    with --kernel; the default stays the distribution's own.
+    """
+    _build(cli, ["fast-kernel"], refresh=refresh, jobs=jobs)
+
+
+def _build(cli: Cli, recipes: list[str], *, refresh: bool, jobs: int | None = None) -> None:
     from nexus.local import place
     from nexus.local.errors import CannotStart
     from nexus.local.firstrun import guest_init
@@ -66,8 +89,9 @@ def build_image(
                 out=root,
                 cache=here.cache,
                 guest_init=guest_init(),
-                recipe_names=recipe,
+                recipe_names=recipes,
                 refresh=refresh,
+                jobs=jobs,
                 progress=bar,
             )
     except ImageBuildError as failed:

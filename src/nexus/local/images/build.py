@@ -6,13 +6,14 @@ have is recorded, and only asked again with `refresh`.
 """
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nexus.local.images import extract, initramfs, kernel, mmdebstrap, recipes, rootfs, sources
+from nexus.local.images import compiling, extract, initramfs, kernel, mmdebstrap, recipes, rootfs, sources
 from nexus.local.images.apt import Apt, Package
 from nexus.local.images.errors import ImageBuildError
 from nexus.local.images.progress import Progress, Silent
@@ -37,17 +38,19 @@ def build(
     guest_init: Path,
     recipe_names: Sequence[str] = DEFAULT_RECIPES,
     refresh: bool = False,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Built:
-    """Make sure that `out` holds an image of each recipe named: "kernel", "initramfs" or a root file system's.
+    """Make sure that `out` holds an image of each recipe named: "kernel", "fast-kernel", "initramfs" or a root file
+    system's.
 
     `cache` keeps downloaded packages and may be emptied at any time. `guest_init` is the program that becomes /init.
-    With `refresh`, the archive is asked for newer packages even if nothing else has changed. Blocks; safe to run in
-    several processes at once. Raises ImageBuildError.
+    With `refresh`, the archive is asked for newer packages even if nothing else has changed. `jobs`: compilers at once
+    for the fast kernel, by default one per CPU. Blocks; safe to run in several processes. Raises ImageBuildError.
     """
-    unknown = sorted(set(recipe_names) - {"kernel", "initramfs", *recipes.rootfs_names()})
+    unknown = sorted(set(recipe_names) - {"kernel", "fast-kernel", "initramfs", *recipes.rootfs_names()})
     if unknown:
-        known = ", ".join(["kernel", "initramfs", *recipes.rootfs_names()])
+        known = ", ".join(["kernel", "fast-kernel", "initramfs", *recipes.rootfs_names()])
         raise ImageBuildError(f"there is no recipe {unknown[0]}", advice=f"Choose among {known}.")
     progress = progress or Silent()
     with locked(out, progress), locked(cache, progress):
@@ -59,6 +62,8 @@ def build(
             match name:
                 case "kernel":
                     images.append(builder.kernel())
+                case "fast-kernel":
+                    images.append(builder.fast_kernel(jobs=jobs or os.cpu_count() or 1))
                 case "initramfs":
                     images.append(builder.initramfs(guest_init))
                 case _:
@@ -113,6 +118,39 @@ class _Builder:
         )
         self._modules_path(image).write_bytes(unpacked.modules_archive)
         return self._record(image)
+
+    def fast_kernel(self, *, jobs: int) -> Image:
+        """Everything is built in, so any initramfs of ours goes with it."""
+        fragment, digest = recipes.fast_kernel()
+        inputs = self._inputs(digest)
+        present = self._store.find("fast-kernel", inputs)
+        if present and not self._refresh:
+            return present
+        compiling.require_tools()
+        apt = self._fresh_apt()
+        source = compiling.source_package(apt, self._distribution.id)
+        if present and present.packages == _versions([source]):
+            return present
+        self._progress.stage("downloading the kernel's source")
+        [deb] = apt.download([source], self._progress)
+        made = compiling.compile_kernel(deb, fragment, cache=self._cache, jobs=jobs, progress=self._progress)
+        with self._store.draft() as draft:
+            draft.write_bytes(made.vmlinux)
+            sha256, size_bytes = self._store.take(draft)
+        return self._record(
+            Image(
+                recipe="fast-kernel",
+                kind="kernel",
+                name=f"linux-{made.release}",
+                format="elf",
+                sha256=sha256,
+                size_bytes=size_bytes,
+                description=f"Linux {made.release}, compiled from {source.name} {source.version} for microVMs",
+                is_default=False,
+                inputs=inputs,
+                packages=_versions([source]),
+            )
+        )
 
     def initramfs(self, guest_init: Path) -> Image:
         of_kernel = self.kernel()

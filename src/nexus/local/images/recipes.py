@@ -65,6 +65,12 @@ def kernel() -> tuple[KernelRecipe, str]:
     return KernelRecipe.model_validate(tomllib.loads(text.decode())), _digest({"kernel.toml": text})
 
 
+def fast_kernel() -> tuple[bytes, str]:
+    """The fast kernel's configuration and its digest."""
+    text = (_root() / "fast-kernel" / "kernel.config").read_bytes()
+    return text, _digest({"kernel.config": text})
+
+
 def rootfs_names() -> list[str]:
     return sorted(folder.name for folder in _root().iterdir() if (folder / "recipe.toml").is_file())
 
