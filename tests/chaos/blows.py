@@ -16,6 +16,7 @@ from tests.chaos.model import GuestEnd
 from tests.chaos.plan import POSTGRES, Blow, Fault
 from tests.chaos.site import Site
 
+from nexus.agent.machines import state as states
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.protocol.machines import ExitReason, Power
 
@@ -30,7 +31,7 @@ ENDS = {
 class Blows:
     """`turn`: waits until a fault may come. `crashes` counts the processes and guests that really were ended."""
 
-    def __init__(self, site: Site, *, turn: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(self, site: Site, *, turn: Callable[[], Awaitable[None]]) -> None:
         self.crashes: Counter[str] = Counter()
         self.breaks = 0
         self.stalls = 0
@@ -43,7 +44,7 @@ class Blows:
     async def strike(self, faults: tuple[Fault, ...]) -> None:
         """All of them, one after another; each is mended while the next ones come."""
         for fault in faults:
-            await self._turn(fault.number)
+            await self._turn()
             await asyncio.sleep(fault.after_s)
             await self._strike(fault)
             self.done += 1
@@ -130,7 +131,7 @@ class Blows:
         if not vmms:
             return
         machine, pid = random.Random(fault.number).choice(vmms)
-        self.guest_ends.append(GuestEnd(machine, asyncio.get_running_loop().time()))
+        self._note_end(fault.target, machine)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self.crashes["vmm"] += 1
@@ -149,19 +150,20 @@ class Blows:
             vmm = _fake_vmm(home, fault.skew_s)
             is_paused = (await vmm.observe(UUID(machine))).power is Power.PAUSED  # who stands still does nothing
             reason = ExitReason.VMM_KILLED if is_paused else choose.choice(list(ENDS))
-            self.guest_ends.append(GuestEnd(machine, asyncio.get_running_loop().time()))
+            self._note_end(fault.target, machine)
             vmm.end(UUID(machine), reason, ENDS[reason])
             self.crashes["vmm"] += 1
         self._mend(self._revive(fault))
 
     async def _reboot(self, fault: Fault) -> None:
-        site, now = self._site, asyncio.get_running_loop().time
+        site = self._site
         await site.nursery.until_runs(fault.target)
         member = site.nursery.members[fault.target]
         member.down += 1
         self.crashes["host"] += await site.nursery.kill(fault.target)
         home = site.agent_home(fault.target) / "machines"
-        self.guest_ends += [GuestEnd(directory.name, now()) for directory in home.iterdir()]
+        for directory in home.glob("*/machine.json"):
+            self._note_end(fault.target, directory.parent.name)
         for pid in site.vmms(fault.target).values():
             os.kill(pid, signal.SIGKILL)
         if site.driver == "fake":
@@ -169,6 +171,11 @@ class Blows:
                 record.unlink()
         site.change_boot_id(fault.target)
         self._mend(self._revive(fault))
+
+    def _note_end(self, agent: str, machine: str) -> None:
+        """The VM's name is its guest's host name."""
+        spec = states.load(self._site.agent_home(agent) / "machines" / machine).spec
+        self.guest_ends.append(GuestEnd(spec.guest.hostname, asyncio.get_running_loop().time()))
 
     def _mend(self, mending: Awaitable[None]) -> None:
         task = asyncio.ensure_future(mending)

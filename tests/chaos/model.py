@@ -64,7 +64,8 @@ class GuestEnd:
     """A guest that was made to end by itself. It may be off from then on, until a wish is made by somebody who may have
     been told: within `TOLD_WITHIN_S` its host reports, and a manager draws its conclusion."""
 
-    machine_id: str
+    name: str
+    """The VM's."""
     at: float
 
     @property

@@ -72,8 +72,8 @@ async def run(
 async def _suffer(here: Site, planned: Plan, report: Report) -> None:
     ledger = Ledger()
     steps = _Steps(planned)
-    users = Users(here.manager_urls(), here.token, ledger, turn=lambda _: steps.user())
-    blows = Blows(here, turn=lambda _: steps.blow())
+    users = Users(here.manager_urls(), here.token, ledger, turn=steps.user)
+    blows = Blows(here, turn=steps.blow)
     steps.watch(lambda: users.done, lambda: blows.done)
     follower = Follower(here.manager_urls(), here.token)
     follower.start()
@@ -100,7 +100,7 @@ async def _suffer(here: Site, planned: Plan, report: Report) -> None:
         report.vms, report.states = len(vms), Counter(vms.values())
         report.wrongs += await truth.wrongs(here, http, ledger.entries, blows.guest_ends)
         report.wrongs += [] if here.driver == "fake" else await _silent_guests(http, vms)
-        await _delete(http, list(vms))
+        report.wrongs += await _delete(http, list(vms))
         report.wrongs += await truth.rest(here)
         report.wrongs += await truth.leftovers(here, http)
     await follower.stop(last=await truth.last_event(here))
@@ -171,17 +171,16 @@ async def _silent_guests(http: httpx.AsyncClient, vms: dict[str, str]) -> list[s
     return found
 
 
-async def _delete(http: httpx.AsyncClient, vms: list[str]) -> None:
-    """All of them, eight at a time."""
+async def _delete(http: httpx.AsyncClient, vms: list[str]) -> list[str]:
+    """All of them, eight at a time; those that could not be."""
     slots = asyncio.Semaphore(8)
 
-    async def delete(vm_id: str) -> None:
+    async def delete(vm_id: str) -> str | None:
         async with slots:
             answer = await http.delete(f"/v1/vms/{vm_id}", params={"wait": DELETING_PATIENCE_S})
-            if answer.status_code != 404:
-                answer.raise_for_status()
+        return None if answer.is_success or answer.status_code == 404 else f"cannot delete {vm_id}: {answer.text}"
 
-    await asyncio.gather(*(delete(vm_id) for vm_id in vms))
+    return [wrong for wrong in await asyncio.gather(*(delete(vm_id) for vm_id in vms)) if wrong]
 
 
 def _say(what: str) -> None:

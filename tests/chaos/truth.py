@@ -1,18 +1,16 @@
 """What is true of a platform at rest: in its database, on its hosts, and against what its users were answered."""
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
+from tests.chaos.answers import account, against_answers, against_records, gaps
 from tests.chaos.clock import SkewedClock
-from tests.chaos.model import GONE, Entry, GuestEnd, Outcome, descriptions, ends, sizes
-from tests.chaos.plan import Ask
+from tests.chaos.model import Entry, GuestEnd
 from tests.chaos.site import Site, connect
 
 from nexus.agent.machines import state as states
@@ -27,11 +25,6 @@ select v.id::text, v.name, v.state, v.why, v.description, m.id::text as machine_
        m.fault, m.seen, m.seen_generation, m.seen_boot, m.seen_fault, h.name as host, m.memory_mib,
        greatest(m.memory_mib, m.seen_memory_mib) as reserved_mib
 from vms v join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
-"""
-_OPERATIONS = """
-select id::text, verb, subject_id::text, status, error ->> 'error' as error, finished_at - created_at as took,
-       status = 'failed' and (error ->> 'code' <> 'vm_overdue' or finished_at < deadline) as is_wrong
-from operations
 """
 _RESTLESS = """
 select 'flow of ' || coalesce(v.name, f.subject_id::text) || ' at ' || f.step || ': ' || coalesce(f.why, '?')
@@ -70,9 +63,9 @@ async def wrongs(site: Site, http: httpx.AsyncClient, entries: Sequence[Entry], 
     try:
         vms = await database.fetch(_VMS)
         return [
-            *_against_answers(vms, entries, ended),
+            *against_answers(vms, entries, ended),
             *await _against_hosts(site, vms),
-            *await _records(database, entries, ended, vms),
+            *await against_records(database, entries, ended),
             *await _reservations(http, vms),
         ]
     finally:
@@ -93,10 +86,10 @@ async def leftovers(site: Site, http: httpx.AsyncClient) -> list[str]:
     database = await connect(site)
     try:
         counts = {table: await database.fetchval(f"select count(*) from {table}") for table in _TABLES}
-        gaps = await _gaps(database)
+        unnumbered = await gaps(database)
     finally:
         await database.close()
-    left = [f"{count} rows left in {table}" for table, count in counts.items() if count] + gaps
+    left = [f"{count} rows left in {table}" for table, count in counts.items() if count] + unnumbered
     for agent in site.extent.members("agent"):
         machines, sockets = site.agent_home(agent) / "machines", site.runtime(agent) / "m"
         left += [f"{agent} has {path} left" for place in (machines, sockets) for path in place.iterdir()]
@@ -106,58 +99,6 @@ async def leftovers(site: Site, http: httpx.AsyncClient) -> list[str]:
 
 
 _TABLES = ("vms", "machines", "drives", "nics", "flows")
-
-
-def _against_answers(vms: Sequence[Any], entries: Sequence[Entry], ended: Sequence[GuestEnd]) -> list[str]:
-    """The model's word against the database's."""
-    found: list[str] = []
-    by_vm: dict[str, list[Entry]] = defaultdict(list)
-    unknown: Counter[str] = Counter()
-    for entry in entries:
-        if entry.vm_id is not None:
-            by_vm[entry.vm_id].append(entry)
-        elif entry.ask is Ask.CREATE and entry.outcome is Outcome.UNKNOWN:
-            unknown[entry.name] += 1
-    guests = _by_machine(ended)
-    there = {vm["id"] for vm in vms}
-    for vm in vms:
-        if vm["id"] not in by_vm:
-            unknown[vm["name"]] -= 1
-            if unknown[vm["name"]] < 0:
-                found.append(f"nobody asked for {vm['name']} ({vm['id']})")
-            continue
-        mine = by_vm[vm["id"]]
-        possible = ends(mine, ended=guests[vm["machine_id"]])
-        if vm["state"] not in possible:
-            found.append(f"{_account(vm)}, and may be {sorted(possible)} after {_told(mine)}")
-        if vm["description"] not in (may_be := descriptions(mine)):
-            found.append(f"{vm['name']} is described {vm['description']!r} and may be {sorted(may_be)}")
-        if vm["memory_mib"] not in (may_be := sizes(mine)):
-            found.append(f"{vm['name']} has {vm['memory_mib']} MiB and may have {sorted(may_be)}")
-    for vm_id, mine in by_vm.items():
-        if vm_id not in there and GONE not in ends(mine):
-            found.append(f"lost: {mine[0].name} ({vm_id}) after {_told(mine)}")
-    return found
-
-
-def _by_machine(ended: Sequence[GuestEnd]) -> dict[str, list[GuestEnd]]:
-    found: dict[str, list[GuestEnd]] = defaultdict(list)
-    for end in ended:
-        found[end.machine_id].append(end)
-    return found
-
-
-def _account(vm: Any) -> str:
-    said = "; ".join(f"{key} {vm[key]}" for key in ("why", "fault", "seen_fault") if vm[key])
-    return f"{vm['name']} ({vm['id']}) is {vm['state']} ({said or 'no reason given'})"
-
-
-def _told(entries: Sequence[Entry]) -> str:
-    return ", ".join(
-        f"{entry.ask}:{entry.outcome}[{entry.began:.2f}-{entry.ended:.2f} {entry.said}]"
-        for entry in sorted(entries, key=lambda entry: entry.began)[-6:]
-        if entry.outcome is not Outcome.REFUSED
-    )
 
 
 async def _against_hosts(site: Site, vms: Sequence[Any]) -> list[str]:
@@ -175,15 +116,15 @@ async def _against_hosts(site: Site, vms: Sequence[Any]) -> list[str]:
         real = on_hosts[vm["host"]].get(vm["machine_id"])
         power = POWER.get(vm["state"])
         if real is None:
-            found.append(f"{_account(vm)}, and {vm['host']} has nothing of it")
+            found.append(f"{account(vm)}, and {vm['host']} has nothing of it")
         elif power is None:
-            found.append(f"{_account(vm)}: that is no state of rest")
+            found.append(f"{account(vm)}: that is no state of rest")
         elif _has_wrong_boot(vm, real, power):
-            found.append(f"{_account(vm)}: boot {real.boot} on its host; {dict(vm)}")
+            found.append(f"{account(vm)}: boot {real.boot} on its host; {dict(vm)}")
         elif real.power is not power and not (real.power is None and power in (Power.ON, Power.PAUSED)):
-            found.append(f"{_account(vm)}, and on its host it is {real.power}")
+            found.append(f"{account(vm)}, and on its host it is {real.power}")
         elif vm["seen"] != power or vm["goal"] != power:
-            found.append(f"{_account(vm)}: goal {vm['goal']}, seen {vm['seen']}")
+            found.append(f"{account(vm)}: goal {vm['goal']}, seen {vm['seen']}")
     return found
 
 
@@ -207,70 +148,6 @@ async def _machines(site: Site, agent: str) -> dict[str, Machine]:
             power = None if directory.name in processes else Power.OFF
         found[directory.name] = Machine(power, state.boot)
     return found
-
-
-async def _records(
-    database: "asyncpg.Connection[asyncpg.Record]",
-    entries: Sequence[Entry],
-    ended: Sequence[GuestEnd],
-    vms: Sequence[Any],
-) -> list[str]:
-    """Each wish that was accepted is on record once, and its promise was kept, or broken where its time was over. Of
-    VMs whose guests were ended, promises may be broken."""
-    found = await _gaps(database)
-    operations = {row["id"]: row for row in await database.fetch(_OPERATIONS)}
-    machines = {vm["id"]: vm["machine_id"] for vm in vms}
-    guests = _by_machine(ended)
-    for entry in entries:
-        if entry.outcome is not Outcome.ACCEPTED or entry.operation_id is None:
-            continue
-        operation = operations.get(entry.operation_id)
-        if operation is None:
-            found.append(f"operation {entry.operation_id} ({entry.ask} {entry.name}) was promised and is nowhere")
-        elif operation["is_wrong"] and not any(
-            end.may_break(entry) for end in _ends_of(entry, machines, guests, ended)
-        ):
-            found.append(f"{entry.ask} {entry.name} failed after {operation['took']}: {operation['error']}")
-    found += _counts("operations", Counter((row["subject_id"], row["verb"]) for row in operations.values()), entries)
-    audited = await database.fetch("select subject_id::text, verb from audit where subject_kind = 'vm'")
-    return found + _counts("audit rows", Counter((row["subject_id"], row["verb"]) for row in audited), entries)
-
-
-def _ends_of(
-    entry: Entry, machines: Mapping[str, str], guests: Mapping[str, list[GuestEnd]], ended: Sequence[GuestEnd]
-) -> Sequence[GuestEnd]:
-    """The ends of this VM's guest; of one that is gone, and whose machine nobody remembers, any."""
-    machine = machines.get(entry.vm_id or "")
-    return ended if machine is None else guests.get(machine, [])
-
-
-def _counts(what: str, counted: Counter[tuple[str, str]], entries: Sequence[Entry]) -> list[str]:
-    """Each accepted request changed something once; one whose answer was lost at most once."""
-    least: Counter[tuple[str, str]] = Counter()
-    most: Counter[tuple[str, str]] = Counter()
-    for entry in entries:
-        if entry.vm_id is None or entry.ask in (
-            Ask.DELETE,
-            Ask.EDIT,
-            Ask.RESIZE,
-        ):  # which may be repeated, and say the same again
-            continue
-        least[entry.vm_id, entry.ask] += entry.outcome is Outcome.ACCEPTED
-        most[entry.vm_id, entry.ask] += entry.outcome is not Outcome.REFUSED
-    return [
-        f"{counted[key]} {what} of {key[1]} {key[0]}, and {least[key]} to {most[key]} were asked for"
-        for key in most
-        if not least[key] <= counted[key] <= most[key]
-    ]
-
-
-async def _gaps(database: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
-    """Events are numbered without a gap."""
-    row = await database.fetchrow("""
-        select (select count(*) from events) as events, (select last_seq - compacted_seq from event_log) as numbered
-        """)
-    assert row is not None
-    return [] if row["events"] == row["numbered"] else [f"{row['events']} events under {row['numbered']} numbers"]
 
 
 async def _reservations(http: httpx.AsyncClient, vms: Sequence[Any]) -> list[str]:

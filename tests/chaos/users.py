@@ -56,7 +56,7 @@ class Answered:
 class Users:
     """`urls`: the managers. `turn`: waits until an action may be carried out."""
 
-    def __init__(self, urls: Mapping[str, str], token: str, ledger: Ledger, *, turn: Callable[[int], Awaitable[None]]):
+    def __init__(self, urls: Mapping[str, str], token: str, ledger: Ledger, *, turn: Callable[[], Awaitable[None]]):
         self.ledger = ledger
         self.done = 0
         self._turn = turn
@@ -77,7 +77,7 @@ class Users:
 
     async def carry_out(self, script: Sequence[Action]) -> None:
         for action in script:
-            await self._turn(action.number)
+            await self._turn()
             await self._do(action)
             self.done += 1
 
