@@ -1,0 +1,176 @@
+"""Machines of a running agent, sampled and told: whom, what, and what becomes of it when nobody listens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from tests.agent.lab import AgentClient, ImageSet, agent_here, agent_settings, is_off, machine_spec, random_images
+
+from nexus.agent import wiring
+from nexus.agent.metrics.host import HostMeter
+from nexus.agent.metrics.reader import MetricsReader
+from nexus.agent.metrics.recorder import Recorder
+from nexus.agent.net.user import UserNetwork
+from nexus.agent.settings import AgentSettings
+from nexus.agent.vmm.fake import FakeVmm
+from nexus.agent.vmm.port import VmmCounters
+from nexus.kit.clock import SystemClock
+from nexus.protocol.machines import Power
+from nexus.protocol.metrics import SampleAnswer, SampleReport
+from nexus.protocol.trouble import Retryable
+
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def fake_images(short_tmp: Path) -> ImageSet:
+    return random_images(short_tmp / "seed")
+
+
+@pytest.fixture
+def settings(short_tmp: Path, fake_images: ImageSet) -> AgentSettings:
+    return agent_settings(short_tmp, image_seed=fake_images.directory)
+
+
+@pytest.fixture
+async def running(settings: AgentSettings) -> AsyncIterator[tuple[AgentClient, wiring.Agent]]:
+    async with agent_here(settings) as agent:
+        yield agent
+
+
+class CountedVmm(FakeVmm):
+    """A second hand on the simulated hypervisor, which counts how often it is asked."""
+
+    asked = 0
+
+    async def counters(self, machine: UUID) -> VmmCounters | None:
+        self.asked += 1
+        return await super().counters(machine)
+
+
+class Later:
+    """A clock that can be moved on."""
+
+    def __init__(self) -> None:
+        self.by = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.by
+
+
+class Manager:
+    """What it is told; `answers` are given one by one, the last one ever after."""
+
+    def __init__(self, *answers: SampleAnswer | Retryable) -> None:
+        self._answers = list(answers)
+        self.told: list[SampleReport] = []
+        self.heard = asyncio.Event()
+
+    async def __call__(self, report: SampleReport) -> SampleAnswer:
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Retryable):
+            raise answer
+        self.told.append(report)
+        self.heard.set()
+        return answer
+
+
+NOW_AND_THEN = SampleAnswer(interval_s=0.05)
+
+
+class Lab:
+    def __init__(self, settings: AgentSettings, agent: wiring.Agent, *answers: SampleAnswer | Retryable) -> None:
+        self.clock = Later()
+        self.vmm = CountedVmm(machines=settings.run_dir / "machines", clock=SystemClock())
+        self.reader = MetricsReader(self.vmm, UserNetwork(restrict=True, why="For a test."), clock=self.clock)
+        self.manager = Manager(*(answers or (NOW_AND_THEN,)))
+        host = HostMeter(settings.run_dir, clock=self.clock)
+        self.recorder = Recorder(agent.machines.all, self.reader, host, self.manager, clock=self.clock)
+
+    async def until(self, condition: Callable[[list[SampleReport]], bool]) -> None:
+        """Record until what was told fulfils the condition."""
+        recording = asyncio.create_task(self.recorder.run())
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not condition(self.manager.told):
+                    self.manager.heard.clear()
+                    await self.manager.heard.wait()
+        finally:
+            recording.cancel()
+            with suppress(asyncio.CancelledError):
+                await recording
+
+
+async def test_what_runs_is_sampled_and_what_is_off_is_not(
+    running: tuple[AgentClient, wiring.Agent], settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    client, agent = running
+    on, off = machine_spec(fake_images, number=1), machine_spec(fake_images, number=2)
+    await client.boot(on)
+    await client.boot(off)
+    await client.power(off.id, Power.OFF, boot=1)
+    await client.until(off.id, is_off)
+    lab = Lab(settings, agent)
+    await lab.until(lambda told: any(report.machines for report in told))
+    assert {sample.id for report in lab.manager.told for sample in report.machines} == {on.id}
+
+
+async def test_readers_that_come_together_share_a_reading(
+    running: tuple[AgentClient, wiring.Agent], settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    client, agent = running
+    spec = machine_spec(fake_images)
+    await client.boot(spec)
+    lab = Lab(settings, agent)
+    machine = agent.machines.get(spec.id)
+    samples = await asyncio.gather(*(lab.reader.live(machine) for _ in range(20)))
+    assert lab.vmm.asked == 1
+    assert len({sample.at for sample in samples}) == 1
+    assert samples[0].guest is not None
+
+
+async def test_minutes_wait_for_a_manager_that_is_away(
+    running: tuple[AgentClient, wiring.Agent], settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    client, agent = running
+    spec = machine_spec(fake_images)
+    await client.boot(spec)
+    lab = Lab(settings, agent, NOW_AND_THEN, Retryable("away"), Retryable("away"), NOW_AND_THEN)
+    began = datetime.now(UTC)
+    await lab.recorder.collect(within_s=0)
+    lab.clock.by = timedelta(minutes=5)
+    await lab.until(lambda told: any(report.minutes for report in told))
+    delivered = [minute for report in lab.manager.told for minute in report.minutes]
+    assert {minute.id for minute in delivered} == {spec.id}
+    assert len({(minute.id, minute.at) for minute in delivered}) == len(delivered), "each arrived once"
+    assert abs(delivered[0].at - began) < timedelta(minutes=2)
+
+
+async def test_a_manager_that_wants_nothing_has_nobody_asked(
+    running: tuple[AgentClient, wiring.Agent], settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    client, agent = running
+    await client.boot(machine_spec(fake_images))
+    lab = Lab(settings, agent, SampleAnswer(interval_s=0.01, is_wanted=False))
+    await lab.until(lambda told: len(told) >= 5)
+    assert (lab.vmm.asked, [report for report in lab.manager.told if report.machines]) == (0, [])
+
+
+async def test_a_machine_that_ends_while_it_is_asked_harms_nothing(
+    running: tuple[AgentClient, wiring.Agent], settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    client, agent = running
+    specs = [machine_spec(fake_images, number=number) for number in (1, 2)]
+    for spec in specs:
+        await client.boot(spec)
+    lab = Lab(settings, agent)
+
+    async def ended(machine: UUID) -> VmmCounters | None:
+        return None if machine == specs[0].id else await CountedVmm.counters(lab.vmm, machine)
+
+    lab.vmm.counters = ended  # pyright: ignore[reportAttributeAccessIssue]
+    assert {sample.id for sample in await lab.recorder.collect(within_s=0)} == {specs[1].id}
