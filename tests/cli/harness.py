@@ -28,6 +28,7 @@ def vm(number: int = 1, **fields: Any) -> dict[str, Any]:
         "guest": "ready",
         "why": None,
         "fault": None,
+        "warnings": [],
         "stage": None,
         "description": "",
         "tags": [],

@@ -256,6 +256,11 @@ PendingName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}(\.[A-Za-z
 """A part of a definition that a running boot may lack: `vcpus`, `boot_args`, `drives.data`, `nics.eth1` …"""
 
 
+MOST_WARNINGS, LONGEST_WARNING = 16, 300
+GuestWarning = Annotated[Line, StringConstraints(max_length=LONGEST_WARNING)]
+"""A sentence of a guest about itself: whoever is root there may have written it."""
+
+
 class MachineSeen(Message):
     """An observation of one machine. Of two, the newer has the greater (`host boot_id` changes: any) `seq`."""
 
@@ -270,6 +275,9 @@ class MachineSeen(Message):
     fault: Told | None = Field(default=None, description="What prevents the wish from coming true, for a user to read")
     exit: Exit | None = Field(default=None, description="How the last boot ended; None while the first one runs")
     started_at: datetime | None = Field(default=None, description="When its VMM was started; None while it is off")
+    warnings: tuple[GuestWarning, ...] = Field(
+        default=(), max_length=MOST_WARNINGS, description="What of its configuration the running guest could not apply"
+    )
     pending: tuple[PendingName, ...] = Field(
         default=(), description="What of the accepted definition the running boot does not have; empty while it is off"
     )

@@ -1,13 +1,17 @@
 """A machine's end of its guest channel."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from nexus.agent.machines.guest_link import GuestLink
+from nexus.agent.vmm import fake_guest
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.clock import SystemClock
+from nexus.protocol.guest import GuestHealth
+from nexus.protocol.machines import MOST_WARNINGS, MachineSeen, Power
 
 
 async def test_a_channel_that_could_not_be_made_is_made_the_next_time(short_tmp: Path) -> None:
@@ -21,3 +25,25 @@ async def test_a_channel_that_could_not_be_made_is_made_the_next_time(short_tmp:
     await link.open(vmm.transport(machine))
     assert await link.wait_ready(5)
     await link.close()
+
+
+async def test_what_a_guest_says_of_itself_is_kept_short_and_printable_until_it_is_gone(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ("no route to the gateway", "\x1b[31mred\nlines\0" + "x" * 1000, *("more",) * 100)
+    health = GuestHealth(version="1", protocol=1, boot_ms=1, warnings=said)
+    monkeypatch.setattr(fake_guest, "GuestHealth", lambda **_: health)
+    vmm, machine, changed = FakeVmm(machines=short_tmp, clock=SystemClock()), uuid4(), asyncio.Event()
+    link = GuestLink(short_tmp / "m/guest.sock", changed=changed.set)
+    await link.open(vmm.transport(machine))
+    async with asyncio.timeout(60):
+        while not link.warnings:
+            await changed.wait()
+            changed.clear()
+    assert link.warnings[0] == "no route to the gateway"
+    assert len(link.warnings) == MOST_WARNINGS
+    assert link.warnings[1].startswith(" [31mred lines xxx")
+    seen = MachineSeen(id=machine, seq=1, generation=1, power=Power.ON, warnings=link.warnings)
+    assert MachineSeen.model_validate_json(seen.model_dump_json()) == seen
+    await link.close()
+    assert link.warnings == ()

@@ -8,6 +8,8 @@ from tests.manager.compute.acting import ok, until, vm_of
 
 from nexus.kit.db import Db
 
+PATIENCE_S = 120
+
 
 async def host_of(client: httpx.AsyncClient, name: str = "host-1") -> dict[str, Any]:
     """The host of this name."""
@@ -21,7 +23,7 @@ async def is_in(client: httpx.AsyncClient, vm_id: UUID, state: str) -> None:
     async def is_there() -> bool:
         return (await vm_of(client, vm_id))["state"] == state
 
-    await until(is_there, within_s=60)
+    await until(is_there, within_s=PATIENCE_S)
 
 
 async def host_is_in(client: httpx.AsyncClient, state: str, name: str = "host-1") -> dict[str, Any]:
@@ -31,7 +33,7 @@ async def host_is_in(client: httpx.AsyncClient, state: str, name: str = "host-1"
         items = ok(await client.get("/v1/hosts", params={"name": name}))["items"]
         return next((item for item in items if item["state"] == state), None)
 
-    return await until(is_there, within_s=60)
+    return await until(is_there, within_s=PATIENCE_S)
 
 
 async def told(db: Db, subject_id: str | UUID) -> tuple[list[str], list[str]]:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, refused, until, vm_of
 from tests.manager.compute.test_hosts import join
-from tests.manager.hosts.acting import host_is_in, host_of, is_in, told
+from tests.manager.hosts.acting import PATIENCE_S, host_is_in, host_of, is_in, told
 from tests.manager.hosts.conftest import Silence
 
 from nexus.agent import credential
@@ -153,7 +153,7 @@ async def test_a_machine_that_joins_again_under_the_name_is_a_new_host_and_remov
     async def is_clean() -> bool:
         return not host.machines.list()
 
-    await until(is_clean, within_s=60)
+    await until(is_clean, within_s=PATIENCE_S)
     await create(user, "web-2")
 
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, refused, until, vm_of
-from tests.manager.hosts.acting import host_of, is_in, told
+from tests.manager.hosts.acting import PATIENCE_S, host_of, is_in, told
 from tests.manager.hosts.conftest import Silence
 
 from nexus.kit.db import Db
@@ -88,7 +88,7 @@ async def test_a_second_drain_is_the_first_ones_operation_and_uncordoning_ends_i
         operation = ok(await admin.get(f"/v1/operations/{first}"))["item"]
         return operation["result"] is not None and outcomes(operation) == {"web-1": "stopping"}
 
-    await until(is_stopping, within_s=60)
+    await until(is_stopping, within_s=PATIENCE_S)
     assert ok(await drain(admin))["operation_id"] == first
     item = await host_of(admin)
     assert item["operation_id"] == first
@@ -131,21 +131,21 @@ async def test_a_vm_that_cannot_be_stopped_fails_the_drain_and_is_named(
         await is_in(user, other, "stopped")
 
         async def is_overdue() -> str:
-            await db.execute("update flows set deadline = now() where subject_id = $1", vm_id)
+            for table in ("operations", "flows"):
+                await db.execute(f"update {table} set deadline = now() where subject_id = $1", vm_id)
             return await db.fetchval(
                 "select max(status) from operations where subject_id = $1 and verb = 'stop' and status = 'failed'",
                 vm_id,
             )
 
-        await until(is_overdue, within_s=60)
+        await until(is_overdue, within_s=PATIENCE_S)
         operation = ok(await admin.get(f"/v1/operations/{operation_id}", params={"wait": 60}))["item"]
     assert operation["status"] == "failed"
     assert operation["error"]["code"] == "host_not_drained"
     assert operation["error"]["error"] == "host-1 is not empty: 1 of its VMs could not be stopped (web-1)."
     assert outcomes(operation) == {"web-1": "failed", "web-2": "stopped"}
-    assert [vm["why"] for vm in operation["result"]["vms"] if vm["name"] == "web-1"] == [
-        "web-1 is not there in time; it is stopping now."
-    ]
+    [why] = [vm["why"] for vm in operation["result"]["vms"] if vm["name"] == "web-1"]
+    assert "web-1 in time" in why
 
 
 async def test_a_host_that_is_silent_cannot_be_drained_and_nobody_but_an_admin_drains(

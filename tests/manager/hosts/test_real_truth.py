@@ -114,6 +114,10 @@ async def endings(db: Db, vm_id: UUID) -> list[tuple[str, bool]]:
     return [(row["data"]["reason"], row["data"]["boots_again"]) for row in events]
 
 
+async def warnings(client: httpx.AsyncClient, vm_id: UUID) -> list[str]:
+    return (await vm_of(client, vm_id))["warnings"]
+
+
 async def run(client: httpx.AsyncClient, vm_id: UUID, script: str) -> None:
     ok(await client.post(f"/v1/vms/{vm_id}/exec", json={"argv": ["sh", "-c", script]}))
 
@@ -134,6 +138,8 @@ async def test_when_a_host_restarts_the_vms_that_should_come_back_do_and_the_oth
 ) -> None:
     comes_back = await small(user, "back", restart_policy="always")
     stays_off = await small(user, "off")
+    assert (await vm_of(user, comes_back))["warnings"] == []
+    await run(user, comes_back, "rm /etc/hostname && mkdir -p /etc/hostname/in-the-way && sync")
     await site.restart(comes_back, stays_off)
     vm = await comes_to(user, stays_off, "stopped")
     assert (vm["why"], vm["fault"]) == ("The host restarted.", None)
@@ -143,12 +149,14 @@ async def test_when_a_host_restarts_the_vms_that_should_come_back_do_and_the_oth
         return (vm["state"], vm["guest"], vm["why"]) == ("running", "ready", "The host restarted.")
 
     await until(has_booted_again, within_s=PATIENCE_S)
+    assert "hostname" in " ".join(await until(lambda: warnings(user, comes_back), within_s=PATIENCE_S))
     assert await endings(db, comes_back) == [("host_rebooted", True)]
     assert await endings(db, stays_off) == [("host_rebooted", False)]
     events, verbs = await told(db, await db.fetchval("select id from hosts"))
     assert (events.count("host.restarted"), verbs.count("restart")) == (1, 1)
     await site.kill_vmm(comes_back)
     vm = await comes_to(user, comes_back, "stopped")
+    assert vm["warnings"] == [], "a guest that is off says nothing"
     assert vm["fault"] == vm["why"]
     assert "killed by signal 9" in vm["why"]
     assert (await endings(db, comes_back))[1:] == [("vmm_killed", False)]

@@ -1,12 +1,13 @@
 """A host that stops reporting, and comes back."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, refused, until, vm_of
-from tests.manager.hosts.acting import host_is_in, host_of, is_in, told
+from tests.manager.hosts.acting import PATIENCE_S, host_is_in, host_of, is_in, told
 from tests.manager.hosts.conftest import Silence
 
 from nexus.kit.db import Db
@@ -55,16 +56,33 @@ async def test_what_befell_a_vm_while_its_host_was_silent_is_told_when_it_return
     ok(await user.post(f"/v1/vms/{ended}/start", params={"wait": 60}))
 
 
-async def test_a_vm_deleted_while_its_host_is_silent_is_gone_once_it_returns(
-    host: JoinedHost, user: httpx.AsyncClient, silence: Silence
+async def test_a_vm_deleted_while_its_host_is_silent_says_what_it_waits_for_and_is_gone_once_that_returns(
+    host: JoinedHost, user: httpx.AsyncClient, silence: Silence, db: Db
 ) -> None:
     vm_id = await create(user)
     await silence(host)
     await is_in(user, vm_id, "unknown")
+    address = await db.fetchval("select address from hosts")
+    await db.execute("update hosts set address = 'unix:/nowhere/agent.sock'")
     operation_id = ok(await user.delete(f"/v1/vms/{vm_id}"))["operation_id"]
+
+    async def has_failed() -> dict[str, Any] | None:
+        for table in ("operations", "flows"):
+            await db.execute(f"update {table} set deadline = now() where subject_id = $1", vm_id)
+        operation = ok(await user.get(f"/v1/operations/{operation_id}"))["item"]
+        return operation if operation["status"] == "failed" else None
+
+    failed = await until(has_failed, within_s=PATIENCE_S)
+    assert failed["error"]["error"] == "Cannot delete web-1 in time: its host host-1 has not been heard from."
+    assert "abandon" in failed["error"]["suggestion"]
+    assert (await vm_of(user, vm_id))["state"] == "deleting"
+    await db.execute("update hosts set address = $1", address)
     host.reporting.start()
-    answer = ok(await user.get(f"/v1/operations/{operation_id}", params={"wait": 60}))
-    assert answer["item"]["status"] == "done"
+
+    async def is_gone() -> bool:
+        return (await user.get(f"/v1/vms/{vm_id}")).status_code == 404
+
+    await until(is_gone, within_s=PATIENCE_S)
     assert not host.machines.list()
 
 

@@ -10,6 +10,7 @@ from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.guest.transport import ByteStream, Transport
 from nexus.kit import log
+from nexus.protocol.machines import LONGEST_WARNING, MOST_WARNINGS
 from nexus.protocol.trouble import Retryable, Trouble
 
 _log = log.get("nexus.agent.machines")
@@ -27,7 +28,10 @@ class GuestLink:
         self._changed = changed
         self._channel: GuestChannel | None = None
         self._away: asyncio.TimerHandle | None = None
+        self._examining: asyncio.Task[None] | None = None
         self.is_away = False
+        self.warnings: tuple[str, ...] = ()
+        """What of its configuration the guest could not apply, as it last said."""
 
     @property
     def is_ready(self) -> bool:
@@ -49,6 +53,7 @@ class GuestLink:
 
     async def close(self) -> None:
         self._stop_timer()
+        await self._stop_examining()
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close()
@@ -74,6 +79,25 @@ class GuestLink:
         self._stop_timer()
         self.is_away = False
         self._changed()
+        if self._examining is None or self._examining.done():
+            self._examining = asyncio.create_task(self._examine())
+
+    async def _examine(self) -> None:
+        """Ask the guest how it is. What it says is a stranger's: short, and of printable characters."""
+        try:
+            async with self.client() as guest:
+                said = (await guest.health()).warnings
+        except Trouble as silent:
+            _log.warning("guest_not_examined", socket=str(self._socket), why=str(silent))
+            return
+        self.warnings = tuple(_printable(warning) for warning in said[:MOST_WARNINGS])
+        self._changed()
+
+    async def _stop_examining(self) -> None:
+        examining, self._examining, self.warnings = self._examining, None, ()
+        if examining is not None:
+            examining.cancel()
+            await asyncio.wait({examining})
 
     def _went(self) -> None:
         self._stop_timer()
@@ -88,3 +112,7 @@ class GuestLink:
         if self._away is not None:
             self._away.cancel()
             self._away = None
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text[:LONGEST_WARNING])

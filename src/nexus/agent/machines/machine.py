@@ -120,6 +120,7 @@ class Machine:
             address=first.ip if first is not None else None,
             stage=self._stage,
             fault=self._fault,
+            warnings=self.link.warnings,
             is_applying=self.state.was_ready and self._applier.due(self.state, self._vmm.power) is not None,
         )
         return glance.seen()

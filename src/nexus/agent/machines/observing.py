@@ -22,6 +22,7 @@ class Glance:
     stage: str | None
     fault: str | None
     is_applying: bool = False
+    warnings: tuple[str, ...] = ()
 
     def seen(self) -> MachineSeen:
         """Not numbered yet (seq 0)."""
@@ -41,6 +42,7 @@ class Glance:
             fault=self.fault,
             exit=self.state.exit,
             started_at=self.vmm.started_at,
+            warnings=() if is_off else self.warnings,
             pending=() if is_off else pending(running, self.state.spec),
             is_applying=self.is_applying and not is_off,
             vcpus=None if is_off else running.vcpus,

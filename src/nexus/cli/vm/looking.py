@@ -40,6 +40,7 @@ def _details(now: datetime) -> "list[Column[Vm]]":
         Column("Why", lambda vm: vm.why),
         Column("Fault", lambda vm: vm.fault),
         Column("Guest", lambda vm: vm.guest),
+        Column("Warnings", lambda vm: vm.warnings),
         Column("vCPUs", lambda vm: vm.vcpu),
         Column("Memory", lambda vm: human.size(vm.mem_mib * 1024**2)),
         Column("Disk", lambda vm: human.size(vm.disk_size_bytes) if vm.disk_size_bytes else None),

@@ -160,13 +160,14 @@ async def apply(
 
 def _shown(row: Record) -> tuple[object, ...]:
     """What users see of an observation besides state and stage."""
-    return row["seen_guest"], row["address"], row["seen_pending"]
+    return row["seen_guest"], row["address"], row["seen_pending"], row["warnings"]
 
 
 _REPORTS = """
 jsonb_to_recordset({}) as s(
     id uuid, seq bigint, generation bigint, power text, boot integer, guest text, address inet, stage text, fault text,
-    exit jsonb, started_at timestamptz, pending text[], is_applying boolean, vcpus integer, memory_mib integer
+    exit jsonb, started_at timestamptz, pending text[], is_applying boolean, vcpus integer, memory_mib integer,
+    warnings text[]
 )
 """
 
@@ -174,14 +175,14 @@ _IS_NEWS = """
 m.id = s.id and m.host_id = $1 and not m.abandoned
 and (m.seen_boot_id is distinct from $2 or s.seq > greatest(m.seen_seq, $3))
 and (m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault, m.stage, m.address, m.exit, m.started_at,
-     m.seen_pending, m.seen_applying, m.seen_vcpus, m.seen_memory_mib)
+     m.seen_pending, m.seen_applying, m.seen_vcpus, m.seen_memory_mib, m.warnings)
     is distinct from
     (s.power, s.guest, case when s.power = 'absent' then m.seen_generation else s.generation end, s.boot, s.fault,
-     s.stage, s.address, s.exit, s.started_at, s.pending, s.is_applying, s.vcpus, s.memory_mib)
+     s.stage, s.address, s.exit, s.started_at, s.pending, s.is_applying, s.vcpus, s.memory_mib, s.warnings)
 """
 
 _LOCK_NEWS = f"""
-select m.id, m.seen_guest, m.address, m.seen_pending from machines m, {_REPORTS.format("$4")}
+select m.id, m.seen_guest, m.address, m.seen_pending, m.warnings from machines m, {_REPORTS.format("$4")}
 where {_IS_NEWS} order by m.id for update of m
 """
 """Locks no row about which there is nothing new: most of the time that is all of them."""
@@ -193,10 +194,11 @@ update machines m set
     seen_generation = case when s.power = 'absent' then m.seen_generation else s.generation end,
     address = s.address, exit = s.exit, started_at = s.started_at,
     seen_pending = s.pending, seen_applying = s.is_applying, seen_vcpus = s.vcpus, seen_memory_mib = s.memory_mib,
+    warnings = s.warnings,
     seen_boot_id = $2, seen_seq = s.seq, seen_at = now(), updated_at = now()
 from {_REPORTS.format("$4")}
 where m.id = any($5) and {_IS_NEWS}
-returning m.id, m.seen_guest, m.address, m.seen_pending
+returning m.id, m.seen_guest, m.address, m.seen_pending, m.warnings
 """
 
 _REMEMBER_SEQ = f"""
@@ -223,7 +225,7 @@ async def missing(tx: Tx, host_id: UUID, present: Sequence[UUID], *, boot_id: st
     ids = [row["id"] for row in rows]
     await tx.execute(
         """
-        update machines set seen = 'absent', seen_guest = 'absent', stage = null, seen_pending = '{}',
+        update machines set seen = 'absent', seen_guest = 'absent', stage = null, seen_pending = '{}', warnings = '{}',
             seen_applying = false, seen_vcpus = null, seen_memory_mib = null, seen_boot_id = $2, seen_seq = $3,
             seen_at = now(), updated_at = now() where id = any($1)
         """,

@@ -73,6 +73,11 @@ def goal_before(facts: Facts) -> Goal | None:
 def overdue(vm: Vm, operation: Operation) -> VmOverdue:
     """Why `operation` has failed, for its user."""
     facts = vm.machine.facts
+    if vm.host.is_silent:
+        return VmOverdue(
+            f"Cannot {operation.verb} {vm.name} in time: its host {vm.host.name} has not been heard from.",
+            suggestion="It is done when that host returns. If it is lost for good, an administrator can abandon it.",
+        )
     how_far = facts.seen_fault or vm.machine.stage or f"it is {_NOW[facts.seen]}"
     if operation.begun_at is None or operation.deadline is None:
         return VmOverdue(f"Cannot {operation.verb} {vm.name} in time: host {vm.host.name} has not begun ({how_far}).")

@@ -48,7 +48,8 @@ json_build_object(
     'restart_policy', m.restart_policy,
     'username', v.username, 'ssh_authorized_keys', v.ssh_authorized_keys,
     'host_id', h.id, 'host_name', h.name, 'host_addr', h.address,
-    'pending_changes', m.seen_pending, 'guest_ip', host(m.address), 'guest_mac', c.mac, 'started_at', m.started_at,
+    'warnings', m.warnings, 'pending_changes', m.seen_pending,
+    'guest_ip', host(m.address), 'guest_mac', c.mac, 'started_at', m.started_at,
     'operation_id', (select o.id from operations o
                      where o.subject_kind = 'vm' and o.subject_id = v.id and o.status = 'running'
                      order by o.generation desc, o.created_at desc limit 1),

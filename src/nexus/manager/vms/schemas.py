@@ -186,6 +186,7 @@ class VmBody(BaseModel):
     host_id: UUID = Field(description="The host it is on")
     host_name: str = Field(description="That host's name")
     host_addr: str = Field(description="Where the manager reaches that host's agent")
+    warnings: list[str] = Field(description="What of its configuration its guest could not apply, in the guest's words")
     pending_changes: list[str] = Field(
         description="What of its configuration the running boot does not have yet, such as vcpus or drives.data"
     )
