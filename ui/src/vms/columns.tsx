@@ -3,7 +3,7 @@
 import { type ColumnDef, createColumnHelper } from '@tanstack/react-table'
 import Link from 'next/link'
 
-import type { VmBody } from '@/api'
+import type { ListedVm } from '@/api'
 import { Badge } from '@/design/badge'
 import { Nothing } from '@/design/card'
 import { Checkmark } from '@/design/checkmark'
@@ -13,11 +13,11 @@ import { Ago } from '@/design/time'
 import { RowActions } from './row-actions'
 import { StateBadge } from './state-badge'
 
-const column = createColumnHelper<VmBody>()
+const column = createColumnHelper<ListedVm>()
 
 /** The columns of the list. Those that can be sorted have the server's name of the sort as their id. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- columns of different values in one list
-export const COLUMNS: ColumnDef<VmBody, any>[] = [
+export const COLUMNS: ColumnDef<ListedVm, any>[] = [
   column.display({
     id: 'select',
     enableSorting: false,
@@ -52,6 +52,20 @@ export const COLUMNS: ColumnDef<VmBody, any>[] = [
   }),
   column.accessor('vcpu', { header: 'vCPUs', meta: { className: 'tabular text-right' } }),
   column.accessor('mem_mib', { header: 'Memory', meta: { className: 'tabular text-right' }, cell: ({ getValue }) => mib(getValue()) }),
+  column.accessor((vm) => vm.usage?.cpu_usage_percent, {
+    id: 'cpu',
+    header: 'CPU',
+    sortDescFirst: true,
+    meta: { className: 'tabular text-right' },
+    cell: ({ getValue }) => <Percent of={getValue()} />,
+  }),
+  column.accessor((vm) => vm.usage?.memory_usage_percent, {
+    id: 'memory',
+    header: 'Memory used',
+    sortDescFirst: true,
+    meta: { className: 'tabular text-right' },
+    cell: ({ getValue }) => <Percent of={getValue()} />,
+  }),
   column.accessor('guest_ip', {
     header: 'Address',
     enableSorting: false,
@@ -74,3 +88,7 @@ export const COLUMNS: ColumnDef<VmBody, any>[] = [
     cell: ({ row }) => <RowActions vm={row.original} />,
   }),
 ]
+
+function Percent({ of }: { of: number | null | undefined }) {
+  return of === null || of === undefined ? <Nothing /> : <>{of.toFixed(of < 10 ? 1 : 0)} %</>
+}

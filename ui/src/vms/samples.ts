@@ -5,7 +5,7 @@ import { useEffect, useState } from 'react'
 import type { MachineMetrics } from '@/api'
 import type { Refused } from '@/design/refused'
 
-/** One second of a VM. Percent, and bytes a second; null where nobody can tell. `at` in seconds. */
+/** One moment of a VM. Percent, and bytes a second; null where nobody can tell. `at` in seconds since 1970. */
 export type Sample = {
   at: number
   cpu: number | null
@@ -15,6 +15,28 @@ export type Sample = {
   read: number | null
   written: number | null
 }
+
+/** What live samples and points of the past say alike. */
+type Told = Pick<
+  MachineMetrics,
+  | 'at'
+  | 'cpu_usage_percent'
+  | 'memory_usage_percent'
+  | 'network_in_bytes_per_s'
+  | 'network_out_bytes_per_s'
+  | 'disk_read_bytes_per_s'
+  | 'disk_write_bytes_per_s'
+>
+
+export const sampleOf = (told: Told): Sample => ({
+  at: Date.parse(told.at) / 1000,
+  cpu: told.cpu_usage_percent ?? null,
+  memory: told.memory_usage_percent ?? null,
+  received: told.network_in_bytes_per_s ?? null,
+  sent: told.network_out_bytes_per_s ?? null,
+  read: told.disk_read_bytes_per_s ?? null,
+  written: told.disk_write_bytes_per_s ?? null,
+})
 
 export const WINDOW_S = 60
 const AGAIN_AFTER_MS = 2000
@@ -27,7 +49,6 @@ export function useSamples(vmId: string, isOn: boolean) {
     if (!isOn) return
     let socket: WebSocket | undefined
     let timer: ReturnType<typeof setTimeout> | undefined
-    let before: MachineMetrics | undefined
     const connect = () => {
       socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/vms/${vmId}/metrics/ws`)
       socket.onmessage = ({ data }: MessageEvent<string>) => {
@@ -37,8 +58,7 @@ export function useSamples(vmId: string, isOn: boolean) {
           return
         }
         setTrouble(null)
-        const sample = between(before, told)
-        before = told
+        const sample = sampleOf(told)
         setSamples((known) => [...known.filter(({ at }) => at > sample.at - WINDOW_S), sample])
       }
       socket.onclose = () => {
@@ -56,24 +76,3 @@ export function useSamples(vmId: string, isOn: boolean) {
   }, [vmId, isOn])
   return { samples, trouble }
 }
-
-/** What a sample says, with the rates since the one before it. */
-export function between(before: MachineMetrics | undefined, now: MachineMetrics): Sample {
-  const seconds = before ? (Date.parse(now.at) - Date.parse(before.at)) / 1000 : 0
-  const rate = (last: number | null | undefined, first: number | null | undefined) =>
-    seconds > 0 && last != null && first != null && last >= first ? (last - first) / seconds : null
-  return {
-    at: Date.parse(now.at) / 1000,
-    cpu: now.guest?.cpu_percent ?? now.host?.cpu_percent ?? null,
-    memory: now.guest ? (100 * (now.guest.memory_total_kib - now.guest.memory_available_kib)) / now.guest.memory_total_kib : null,
-    received: rate(received(now), before && received(before)),
-    sent: rate(sent(now), before && sent(before)),
-    read: rate(now.host?.disk_read_bytes, before?.host?.disk_read_bytes),
-    written: rate(now.host?.disk_written_bytes, before?.host?.disk_written_bytes),
-  }
-}
-
-const total = (metrics: MachineMetrics, of: 'received_bytes' | 'sent_bytes') =>
-  metrics.guest ? (metrics.guest.interfaces ?? []).filter(({ name }) => name !== 'lo').reduce((sum, one) => sum + one[of], 0) : null
-const received = (metrics: MachineMetrics) => total(metrics, 'received_bytes')
-const sent = (metrics: MachineMetrics) => total(metrics, 'sent_bytes')

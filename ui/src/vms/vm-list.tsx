@@ -5,7 +5,7 @@ import { Boxes, CirclePlus, Columns3, LayoutGrid, List } from 'lucide-react'
 import Link from 'next/link'
 import { useMemo, useState } from 'react'
 
-import type { VmBody } from '@/api'
+import type { ListedVm } from '@/api'
 import { Button } from '@/design/button'
 import { DataTable } from '@/design/data-table'
 import { Menu } from '@/design/menu'
@@ -39,7 +39,7 @@ export function VmList() {
   const isFiltered = Boolean(q || state || tag)
   useNearEnd(() => void (vms.hasNextPage && !vms.isFetching && vms.fetchNextPage()))
 
-  const table = useReactTable<VmBody>({
+  const table = useReactTable<ListedVm>({
     data: rows,
     columns: COLUMNS,
     getRowId: (vm) => vm.id,

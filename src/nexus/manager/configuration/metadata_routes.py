@@ -17,7 +17,7 @@ from nexus.manager.operations import Wait
 from nexus.manager.vms.changing import Changed
 from nexus.manager.vms.errors import VmNotFound
 
-router = APIRouter(prefix="/v1/vms/{vm_id}", tags=["vm configuration"])
+router = APIRouter(prefix="/v1/vms/{vm_id}", tags=["vm-config"])
 
 Service = Annotated[Metadata, provided(Metadata)]
 _PROBLEMS = problems(*CHANGE_PROBLEMS, NoGuestAgent)

@@ -25,7 +25,7 @@ from nexus.manager.vms.errors import VmFaulted, VmNotFound, VmOverdue, VmStateCo
 from nexus.manager.vms.offering import NotOffered
 from nexus.protocol.hosts import Offer
 
-router = APIRouter(prefix="/v1/vms/{vm_id}", tags=["vm configuration"])
+router = APIRouter(prefix="/v1/vms/{vm_id}", tags=["vm-config"])
 
 Service = Annotated[Configuration, provided(Configuration)]
 Changes = Annotated[VmChanges, provided(VmChanges)]

@@ -41,10 +41,10 @@ export function CreateVm() {
   const shown = Object.fromEntries(Object.entries(errors).filter(([field]) => touched.has(field as keyof Draft)))
   const create = useMutation({
     ...vmsCreateMutation(),
-    onSuccess: ({ id }) => {
+    onSuccess: (made) => {
       void queries.invalidateQueries()
       toast.success(`${draft.name} is being created`)
-      router.push(`/vms/${id}`)
+      router.push('id' in made ? `/vms/${made.id}` : '/vms')
     },
   })
   const set = (changes: Partial<Draft>) => setDraft({ ...draft, ...changes })

@@ -22,6 +22,9 @@ import { VmActions } from './vm-actions'
 
 const TerminalTab = dynamic(() => import('./terminal-tab').then((module) => module.TerminalTab), { ssr: false, loading: () => <Loading /> })
 const MetricsTab = dynamic(() => import('./metrics-tab').then((module) => module.MetricsTab), { ssr: false, loading: () => <Loading /> })
+const ConfigTab = dynamic(() => import('./config-tab').then((module) => module.ConfigTab), { ssr: false, loading: () => <Loading /> })
+const StorageTab = dynamic(() => import('./storage-tab').then((module) => module.StorageTab), { ssr: false, loading: () => <Loading /> })
+const NetworkTab = dynamic(() => import('./network-tab').then((module) => module.NetworkTab), { ssr: false, loading: () => <Loading /> })
 const ConsoleTab = dynamic(() => import('./console-tab').then((module) => module.ConsoleTab), { ssr: false, loading: () => <Loading /> })
 
 /** All ids share one exported page, which does not mount anew between them: hence the key. */
@@ -80,6 +83,11 @@ function Notices({ vm }: { vm: VmBody }) {
           {vm.stage}
         </p>
       ) : null}
+      {vm.warnings.map((warning) => (
+        <p key={warning} role="status" className="rounded-lg border bg-warn-soft px-4 py-2 text-warn">
+          {warning}
+        </p>
+      ))}
       {vm.why && !vm.fault ? <p className="rounded-lg border bg-surface px-4 py-2 text-muted">{vm.why}</p> : null}
     </div>
   )
@@ -90,6 +98,9 @@ function VmTabs({ vm }: { vm: VmBody }) {
   const { isAdmin, mayChange } = useSession()
   const tabs = [
     { value: 'overview', label: 'Overview', content: <OverviewTab vm={vm} /> },
+    { value: 'config', label: 'Config', content: <ConfigTab vm={vm} /> },
+    { value: 'storage', label: 'Storage', content: <StorageTab vm={vm} /> },
+    { value: 'network', label: 'Network', content: <NetworkTab vm={vm} /> },
     ...(mayChange ? [{ value: 'terminal', label: 'Terminal', content: <TerminalTab vm={vm} /> }] : []),
     { value: 'console', label: 'Console', content: <ConsoleTab vm={vm} /> },
     { value: 'metrics', label: 'Metrics', content: <MetricsTab vm={vm} /> },

@@ -1,0 +1,100 @@
+'use client'
+
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { CirclePlus, Pencil, Trash2 } from 'lucide-react'
+import { useState } from 'react'
+import { toast } from 'sonner'
+
+import { type NicBody, type NicLimiterAnswer, nicsDelete, type VmBody } from '@/api'
+import { nicsListOptions } from '@/api/@tanstack/react-query.gen'
+import { Badge } from '@/design/badge'
+import { Button } from '@/design/button'
+import { Nothing } from '@/design/card'
+import { useConfirm } from '@/design/confirm'
+import { refused } from '@/design/refused'
+import { Failure, Loading } from '@/design/states'
+import { useSession } from '@/shell/session'
+
+import { tellApplied } from '../devices/changed'
+import { DeviceTable } from '../devices/device-table'
+import { MBIT, perSecond, shown } from '../devices/limits'
+import { AddNic, EditNic } from '../devices/nic-dialogs'
+
+export function NetworkTab({ vm }: { vm: VmBody }) {
+  const { mayChange } = useSession()
+  const nics = useQuery(nicsListOptions({ path: { vm_id: vm.id } }))
+  const [open, setOpen] = useState<'add' | NicBody | null>(null)
+  if (nics.isPending) return <Loading rows={2} />
+  if (nics.error) return <Failure refused={refused(nics.error)} onRetry={() => void nics.refetch()} />
+  const heads = ['Interface', 'Network', 'MAC', 'Address', 'In', 'Out', ...(mayChange ? ['Actions'] : [])]
+  return (
+    <div className="grid gap-3">
+      {mayChange ? (
+        <div>
+          <Button size="sm" onClick={() => setOpen('add')}>
+            <CirclePlus aria-hidden /> Add interface
+          </Button>
+        </div>
+      ) : null}
+      <DeviceTable
+        label={`Network interfaces of ${vm.name}`}
+        heads={heads}
+        rows={nics.data.items.map((nic) => ({
+          key: nic.id,
+          cells: [
+            <span key="id" className="flex gap-1.5 font-mono text-sm">
+              {nic.iface_id}
+              {nic.is_pending ? <Badge tone="warn">at next start</Badge> : null}
+            </span>,
+            nic.network,
+            <span key="mac" className="font-mono text-sm">{nic.guest_mac}</span>,
+            nic.address ? <span key="address" className="font-mono text-sm">{nic.address}</span> : <Nothing key="address" />,
+            limit(nic.rx_rate_limiter),
+            limit(nic.tx_rate_limiter),
+            <span key="actions" className="flex justify-end">
+              <Button kind="quiet" size="icon" aria-label={`Change ${nic.iface_id}`} onClick={() => setOpen(nic)}>
+                <Pencil aria-hidden />
+              </Button>
+              <Remove vm={vm} nic={nic} />
+            </span>,
+          ].slice(0, heads.length),
+        }))}
+      />
+      {open === 'add' ? <AddNic vm={vm} onClose={() => setOpen(null)} /> : null}
+      {open !== null && open !== 'add' ? <EditNic vm={vm} nic={open} onClose={() => setOpen(null)} /> : null}
+    </div>
+  )
+}
+
+function limit(limiter: NicLimiterAnswer | null) {
+  const rate = perSecond(limiter?.bandwidth)
+  return rate === null ? 'no limit' : `${shown(rate, MBIT)} Mbit/s`
+}
+
+function Remove({ vm, nic }: { vm: VmBody; nic: NicBody }) {
+  const confirm = useConfirm()
+  const queries = useQueryClient()
+  const remove = useMutation({
+    mutationFn: () => nicsDelete({ path: { vm_id: vm.id, nic: nic.id }, throwOnError: true }),
+    onSuccess: ({ data }) => tellApplied(`Removed ${nic.iface_id}`, data.applied),
+    onError: (thrown) => {
+      const { error, suggestion } = refused(thrown)
+      toast.error(error, { description: suggestion })
+    },
+    onSettled: () => void queries.invalidateQueries(),
+  })
+  return (
+    <Button
+      kind="quiet"
+      size="icon"
+      aria-label={`Remove ${nic.iface_id}`}
+      busy={remove.isPending}
+      onClick={async () => {
+        const body = <p>The guest loses this interface, and its address {nic.address ?? ''} goes back to the network.</p>
+        if (await confirm({ title: `Remove ${nic.iface_id} from ${vm.name}?`, body, action: 'Remove', isDangerous: true })) remove.mutate()
+      }}
+    >
+      <Trash2 aria-hidden />
+    </Button>
+  )
+}

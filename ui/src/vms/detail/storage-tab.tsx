@@ -1,0 +1,102 @@
+'use client'
+
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { CirclePlus, Pencil, Trash2 } from 'lucide-react'
+import { useState } from 'react'
+
+import { type DriveBody, drivesDelete, type VmBody } from '@/api'
+import { drivesListOptions } from '@/api/@tanstack/react-query.gen'
+import { Badge } from '@/design/badge'
+import { Button } from '@/design/button'
+import { useConfirm } from '@/design/confirm'
+import { refused } from '@/design/refused'
+import { bytes } from '@/design/size'
+import { Failure, Loading } from '@/design/states'
+import { useSession } from '@/shell/session'
+import { toast } from 'sonner'
+
+import { tellApplied } from '../devices/changed'
+import { DeviceTable } from '../devices/device-table'
+import { AddDrive, EditDrive } from '../devices/drive-dialogs'
+import { perSecond } from '../devices/limits'
+
+export function StorageTab({ vm }: { vm: VmBody }) {
+  const { mayChange } = useSession()
+  const drives = useQuery(drivesListOptions({ path: { vm_id: vm.id } }))
+  const [open, setOpen] = useState<'add' | DriveBody | null>(null)
+  if (drives.isPending) return <Loading rows={2} />
+  if (drives.error) return <Failure refused={refused(drives.error)} onRetry={() => void drives.refetch()} />
+  const heads = ['Drive', 'Role', 'Size', 'From', 'Limits', ...(mayChange ? ['Actions'] : [])]
+  return (
+    <div className="grid gap-3">
+      {mayChange ? (
+        <div>
+          <Button size="sm" onClick={() => setOpen('add')}>
+            <CirclePlus aria-hidden /> Add drive
+          </Button>
+        </div>
+      ) : null}
+      <DeviceTable
+        label={`Drives of ${vm.name}`}
+        heads={heads}
+        rows={drives.data.items.map((drive) => ({
+          key: drive.id,
+          cells: [
+            <span key="id" className="font-mono text-sm">{drive.drive_id}</span>,
+            <span key="role" className="flex gap-1">
+              {drive.role}
+              {drive.is_read_only ? <Badge>read-only</Badge> : null}
+              {drive.is_pending ? <Badge tone="warn">at next start</Badge> : null}
+            </span>,
+            drive.size_bytes === null ? 'the image’s own' : bytes(drive.size_bytes),
+            drive.image ?? drive.path_on_host ?? 'empty',
+            limits(drive),
+            <span key="actions" className="flex justify-end">
+              <Button kind="quiet" size="icon" aria-label={`Change ${drive.drive_id}`} onClick={() => setOpen(drive)}>
+                <Pencil aria-hidden />
+              </Button>
+              <Remove vm={vm} drive={drive} />
+            </span>,
+          ].slice(0, heads.length),
+        }))}
+      />
+      {open === 'add' ? <AddDrive vm={vm} onClose={() => setOpen(null)} /> : null}
+      {open !== null && open !== 'add' ? <EditDrive vm={vm} drive={open} onClose={() => setOpen(null)} /> : null}
+    </div>
+  )
+}
+
+function limits({ rate_limiter: limiter }: DriveBody) {
+  const [rate, ops] = [perSecond(limiter?.bandwidth), perSecond(limiter?.ops)]
+  return [rate === null ? null : `${bytes(rate)}/s`, ops === null ? null : `${ops} IOPS`].filter(Boolean).join(', ') || 'none'
+}
+
+function Remove({ vm, drive }: { vm: VmBody; drive: DriveBody }) {
+  const confirm = useConfirm()
+  const queries = useQueryClient()
+  const remove = useMutation({
+    mutationFn: () => drivesDelete({ path: { vm_id: vm.id, drive: drive.id }, throwOnError: true }),
+    onSuccess: ({ data }) => tellApplied(`Removed ${drive.drive_id}; its data is ${data.data}`, data.applied),
+    onError: (thrown) => {
+      const { error, suggestion } = refused(thrown)
+      toast.error(error, { description: suggestion })
+    },
+    onSettled: () => void queries.invalidateQueries(),
+  })
+  const isShared = drive.path_on_host !== null
+  return (
+    <Button
+      kind="quiet"
+      size="icon"
+      aria-label={`Remove ${drive.drive_id}`}
+      busy={remove.isPending}
+      refusal={drive.role === 'data' ? null : 'The machine boots from it; delete the VM to remove it.'}
+      onClick={async () => {
+        const body = isShared ? <p>Its file on the host, {drive.path_on_host}, stays.</p> : <p>Everything on it is lost.</p>
+        if (await confirm({ title: `Remove ${drive.drive_id} from ${vm.name}?`, body, action: 'Remove', isDangerous: true })) remove.mutate()
+      }}
+    >
+      <Trash2 aria-hidden />
+    </Button>
+  )
+}

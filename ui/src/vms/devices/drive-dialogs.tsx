@@ -1,0 +1,149 @@
+'use client'
+
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, type ReactNode, useState } from 'react'
+
+import { type CacheType, type DriveBody, drivesCreate, drivesEdit, type IoEngine, type VmBody } from '@/api'
+import { imagesListOptions } from '@/api/@tanstack/react-query.gen'
+import { Button } from '@/design/button'
+import { Dialog } from '@/design/dialog'
+import { Checkbox, Field, Input, Select } from '@/design/field'
+import { refused } from '@/design/refused'
+import { Failure } from '@/design/states'
+
+import { tellApplied } from './changed'
+import { bucketOf, MBYTE, perSecond, shown, typed } from './limits'
+import { RateField } from './rate-field'
+
+const GIB = 1024 ** 3
+
+export function AddDrive({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
+  const queries = useQueryClient()
+  const images = useQuery(imagesListOptions({ query: { kind: 'data', limit: 500 } }))
+  const [driveId, setDriveId] = useState('')
+  const [size, setSize] = useState('10')
+  const [image, setImage] = useState('')
+  const [isReadOnly, setReadOnly] = useState(false)
+  const [cache, setCache] = useState<CacheType>('Unsafe')
+  const [engine, setEngine] = useState<IoEngine>('Sync')
+  const add = useMutation({
+    mutationFn: () =>
+      drivesCreate({
+        path: { vm_id: vm.id },
+        body: { drive_id: driveId, image: image || null, size_bytes: size ? Math.round(Number(size) * GIB) : null, is_read_only: isReadOnly, cache_type: cache, io_engine: engine },
+        throwOnError: true,
+      }),
+    onSuccess: ({ data }) => {
+      tellApplied(`Added ${driveId}`, data.applied)
+      void queries.invalidateQueries()
+      onClose()
+    },
+  })
+  return (
+    <DeviceDialog title={`Add a drive to ${vm.name}`} action="Add" isBusy={add.isPending} thrown={add.error} onSubmit={() => add.mutate()} onClose={onClose}>
+      <Field label="Drive id" required hint="Letters, digits and _">
+        <Input value={driveId} onChange={(event) => setDriveId(event.target.value)} />
+      </Field>
+      <Field label="Size (GiB)" hint={image ? 'Empty: the image’s own' : undefined}>
+        <Input inputMode="decimal" value={size} onChange={(event) => setSize(event.target.value)} />
+      </Field>
+      <Field label="Starts as">
+        <Select value={image} onChange={(event) => setImage(event.target.value)}>
+          <option value="">an empty drive</option>
+          {images.data?.items.map(({ id, name }) => (
+            <option key={id} value={name}>
+              {name}
+            </option>
+          ))}
+        </Select>
+      </Field>
+      <Checkbox label="Read-only" checked={isReadOnly} onChange={(event) => setReadOnly(event.target.checked)} />
+      <Tuning cache={cache} engine={engine} onCache={setCache} onEngine={setEngine} />
+    </DeviceDialog>
+  )
+}
+
+export function EditDrive({ vm, drive, onClose }: { vm: VmBody; drive: DriveBody; onClose: () => void }) {
+  const queries = useQueryClient()
+  const [size, setSize] = useState(drive.size_bytes === null ? '' : String(drive.size_bytes / GIB))
+  const [bandwidth, setBandwidth] = useState(shown(perSecond(drive.rate_limiter?.bandwidth), MBYTE))
+  const [ops, setOps] = useState(shown(perSecond(drive.rate_limiter?.ops), 1))
+  const edit = useMutation({
+    mutationFn: () => {
+      const wanted = size ? Math.round(Number(size) * GIB) : null
+      const limits = { bandwidth: bucketOf(typed(bandwidth, MBYTE) ?? null), ops: bucketOf(typed(ops, 1) ?? null) }
+      return drivesEdit({
+        path: { vm_id: vm.id, drive: drive.id },
+        body: { ...(wanted !== drive.size_bytes && wanted !== null ? { size_bytes: wanted } : {}), rate_limiter: limits },
+        throwOnError: true,
+      })
+    },
+    onSuccess: ({ data }) => {
+      tellApplied(`Changed ${drive.drive_id}`, data.applied)
+      void queries.invalidateQueries()
+      onClose()
+    },
+  })
+  return (
+    <DeviceDialog title={`Change ${drive.drive_id}`} action="Save" isBusy={edit.isPending} thrown={edit.error} onSubmit={() => edit.mutate()} onClose={onClose}>
+      {drive.is_read_only ? null : (
+        <Field label="Size (GiB)" hint="A drive can grow, not shrink">
+          <Input inputMode="decimal" value={size} onChange={(event) => setSize(event.target.value)} />
+        </Field>
+      )}
+      <RateField label="Bandwidth" unit="MB/s" presets={[10, 50, 100, 250]} value={bandwidth} onChange={setBandwidth} />
+      <RateField label="Operations" unit="a second" presets={[100, 500, 1000, 5000]} value={ops} onChange={setOps} />
+    </DeviceDialog>
+  )
+}
+
+type TuningProps = { cache: CacheType; engine: IoEngine; onCache: (cache: CacheType) => void; onEngine: (engine: IoEngine) => void }
+
+function Tuning({ cache, engine, onCache, onEngine }: TuningProps) {
+  return (
+    <div className="grid gap-4 sm:grid-cols-2">
+      <Field label="Cache" hint="Unsafe is fastest; Writeback keeps what the guest has flushed">
+        <Select value={cache} onChange={(event) => onCache(event.target.value as CacheType)}>
+          <option>Unsafe</option>
+          <option>Writeback</option>
+          <option>Writethrough</option>
+        </Select>
+      </Field>
+      <Field label="I/O engine">
+        <Select value={engine} onChange={(event) => onEngine(event.target.value as IoEngine)}>
+          <option>Sync</option>
+          <option>Async</option>
+        </Select>
+      </Field>
+    </div>
+  )
+}
+
+type DeviceDialogProps = { title: string; action: string; isBusy: boolean; thrown: unknown; onSubmit: () => void; onClose: () => void; children: ReactNode }
+
+export function DeviceDialog({ title, action, isBusy, thrown, onSubmit, onClose, children }: DeviceDialogProps) {
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    onSubmit()
+  }
+  return (
+    <Dialog
+      open
+      onOpenChange={onClose}
+      title={title}
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" type="submit" form="device" busy={isBusy}>
+            {action}
+          </Button>
+        </>
+      }
+    >
+      <form id="device" onSubmit={submit} className="grid gap-4">
+        {thrown ? <Failure refused={refused(thrown)} /> : null}
+        {children}
+      </form>
+    </Dialog>
+  )
+}

@@ -1,0 +1,75 @@
+'use client'
+
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+
+import { type NicBody, nicsCreate, nicsEdit, type NicLimiterBody, type VmBody } from '@/api'
+import { networksListOptions } from '@/api/@tanstack/react-query.gen'
+import { Field, Input, Select } from '@/design/field'
+
+import { tellApplied } from './changed'
+import { DeviceDialog } from './drive-dialogs'
+import { bucketOf, MBIT, perSecond, shown, typed } from './limits'
+import { RateField } from './rate-field'
+
+const PRESETS = [10, 100, 1000]
+
+function limiter(text: string): NicLimiterBody | null {
+  const bandwidth = bucketOf(typed(text, MBIT) ?? null)
+  return bandwidth && { bandwidth }
+}
+
+
+export function AddNic({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
+  const queries = useQueryClient()
+  const networks = useQuery(networksListOptions({ query: { limit: 500 } }))
+  const [ifaceId, setIfaceId] = useState('')
+  const [network, setNetwork] = useState('')
+  const [mac, setMac] = useState('')
+  const add = useMutation({
+    mutationFn: () => nicsCreate({ path: { vm_id: vm.id }, body: { iface_id: ifaceId, network: network || null, guest_mac: mac || null }, throwOnError: true }),
+    onSuccess: ({ data }) => {
+      tellApplied(`Added ${ifaceId}`, data.applied)
+      void queries.invalidateQueries()
+      onClose()
+    },
+  })
+  return (
+    <DeviceDialog title={`Add an interface to ${vm.name}`} action="Add" isBusy={add.isPending} thrown={add.error} onSubmit={() => add.mutate()} onClose={onClose}>
+      <Field label="Interface id" required hint="Letters, digits and _, such as eth1">
+        <Input value={ifaceId} onChange={(event) => setIfaceId(event.target.value)} />
+      </Field>
+      <Field label="Network">
+        <Select value={network} onChange={(event) => setNetwork(event.target.value)}>
+          <option value="">the default</option>
+          {networks.data?.items.map(({ id, name }) => (
+            <option key={id}>{name}</option>
+          ))}
+        </Select>
+      </Field>
+      <Field label="MAC" hint="Empty: one is made up">
+        <Input className="font-mono" placeholder="02:00:00:00:00:01" value={mac} onChange={(event) => setMac(event.target.value)} />
+      </Field>
+    </DeviceDialog>
+  )
+}
+
+export function EditNic({ vm, nic, onClose }: { vm: VmBody; nic: NicBody; onClose: () => void }) {
+  const queries = useQueryClient()
+  const [rx, setRx] = useState(shown(perSecond(nic.rx_rate_limiter?.bandwidth), MBIT))
+  const [tx, setTx] = useState(shown(perSecond(nic.tx_rate_limiter?.bandwidth), MBIT))
+  const edit = useMutation({
+    mutationFn: () => nicsEdit({ path: { vm_id: vm.id, nic: nic.id }, body: { rx_rate_limiter: limiter(rx), tx_rate_limiter: limiter(tx) }, throwOnError: true }),
+    onSuccess: ({ data }) => {
+      tellApplied(`Changed ${nic.iface_id}`, data.applied)
+      void queries.invalidateQueries()
+      onClose()
+    },
+  })
+  return (
+    <DeviceDialog title={`Limits of ${nic.iface_id}`} action="Save" isBusy={edit.isPending} thrown={edit.error} onSubmit={() => edit.mutate()} onClose={onClose}>
+      <RateField label="Into the guest" unit="Mbit/s" presets={PRESETS} value={rx} onChange={setRx} />
+      <RateField label="Out of the guest" unit="Mbit/s" presets={PRESETS} value={tx} onChange={setTx} />
+    </DeviceDialog>
+  )
+}
