@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from tests.agent.vmm.firecracker import stand_in
+
 from nexus.agent.facts import host_boot_id
 from nexus.agent.vmm.cgroup import Cgroups
 from nexus.agent.vmm.firecracker.driver import FirecrackerVmm
@@ -18,7 +20,6 @@ from nexus.agent.vmm.firecracker.uids import Uids
 from nexus.agent.vmm.port import Definition, Disk, Nic, Vmm
 from nexus.kit.clock import SystemClock
 from nexus.kit.ids import new_id
-from tests.agent.vmm.firecracker import stand_in
 
 FIRST_UID = 64_950_000
 IMPATIENT = Patience(look_s=0.1, ping_every=5, misses=2, guest_s=0.5)

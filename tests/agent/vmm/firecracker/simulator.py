@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).parent))
-import contract  # noqa: E402
+import contract
 
 VERSION = "1.16.1"
 TUNSETIFF = 0x400454CA

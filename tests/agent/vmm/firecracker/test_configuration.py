@@ -14,10 +14,11 @@ from tests.agent.vmm.firecracker.test_table import Recorder
 from nexus.agent.vmm.firecracker.api import FirecrackerApi
 from nexus.agent.vmm.firecracker.config import Configuration, Inside, configuration, kernel_command_line, new_limiter
 from nexus.agent.vmm.firecracker.jailer import Cell, Programs, jailed_command, unjailed_command
-from nexus.agent.vmm.firecracker.launching import apply
-from nexus.agent.vmm.port import Definition, Disk, Nic, VmmTrouble
+from nexus.agent.vmm.firecracker.launching import apply, template
+from nexus.agent.vmm.port import BalloonTarget, Definition, Disk, Nic, VmmTrouble
+from nexus.protocol.cpu import CpuConfig, CpuidModifier, MsrModifier, RegisterModifier
 from nexus.protocol.limits import RateLimiter, TokenBucket
-from nexus.protocol.machines import CacheType, IoEngine
+from nexus.protocol.machines import CacheType, EntropyLimit, IoEngine, LogLevel
 
 GOLDEN = Path(__file__).parent / "golden"
 MACHINE = UUID("01900000-0000-7000-8000-000000000001")
@@ -39,7 +40,31 @@ DISKS = (
 )
 NICS = (Nic("02:00:00:00:00:01", "nxabc"), Nic("02:00:00:00:00:02", "nxdef"))
 PLAIN = Definition(MACHINE, 1, 128, Path("/images/kernel"), Path("/initramfs"), None, DISKS[:1], (), None)
-FULL = Definition(MACHINE, 4, 4096, Path("/images/kernel"), Path("/initramfs"), "nexus.test=1", DISKS, NICS, 64_000_001)
+FULL = replace(
+    PLAIN,
+    vcpus=4,
+    memory_mib=4096,
+    boot_args="nexus.test=1",
+    disks=DISKS,
+    nics=NICS,
+    uid=64_000_001,
+    balloon=BalloonTarget(amount_mib=512, stats_s=2),
+    balloon_deflates_on_oom=False,
+    entropy_limit=EntropyLimit(size=1000, refill_time=100),
+    log_level=LogLevel.DEBUG,
+    cpu_config=CpuConfig(
+        kvm_capabilities=("!121",),
+        cpuid_modifiers=(
+            CpuidModifier(
+                leaf="0x1",
+                subleaf="0x0",
+                flags=0,
+                modifiers=(RegisterModifier(register="ecx", bitmap="0b" + "x" * 31 + "0"),),
+            ),
+        ),
+        msr_modifiers=(MsrModifier(addr="0x10a", bitmap="0b" + "x" * 63 + "1"),),
+    ),
+)
 PROGRAMS = Programs(Path("/usr/bin/firecracker"), Path("/usr/bin/jailer"))
 CELL = Cell(MACHINE, 65_000_001, Path("/var/lib/nexus/agent/jails"), "/proc/7/fd/9")
 
@@ -78,11 +103,11 @@ def test_the_jailers_command_line_is_the_golden_one_and_one_that_it_takes() -> N
 async def test_everything_a_launch_says_fits_the_table_and_comes_before_boot(definition: Definition) -> None:
     table = load()
     recorder = Recorder(table)
-    await apply(FirecrackerApi(recorder), of(definition), cpu_template=b'{"kvm_capabilities": []}')
+    await apply(FirecrackerApi(recorder), of(definition), cpu_template=template(definition, host=b"{}"))
     assert all(faults == [] for faults in recorder.sent.values())
     assert {table.operations[name].phase for name in recorder.sent} == {"before_boot"}
     order = list(recorder.sent)
-    assert order[0] == "PUT /metrics"
+    assert "PUT /metrics" in order[:2]
     assert {"PUT /boot-source", "PUT /vsock", "PUT /balloon", "PUT /entropy", "PUT /serial"} <= set(order)
 
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from tests.agent.lab import eventually
 from tests.agent.vmm.firecracker.lab import Place
 
 from nexus.agent.vmm.firecracker import bodies
 from nexus.agent.vmm.firecracker.connection import ApiConnection
-from nexus.agent.vmm.port import VmmTrouble
+from nexus.agent.vmm.port import BalloonTarget, VmmTrouble
 from nexus.kit.ids import new_id
 from nexus.protocol.limits import RateLimiter, TokenBucket
 
@@ -68,4 +69,34 @@ async def test_what_needs_another_start_is_refused_in_words(place: Place) -> Non
         await vmm.ensure_drive(definition.id, replace(drive, read_only=True))
     with pytest.raises(VmmTrouble, match="next start"):
         await vmm.grow_drive(definition.id, drive)
+    await vmm.close()
+
+
+async def test_a_balloon_is_set_and_told_and_what_was_asked_outlives_the_agent(place: Place) -> None:
+    vmm, definition = place.driver(), place.definition()
+    await vmm.start(definition, launch=1)
+    seen = await vmm.balloon(definition.id)
+    assert (seen.target_mib, seen.stats) == (0, None)
+    await vmm.set_balloon(definition.id, BalloonTarget(amount_mib=32, stats_s=2))
+    await vmm.close()
+    second = place.driver()
+    await second.adopt(definition.id)
+    seen = await second.balloon(definition.id)
+    assert (seen.target_mib, seen.actual_mib) == (32, 32)
+    assert seen.stats is not None
+    assert seen.stats.total_memory == definition.memory_mib << 20
+    with pytest.raises(VmmTrouble, match="too large"):
+        await second.set_balloon(definition.id, BalloonTarget(amount_mib=1024))
+    await second.close()
+
+
+async def test_a_console_is_kept_as_far_as_was_asked(unjailed_place: Place) -> None:
+    place = unjailed_place
+    vmm, definition = place.driver(), place.definition()
+    await vmm.start(definition, launch=1)
+    await vmm.limit_console(definition.id, 64 << 10)
+    console = vmm.console(definition.id)
+    with console.open("ab") as log:
+        log.write(b"x" * (1 << 20))
+    await eventually(lambda: console.stat().st_blocks * 512 < 300 << 10)
     await vmm.close()

@@ -223,10 +223,16 @@ class BalloonStats(Answer):
 
     target_mib: int
     actual_mib: int
+    swap_in: int | None = None
+    swap_out: int | None = None
+    major_faults: int | None = None
+    minor_faults: int | None = None
     free_memory: int | None = None
     total_memory: int | None = None
     available_memory: int | None = None
     disk_caches: int | None = None
+    hugetlb_allocations: int | None = None
+    hugetlb_failures: int | None = None
 
 
 class BalloonHintingStatus(Answer):

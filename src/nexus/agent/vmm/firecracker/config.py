@@ -22,7 +22,7 @@ from nexus.agent.vmm.firecracker.places import INITRAMFS, KERNEL, METRICS, VSOCK
 from nexus.agent.vmm.firecracker.resources import disk_name
 from nexus.agent.vmm.port import Definition, Disk, VmmTrouble
 from nexus.protocol.limits import RateLimiter, TokenBucket
-from nexus.protocol.machines import CacheType, IoEngine
+from nexus.protocol.machines import CacheType, EntropyLimit, IoEngine
 
 KERNEL_ARGS: tuple[str, ...] = (
     "console=ttyS0",
@@ -59,6 +59,7 @@ class Configuration(Body):
     metrics: bodies.Metrics
     entropy: bodies.Entropy
     serial: bodies.Serial
+    logger: bodies.Logger | None = None
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,20 @@ def configuration(definition: Definition, inside: Inside) -> Configuration:
         ),
         drives=tuple(_drive(index, disk, inside) for index, disk in enumerate(definition.disks)),
         machine_config=bodies.MachineConfig(vcpu_count=definition.vcpus, mem_size_mib=definition.memory_mib),
-        balloon=bodies.Balloon(amount_mib=0, deflate_on_oom=True, stats_polling_interval_s=STATISTICS_INTERVAL_S),
+        balloon=bodies.Balloon(
+            amount_mib=definition.balloon.amount_mib,
+            deflate_on_oom=definition.balloon_deflates_on_oom,
+            stats_polling_interval_s=definition.balloon.stats_s or STATISTICS_INTERVAL_S,
+        ),
         network_interfaces=tuple(
             bodies.NetworkInterface(iface_id=iface_id(index), host_dev_name=tap, guest_mac=nic.mac)
             for index, (nic, tap) in enumerate(zip(definition.nics, inside.taps, strict=True))
         ),
         vsock=bodies.Vsock(guest_cid=GUEST_CID, uds_path=inside.path(VSOCK_SOCKET)),
         metrics=bodies.Metrics(metrics_path=inside.path(METRICS)),
-        entropy=bodies.Entropy(rate_limiter=ENTROPY_LIMIT),
+        entropy=bodies.Entropy(rate_limiter=_entropy(definition.entropy_limit)),
         serial=bodies.Serial(rate_limiter=SERIAL_LIMIT),
+        logger=bodies.Logger(level=definition.log_level.value) if definition.log_level is not None else None,
     )
 
 
@@ -129,6 +135,13 @@ def new_limiter(wanted: RateLimiter | None) -> bodies.RateLimiter:
     given = limiter(wanted) or bodies.RateLimiter()
     none = bodies.TokenBucket(size=0, refill_time=0)
     return bodies.RateLimiter(bandwidth=given.bandwidth or none, ops=given.ops or none)
+
+
+def _entropy(wanted: EntropyLimit | None) -> bodies.RateLimiter:
+    """Without a limit of its own a guest has one that it does not notice, for the sake of the others."""
+    if wanted is None:
+        return ENTROPY_LIMIT
+    return bodies.RateLimiter(bandwidth=bodies.TokenBucket(size=wanted.size, refill_time=wanted.refill_time))
 
 
 def _bucket(wanted: TokenBucket | None) -> bodies.TokenBucket | None:

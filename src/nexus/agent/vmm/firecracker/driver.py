@@ -7,7 +7,6 @@ agent that was away learns the same reason as one that watched.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -16,25 +15,25 @@ from nexus.agent.guest.transport import Transport
 from nexus.agent.guest.vsock import VsockTransport
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.firecracker import bodies, record
-from nexus.agent.vmm.firecracker.config import Configuration, Inside, configuration, new_limiter
+from nexus.agent.vmm.firecracker.config import Configuration, Inside, configuration
 from nexus.agent.vmm.firecracker.connection import ApiTrouble
 from nexus.agent.vmm.firecracker.exits import last_line
 from nexus.agent.vmm.firecracker.jails import Jailed, Jails
 from nexus.agent.vmm.firecracker.kthread import adopt_timer
-from nexus.agent.vmm.firecracker.launching import apply, prepare
+from nexus.agent.vmm.firecracker.launching import apply, prepare, template
 from nexus.agent.vmm.firecracker.ledger import Ledger
+from nexus.agent.vmm.firecracker.live import LiveDevices
 from nexus.agent.vmm.firecracker.metrics import process_usage
 from nexus.agent.vmm.firecracker.overseer import Overseer
 from nexus.agent.vmm.firecracker.pool import Pool
 from nexus.agent.vmm.firecracker.record import DriveRecord, VmmRecord
-from nexus.agent.vmm.firecracker.resources import disk_name, replace_disk
+from nexus.agent.vmm.firecracker.resources import disk_name
 from nexus.agent.vmm.firecracker.running import Patience, Running
-from nexus.agent.vmm.port import Changed, Definition, Disk, VmmCounters, VmmExit, VmmState, VmmTrouble
+from nexus.agent.vmm.port import Changed, Definition, VmmCounters, VmmExit, VmmState, VmmTrouble
 from nexus.agent.vmm.process import ProcessId
 from nexus.kit import log
 from nexus.kit.clock import Clock
 from nexus.protocol.hosts import Offer
-from nexus.protocol.limits import RateLimiter
 from nexus.protocol.machines import ExitReason, Power
 
 _log = log.get("nexus.agent.vmm.firecracker")
@@ -54,7 +53,7 @@ class Waiting:
     taps: tuple[str, ...]
 
 
-class FirecrackerVmm:
+class FirecrackerVmm(LiveDevices):
     """`open` comes before everything else, `close` last: it drains the pool and leaves guests running."""
 
     name = "firecracker"
@@ -64,6 +63,11 @@ class FirecrackerVmm:
             Offer.PAUSE,
             Offer.CTRL_ALT_DEL,
             Offer.CONSOLE_INPUT,
+            Offer.CONSOLE_LIMIT,
+            Offer.LOG_LEVEL,
+            Offer.BALLOON,
+            Offer.ENTROPY_LIMIT,
+            Offer.CPU_CONFIG,
             Offer.DRIVE_LIMITS,
             Offer.HOT_DRIVES,
             Offer.ASYNC_IO,
@@ -82,15 +86,14 @@ class FirecrackerVmm:
         clock: Clock,
         patience: Patience,
     ) -> None:
+        ledger = Ledger(jails.places, clock)
+        super().__init__(jails, ledger, Overseer(jails, ledger, patience=patience))
         self.version = version
         self.why = why
-        self._jails = jails
         self._places = jails.places
         self._pool = Pool(jails, size=spares)
         self._cpu_template = cpu_template
         self.host_boot_id = host_boot_id
-        self._ledger = Ledger(self._places, clock)
-        self._overseer = Overseer(jails, self._ledger, patience=patience)
         self._running = self._overseer.running
         self._waiting: dict[UUID, Waiting] = {}
         self._ending: list[asyncio.Task[None]] = []
@@ -204,31 +207,6 @@ class FirecrackerVmm:
         await self.stop(machine)
         self._ledger.forget(machine)
 
-    async def limit_drive(self, machine: UUID, drive: UUID, limiter: RateLimiter | None) -> None:
-        running, known = self._drive(machine, drive)
-        body = bodies.DriveUpdate(drive_id=known.drive_id, rate_limiter=new_limiter(limiter))
-        await self._tell(running.jailed.api.patch_drive(body))
-
-    async def ensure_drive(self, machine: UUID, disk: Disk) -> None:
-        """Another file in its place; there is no place for one more, and none changes its kind."""
-        running, known = self._drive(machine, disk.id)
-        if known.read_only != disk.read_only:
-            raise VmmTrouble(f"drive {disk.drive_id} can become read-only, or writable, only at a start")
-        jailed = running.jailed
-        try:
-            await asyncio.to_thread(replace_disk, disk, self._places.root(jailed.id), known.name, uid=jailed.uid)
-        except OSError as refused:
-            raise VmmTrouble(f"drive {disk.drive_id} cannot be replaced: {refused.strerror or refused}") from refused
-        path = Inside.prefix_of(is_jailed=self._jails.is_jailed) + known.name
-        limits = new_limiter(disk.rate_limiter)
-        body = bodies.DriveUpdate(drive_id=known.drive_id, path_on_host=path, rate_limiter=limits)
-        await self._tell(jailed.api.patch_drive(body))
-
-    async def grow_drive(self, machine: UUID, disk: Disk) -> None:
-        """Not while it may be mounted: Firecracker's update of a size is not atomic (fact 21)."""
-        self._drive(machine, disk.id)
-        raise VmmTrouble(f"drive {disk.drive_id} grows at the next start: its guest may have it mounted")
-
     def transport(self, machine: UUID) -> Transport:
         return VsockTransport(lambda: self._overseer.dial_guest(machine))
 
@@ -282,6 +260,8 @@ class FirecrackerVmm:
             pid=jailed.process.pid,
             start_ticks=jailed.process.start_ticks,
             started_at=self._ledger.clock.now(),
+            wants_statistics=bool(definition.balloon.stats_s),
+            console_bytes=definition.console_bytes,
             console_start=logs.size(self.console(definition.id)),
             drives={
                 disk.id: DriveRecord(drive_id=disk.drive_id, name=disk_name(index), read_only=disk.read_only)
@@ -294,7 +274,7 @@ class FirecrackerVmm:
         pid = jailed.process.pid
         if self._jails.is_jailed:
             self._jails.cgroups.ensure(jailed.id, pid=pid, memory_mib=definition.memory_mib, vcpus=definition.vcpus)
-        await apply(jailed.api, wanted, cpu_template=self._cpu_template)
+        await apply(jailed.api, wanted, cpu_template=template(definition, host=self._cpu_template))
         await jailed.api.act(bodies.Action(action_type="InstanceStart"), patience_s=BOOT_PATIENCE_S)
         if self._jails.is_jailed:
             await asyncio.to_thread(adopt_timer, pid, self._jails.cgroups.group(jailed.id))
@@ -358,24 +338,3 @@ class FirecrackerVmm:
 
     def _last_words(self, jailed: Jailed) -> str:
         return last_line(logs.tail(self._places.errors(jailed.id)))
-
-    # the rest
-
-    def _drive(self, machine: UUID, drive: UUID) -> tuple[Running, DriveRecord]:
-        running = self._at(machine)
-        known = running.record.drives.get(drive)
-        if known is None:
-            raise VmmTrouble("the running machine has no such drive, and Firecracker takes none while a guest runs")
-        return running, known
-
-    def _at(self, machine: UUID) -> Running:
-        running = self._running.get(machine)
-        if running is None:
-            raise VmmTrouble("the machine is off")
-        return running
-
-    async def _tell(self, request: Coroutine[None, None, None]) -> None:
-        try:
-            await request
-        except ApiTrouble as refused:
-            raise VmmTrouble(f"Firecracker did not do it: {refused}") from refused

@@ -54,6 +54,8 @@ def keep_log(root: Path, kept: Path) -> None:
 
 async def apply(api: FirecrackerApi, wanted: Configuration, *, cpu_template: bytes | None) -> None:
     """Tell a process that waits what its machine is; the guest does not run yet. Raises ApiTrouble."""
+    if wanted.logger is not None:
+        await api.put_logger(wanted.logger)
     await api.put_metrics(wanted.metrics)
     await api.put_serial(wanted.serial)
     await api.put_machine_config(wanted.machine_config)
@@ -67,3 +69,9 @@ async def apply(api: FirecrackerApi, wanted: Configuration, *, cpu_template: byt
     await api.put_vsock(wanted.vsock)
     await api.put_balloon(wanted.balloon)
     await api.put_entropy(wanted.entropy)
+
+
+def template(definition: Definition, *, host: bytes | None) -> bytes | None:
+    """A custom CPU template as JSON: the machine's own, or else this host's; None for neither."""
+    own = definition.cpu_config
+    return own.model_dump_json(exclude_defaults=True).encode() if own is not None else host

@@ -70,10 +70,10 @@ class Ledger:
     def exit(self, reason: ExitReason, why: str) -> VmmExit:
         return VmmExit(reason, why, self.clock.now())
 
-    def unexpected(self, machine: UUID, known: VmmRecord) -> VmmExit:
+    def unexpected(self, machine: UUID, known: VmmRecord, *, status: int | None = None) -> VmmExit:
         """Of a launch that nobody ended, from what it left behind."""
         if known.jail is None:
             return self.exit(ExitReason.VMM_KILLED, "Its VMM process is gone.")
         console = logs.tail(self._places.console(machine), since=known.console_start)
         log_tail, errors = logs.tail(self._places.vmm_log(machine)), logs.tail(self._places.errors(known.jail))
-        return self.exit(*explain(log_tail=log_tail, errors=errors, console_tail=console))
+        return self.exit(*explain(status, log_tail=log_tail, errors=errors, console_tail=console))

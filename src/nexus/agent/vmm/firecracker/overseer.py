@@ -39,9 +39,12 @@ class Overseer:
         running.hold(asyncio.create_task(self._attend(machine, running)))
         return running
 
-    async def is_over(self, machine: UUID, known: VmmRecord, ended: VmmExit | None) -> None:
-        """Keep how it ended (None: to be found out), and remove the jail."""
-        ended = ended or self._ledger.unexpected(machine, known)
+    async def is_over(
+        self, machine: UUID, known: VmmRecord, ended: VmmExit | None, *, status: int | None = None
+    ) -> None:
+        """Keep how it ended (None: to be found out, also from its exit `status` where that is known), and remove the
+        jail."""
+        ended = ended or self._ledger.unexpected(machine, known, status=status)
         if known.jail is not None:
             await self._jails.remove(known.jail, known.uid, has_ended=True)
         self._ledger.metrics(machine).unlink(missing_ok=True)
@@ -76,17 +79,17 @@ class Overseer:
             elif look % self._patience.ping_every == 0:
                 if await running.is_silent(self._patience):
                     self._end_with(running, ExitReason.VMM_KILLED, "Its VMM answered no more, and was ended.")
-                await asyncio.to_thread(self._trim, machine, running.jailed)
+                await asyncio.to_thread(self._trim, machine, running)
         await running.kill()
 
     def _end_with(self, running: Running, reason: ExitReason, why: str) -> None:
         running.ending = running.ending or self._ledger.exit(reason, why)
 
-    def _trim(self, machine: UUID, jailed: Jailed) -> None:
+    def _trim(self, machine: UUID, running: Running) -> None:
         try:
-            logs.trim(self._places.console(machine))
+            logs.trim(self._places.console(machine), keep_bytes=running.record.console_bytes or logs.KEEP_BYTES)
             logs.trim(self._places.vmm_log(machine))
-            self.metrics(machine, jailed).trim()
+            self.metrics(machine, running.jailed).trim()
         except OSError as refused:
             _log.warning("log_not_trimmed", machine_id=str(machine), why=str(refused))
 
@@ -97,7 +100,7 @@ class Overseer:
 
     async def _settle(self, machine: UUID, running: Running) -> None:
         await running.jailed.let_go()
-        await self.is_over(machine, running.record, running.ending)
+        await self.is_over(machine, running.record, running.ending, status=running.watch.status)
         self.running.pop(machine, None)
         running.settled.set()
         self.changed(machine)

@@ -40,6 +40,10 @@ class VmmRecord(Message):
     start_ticks: int | None = None
     started_at: datetime | None = None
     is_booted: bool = False
+    wants_statistics: bool = False
+    """Whether somebody asked for what the guest tells of its memory."""
+    console_bytes: int | None = None
+    """How much of its console is kept; None: as much as of other logs."""
     console_start: int = 0
     """How long the console's log was when it was launched."""
     drives: dict[UUID, DriveRecord] = Field(default_factory=dict[UUID, DriveRecord])
