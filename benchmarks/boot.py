@@ -125,8 +125,8 @@ def _boot_plain(here: Platform, home: Path, memory_mib: int, accelerator: Accele
             initramfs_fd=_open(home / "initramfs", opened),
             boot_args=None,
             disks=(
-                DiskPlan(uuid4(), "root", 0, read_only=True),
-                DiskPlan(uuid4(), "overlay", 1, read_only=False),
+                DiskPlan("root", "root", 0, read_only=True),
+                DiskPlan("overlay", "overlay", 1, read_only=False),
             ),
             disk_fds=(_open(images["rootfs"], opened), _open(overlay, opened, os.O_RDWR)),
             nics=(),

@@ -12,7 +12,6 @@ from nexus.agent.vmm.qemu.drives import DiskPlan
 from nexus.protocol.limits import RateLimiter, TokenBucket
 from nexus.protocol.machines import CacheType, IoEngine
 
-DRIVE = UUID("01900000-0000-7000-8000-000000000002")
 GOLDEN = Path(__file__).parent / "golden"
 PLAN = Plan(
     machine=UUID("01900000-0000-7000-8000-000000000001"),
@@ -23,10 +22,10 @@ PLAN = Plan(
     initramfs_fd=11,
     boot_args=None,
     disks=(
-        DiskPlan(DRIVE, "root", 0, read_only=True),
+        DiskPlan("root", "droot", 0, read_only=True),
         DiskPlan(
-            UUID("01900000-0000-7000-8000-000000000003"),
             "data",
+            "ddata",
             1,
             read_only=False,
             cache_type=CacheType.WRITETHROUGH,
@@ -47,7 +46,7 @@ BRIDGED = Plan(
     kernel_fd=10,
     initramfs_fd=11,
     boot_args="nexus.test=1",
-    disks=(DiskPlan(DRIVE, "root", 0, read_only=False, cache_type=CacheType.UNSAFE),),
+    disks=(DiskPlan("root", "droot", 0, read_only=False, cache_type=CacheType.UNSAFE),),
     disk_fds=(12,),
     nics=(NicPlan("02:00:00:00:00:01", 30, restrict=False), NicPlan("02:00:00:00:00:02", 31, restrict=False)),
     qmp_fd=20,

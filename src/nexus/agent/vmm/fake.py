@@ -218,7 +218,11 @@ class FakeVmm:
 
 
 def _drive(disk: Disk) -> FakeDrive:
-    return FakeDrive(path=disk.path, size_bytes=disk.path.stat().st_size, rate_limiter=disk.rate_limiter)
+    try:
+        size_bytes = disk.path.stat().st_size
+    except OSError as refused:
+        raise VmmTrouble(f"a drive's file cannot be opened: {refused.strerror}") from refused
+    return FakeDrive(path=disk.path, size_bytes=size_bytes, rate_limiter=disk.rate_limiter)
 
 
 class _FakeTransport:

@@ -4,11 +4,14 @@ Every place for a disk (`vd0`, `vd1` …) has a throttle group (`limit0` …), s
 served: so limits can be set at any time. `microvm` has no hotplug. Instead a machine has SPARE_SLOTS places for disks
 to come, each with an empty medium, which a guest sees as a disk of size 0; a disk comes by putting its medium there.
 
-Which drive is in which place QEMU knows itself: nodes are named after drives, so that nothing is to be remembered
-here. Files are descriptors that QEMU is given (`/dev/fdset/N`): the VMM's uid needs no right to them.
+Which drive is in which place, and served from which file, QEMU knows itself: nodes are named after both, so that
+nothing is to be remembered here. Files are descriptors that QEMU is given (`/dev/fdset/N`): the VMM's uid needs no
+right to them.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,16 +24,16 @@ MOST_TRANSPORTS = 24
 """Virtio devices that QEMU's microvm has places for."""
 SPARE_SLOTS = 4
 SERIAL_LENGTH = 20
-NODE_DIGITS = 28
-"""A node's name has at most 31 characters."""
+DRIVE_DIGITS, FILE_DIGITS = 18, 12
+"""Hexadecimal, of a node's name, which has at most 31 characters."""
 
 
 @dataclass(frozen=True)
 class DiskPlan:
-    """A disk with its file opened: as descriptor set `fdset`."""
+    """A disk with its file opened: as descriptor set `fdset`, served by the node of this name (`node_name`)."""
 
-    id: UUID
     drive_id: str
+    node: str
     fdset: int
     read_only: bool
     cache_type: CacheType = CacheType.WRITEBACK
@@ -43,10 +46,10 @@ def arguments(disks: Sequence[DiskPlan], *, spare: int) -> list[str]:
     parts: list[str] = []
     for slot, disk in enumerate(disks):
         parts += ["-object", json.dumps(group(slot, disk.rate_limiter))]
-        parts += ["-blockdev", json.dumps(node(disk, slot=slot, name=f"{node_prefix(disk.id)}a"))]
+        parts += ["-blockdev", json.dumps(node(disk, slot=slot))]
         write_cache = "off" if disk.cache_type is CacheType.WRITETHROUGH else "on"
         serial = disk.drive_id[:SERIAL_LENGTH]
-        parts += _device(slot, f"{node_prefix(disk.id)}a", f"serial={serial},write-cache={write_cache}")
+        parts += _device(slot, disk.node, f"serial={serial},write-cache={write_cache}")
     for slot in range(len(disks), len(disks) + spare):
         parts += ["-object", json.dumps(group(slot, None))]
         parts += ["-blockdev", json.dumps(empty(slot)), *_device(slot, spare_node(slot), "write-cache=on")]
@@ -59,8 +62,14 @@ def spare_slots(others: int, disks: int) -> int:
 
 
 def node_prefix(drive: UUID) -> str:
-    """What the names of a drive's nodes begin with; they end with a or b: a new medium comes before the old goes."""
-    return f"d{drive.hex[-NODE_DIGITS:]}"
+    """What the names of a drive's nodes begin with."""
+    return f"d{drive.hex[-DRIVE_DIGITS:]}"
+
+
+def node_name(drive: UUID, file: os.stat_result) -> str:
+    """The node that serves a drive from this file: by whatever path it was opened, a file is one device and inode."""
+    key = hashlib.sha256(f"{file.st_dev}:{file.st_ino}".encode()).hexdigest()
+    return node_prefix(drive) + key[:FILE_DIGITS]
 
 
 def spare_node(slot: int) -> str:
@@ -81,7 +90,7 @@ def device_path(slot: int) -> str:
     return f"/machine/peripheral/vd{slot}"
 
 
-def node(disk: DiskPlan, *, slot: int, name: str) -> dict[str, Any]:
+def node(disk: DiskPlan, *, slot: int) -> dict[str, Any]:
     """The block node that a disk is served from, throttled by its place's group."""
     common = {"read-only": disk.read_only, "discard": "unmap", "cache": {"no-flush": _never_flushes(disk)}}
     file = {
@@ -91,7 +100,7 @@ def node(disk: DiskPlan, *, slot: int, name: str) -> dict[str, Any]:
         "locking": "on",
         **common,
     }
-    return {"driver": "throttle", "node-name": name, "throttle-group": f"limit{slot}", "file": file, **common}
+    return {"driver": "throttle", "node-name": disk.node, "throttle-group": f"limit{slot}", "file": file, **common}
 
 
 def empty(slot: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from nexus.agent.vmm.port import Definition, Disk, Nic
 from nexus.agent.vmm.process import ProcessId, launch
 from nexus.agent.vmm.qemu.accel import kvm_group
 from nexus.agent.vmm.qemu.config import Accelerator, NicPlan, Plan, command
-from nexus.agent.vmm.qemu.drives import DiskPlan
+from nexus.agent.vmm.qemu.drives import DiskPlan, node_name
 from nexus.agent.vmm.serial_input import make_fifo
 
 
@@ -75,6 +75,7 @@ def launch_qemu(
 
 
 def _plan(definition: Definition, number: int, places: Places, opened: ExitStack) -> Plan:
+    disk_fds = tuple(_open_disk(disk, opened) for disk in definition.disks)
     return Plan(
         machine=definition.id,
         launch=number,
@@ -83,8 +84,8 @@ def _plan(definition: Definition, number: int, places: Places, opened: ExitStack
         kernel_fd=_open_path(definition.kernel, opened),
         initramfs_fd=_open_path(definition.initramfs, opened),
         boot_args=definition.boot_args,
-        disks=tuple(disk_plan(disk, fdset=number) for number, disk in enumerate(definition.disks)),
-        disk_fds=tuple(_open_disk(disk, opened) for disk in definition.disks),
+        disks=tuple(disk_plan(disk, fd, fdset=fd) for disk, fd in zip(definition.disks, disk_fds, strict=True)),
+        disk_fds=disk_fds,
         nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict, nic.network) for nic in definition.nics),
         qmp_fd=_listen(places.monitor(definition.id), opened),
         channel_fd=_listen(places.channel(definition.id), opened),
@@ -93,11 +94,11 @@ def _plan(definition: Definition, number: int, places: Places, opened: ExitStack
     )
 
 
-def disk_plan(disk: Disk, *, fdset: int) -> DiskPlan:
-    """A disk whose file QEMU is given as this descriptor set."""
+def disk_plan(disk: Disk, fd: int, *, fdset: int) -> DiskPlan:
+    """A disk whose file, which we have open as `fd`, QEMU is given as this descriptor set."""
     return DiskPlan(
-        id=disk.id,
         drive_id=disk.drive_id,
+        node=node_name(disk.id, os.fstat(fd)),
         fdset=fdset,
         read_only=disk.read_only,
         cache_type=disk.cache_type,

@@ -30,18 +30,27 @@ async def ensure(qmp: Qmp, disk: Disk) -> None:
         raise VmmTrouble("a drive that is read-only or written through needs a place of its kind, made at the start")
     places = await _places(qmp)
     slot = _place_of(disk.id, places)
-    before = places[slot] if slot is not None else None
     if slot is None:
         slot = next((slot for slot, name in places.items() if name == drives.spare_node(slot)), None)
     if slot is None:
         raise VmmTrouble("the running machine has no place left for one more disk")
-    name = drives.node_prefix(disk.id) + ("b" if before is not None and before.endswith("a") else "a")
     await _limit(qmp, slot, disk.rate_limiter)
-    await _forget(qmp, name)
-    size_bytes = await _add_node(qmp, disk, slot=slot, name=name)
-    await qmp.execute("qom-set", path=drives.device_path(slot), property="drive", value=name)
+    fd = open_disk(disk)
+    try:
+        await _serve(qmp, disk, fd, slot=slot, before=places[slot])
+    finally:
+        os.close(fd)
+
+
+async def _serve(qmp: Qmp, disk: Disk, fd: int, *, slot: int, before: str) -> None:
+    """Have the file in the place where `before` is, which may be the same: a file cannot be opened twice."""
+    name, size_bytes = drives.node_name(disk.id, os.fstat(fd)), os.lseek(fd, 0, os.SEEK_END)
+    if before != name:
+        await _forget(qmp, name)
+        await _add_node(qmp, disk, fd, slot=slot)
+        await qmp.execute("qom-set", path=drives.device_path(slot), property="drive", value=name)
     await _announce_size(qmp, name, size_bytes)
-    if before is not None:
+    if before not in (name, drives.spare_node(slot)):
         await qmp.execute("blockdev-del", **{"node-name": before})
 
 
@@ -71,7 +80,7 @@ async def _places(qmp: Qmp) -> Mapping[int, str]:
 
 def _place_of(drive: UUID, places: Mapping[int, str]) -> int | None:
     prefix = drives.node_prefix(drive)
-    return next((slot for slot, name in places.items() if name[:-1] == prefix), None)
+    return next((slot for slot, name in places.items() if name.startswith(prefix)), None)
 
 
 async def _limit(qmp: Qmp, slot: int, limiter: RateLimiter | None) -> None:
@@ -85,19 +94,12 @@ async def _forget(qmp: Qmp, name: str) -> None:
         await qmp.execute("blockdev-del", **{"node-name": name})
 
 
-async def _add_node(qmp: Qmp, disk: Disk, *, slot: int, name: str) -> int:
-    """The answer is the size of the disk's file."""
-    fd = open_disk(disk)
+async def _add_node(qmp: Qmp, disk: Disk, fd: int, *, slot: int) -> None:
+    fdset = await qmp.pass_fd(fd)
     try:
-        fdset = await qmp.pass_fd(fd)
-        size_bytes = os.lseek(fd, 0, os.SEEK_END)
-    finally:
-        os.close(fd)
-    try:
-        await qmp.execute("blockdev-add", **drives.node(disk_plan(disk, fdset=fdset), slot=slot, name=name))
+        await qmp.execute("blockdev-add", **drives.node(disk_plan(disk, fd, fdset=fdset), slot=slot))
     finally:
         await qmp.execute("remove-fd", **{"fdset-id": fdset})
-    return size_bytes
 
 
 async def _announce_size(qmp: Qmp, name: str, size_bytes: int) -> None:
