@@ -21,6 +21,7 @@ PAGES = {
     "/vms/create?step=boot": "Create a VM",
     "/vms/create?step=review": "Create a VM",
     "/images": "Images",
+    "/templates": "Templates",
     "/hosts": "Hosts",
     "/operations": "Operations",
     "/activity": "Activity",
@@ -57,7 +58,7 @@ def test_every_tab_and_dialog_of_a_vm_is_accessible(visits: Visits, fleet: Insta
     found: dict[str, list[str]] = {}
     visitor.visit("/vms?q=web-1")
     page.get_by_role("link", name="web-1").click()
-    for tab in ("Overview", "Console", "Metrics", "Activity"):
+    for tab in ("Overview", "Config", "Storage", "Network", "Console", "Metrics", "Activity"):
         page.get_by_role("tab", name=tab).click()
         page.get_by_role("tabpanel").wait_for()
         page.wait_for_timeout(300)  # charts and lists of the tab come in

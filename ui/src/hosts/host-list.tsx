@@ -1,12 +1,11 @@
 'use client'
 
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { CircleCheck, CircleHelp, CirclePlus, Server, ShieldBan } from 'lucide-react'
 import { useState } from 'react'
-import { toast } from 'sonner'
 
 import type { HostBody } from '@/api'
-import { hostsCordonMutation, hostsListOptions, hostsUncordonMutation } from '@/api/@tanstack/react-query.gen'
+import { hostsListOptions } from '@/api/@tanstack/react-query.gen'
 import { Badge } from '@/design/badge'
 import { Button } from '@/design/button'
 import { Card, Facts } from '@/design/card'
@@ -18,6 +17,7 @@ import { Empty, Failure, Loading } from '@/design/states'
 import { Ago } from '@/design/time'
 import { useSession } from '@/shell/session'
 
+import { HostActions } from './host-actions'
 import { JoinHost } from './join-host'
 
 const EVERY_MS = 10_000
@@ -65,8 +65,8 @@ function HostCard({ host, isAdmin }: { host: HostBody; isAdmin: boolean }) {
               <CircleCheck aria-hidden /> online
             </Badge>
           ) : (
-            <Badge tone="unsure">
-              <CircleHelp aria-hidden /> silent
+            <Badge tone={host.state === 'abandoned' ? 'bad' : 'unsure'}>
+              <CircleHelp aria-hidden /> {host.state}
             </Badge>
           )}
           {host.is_cordoned ? (
@@ -76,7 +76,7 @@ function HostCard({ host, isAdmin }: { host: HostBody; isAdmin: boolean }) {
           ) : null}
         </span>
       }
-      actions={isAdmin ? <Cordon host={host} /> : null}
+      actions={isAdmin ? <HostActions host={host} /> : null}
     >
       <div className="grid gap-4">
         {host.usage ? (
@@ -98,22 +98,5 @@ function HostCard({ host, isAdmin }: { host: HostBody; isAdmin: boolean }) {
         />
       </div>
     </Card>
-  )
-}
-
-function Cordon({ host }: { host: HostBody }) {
-  const queries = useQueryClient()
-  const change = useMutation({
-    ...(host.is_cordoned ? hostsUncordonMutation() : hostsCordonMutation()),
-    onSuccess: () => {
-      void queries.invalidateQueries()
-      toast.success(host.is_cordoned ? `${host.name} takes new VMs again` : `${host.name} takes no new VMs; those it has go on`)
-    },
-    onError: (thrown) => toast.error(refused(thrown).error),
-  })
-  return (
-    <Button size="sm" busy={change.isPending} onClick={() => change.mutate({ path: { host_id: host.id } })}>
-      {host.is_cordoned ? 'Uncordon' : 'Cordon'}
-    </Button>
   )
 }

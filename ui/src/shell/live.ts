@@ -16,6 +16,7 @@ const NOUNS: Record<string, string[]> = {
   image: ['images'],
   network: ['networks'],
   ssh_key: ['sshKeys'],
+  bulk: ['vmsGetBulk'],
   template: ['templates'],
 }
 

@@ -4,7 +4,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useCallback } from 'react'
 import { toast } from 'sonner'
 
-import { type Verb, type VmBody, vmsCtrlAltDel, vmsDelete, vmsPause, vmsReboot, vmsResume, vmsStart, vmsStop } from '@/api'
+import { type BulkVerb, type Verb, type VmBody, vmsBulk, vmsCtrlAltDel, vmsDelete, vmsPause, vmsReboot, vmsResume, vmsStart, vmsStop } from '@/api'
 import { useConfirm } from '@/design/confirm'
 import { refused } from '@/design/refused'
 
@@ -19,7 +19,9 @@ const CALLS: Partial<Record<Verb, Call>> = {
   'ctrl-alt-del': vmsCtrlAltDel,
   delete: vmsDelete,
 }
-const AT_ONCE = 8
+const BULK = new Set<Verb>(['start', 'stop', 'pause', 'resume', 'delete'])
+const MOST_AT_ONCE = 1000
+const WAIT_S = 60
 const TYPED_FROM = 3
 
 export type Failed = { vm: VmBody; error: string }
@@ -33,18 +35,7 @@ export function useAct() {
       const call = CALLS[verb]
       if (!call || vms.length === 0) return null
       if (verb === 'delete' && !(await confirm(deleting(vms)))) return null
-      const failed: Failed[] = []
-      const waiting = [...vms]
-      const work = async () => {
-        for (let vm = waiting.shift(); vm; vm = waiting.shift()) {
-          try {
-            await call({ path: { vm_id: vm.id }, throwOnError: true })
-          } catch (thrown) {
-            failed.push({ vm, error: refused(thrown).error })
-          }
-        }
-      }
-      await Promise.all(Array.from({ length: Math.min(AT_ONCE, vms.length) }, work))
+      const failed = vms.length > 1 && BULK.has(verb) ? await inBulk(verb as BulkVerb, vms) : await oneByOne(call, vms)
       void queries.invalidateQueries()
       for (const { error } of failed.slice(0, 3)) toast.error(error)
       if (failed.length > 3) toast.error(`${failed.length - 3} more could not be done`)
@@ -52,6 +43,37 @@ export function useAct() {
     },
     [confirm, queries],
   )
+}
+
+async function oneByOne(call: Call, vms: VmBody[]): Promise<Failed[]> {
+  const failed: Failed[] = []
+  for (const vm of vms) {
+    try {
+      await call({ path: { vm_id: vm.id }, throwOnError: true })
+    } catch (thrown) {
+      failed.push({ vm, error: refused(thrown).error })
+    }
+  }
+  return failed
+}
+
+/** One operation for all of them, on the server; what failed within a minute is told here, the rest by the tray. */
+async function inBulk(verb: BulkVerb, vms: VmBody[]): Promise<Failed[]> {
+  const failed: Failed[] = []
+  for (let begin = 0; begin < vms.length; begin += MOST_AT_ONCE) {
+    const some = vms.slice(begin, begin + MOST_AT_ONCE)
+    try {
+      const { data } = await vmsBulk({ body: { verb, ids: some.map(({ id }) => id) }, query: { wait: WAIT_S }, throwOnError: true })
+      for (const { vm_id, error } of data.bulk.items) {
+        const vm = some.find(({ id }) => id === vm_id)
+        if (vm && error) failed.push({ vm, error: error.error })
+      }
+    } catch (thrown) {
+      const { error } = refused(thrown)
+      failed.push(...some.map((vm) => ({ vm, error })))
+    }
+  }
+  return failed
 }
 
 function deleting(vms: VmBody[]) {

@@ -15,6 +15,7 @@ export function FilterBar() {
   const [q, setQ] = useUrlState('q')
   const [state, setState] = useUrlState('state')
   const [tag, setTag] = useUrlState('tag')
+  const [host, setHost] = useUrlState('host')
   const [words, setWords] = useState(q)
   useEffect(() => setWords(q), [q])
   useEffect(() => {
@@ -34,12 +35,17 @@ export function FilterBar() {
           <option key={one}>{one}</option>
         ))}
       </Select>
-      {tag ? (
-        <Button size="sm" onClick={() => setTag('')}>
-          Tag {tag} <X aria-hidden />
-          <span className="sr-only">: remove this filter</span>
-        </Button>
-      ) : null}
+      <Chosen what="Tag" value={tag} onRemove={() => setTag('')} />
+      <Chosen what="Host" value={host} onRemove={() => setHost('')} />
     </>
   )
+}
+
+function Chosen({ what, value, onRemove }: { what: string; value: string; onRemove: () => void }) {
+  return value ? (
+    <Button size="sm" onClick={onRemove}>
+      {what} {value} <X aria-hidden />
+      <span className="sr-only">: remove this filter</span>
+    </Button>
+  ) : null
 }

@@ -6,15 +6,16 @@ import { type State, type VmsListData, vmsList } from '@/api'
 
 const PAGE = 200
 
-export type Filters = { q: string; state: string; tag: string; sort: string }
+export type Filters = { q: string; state: string; tag: string; host: string; sort: string }
 
 /** VMs as the server filters and sorts them, page after page. The key begins like the generated ones, for events. */
-export function useVms({ q, state, tag, sort }: Filters) {
+export function useVms({ q, state, tag, host, sort }: Filters) {
   const query: VmsListData['query'] = {
     limit: PAGE,
     q: q || undefined,
     state: state ? [state as State] : undefined,
     tag: tag ? [tag] : undefined,
+    host: host || undefined,
     sort: sort || undefined,
   }
   return useInfiniteQuery({

@@ -29,14 +29,15 @@ export function VmList() {
   const [q] = useUrlState('q')
   const [state] = useUrlState('state')
   const [tag] = useUrlState('tag')
+  const [host] = useUrlState('host')
   const [sort, setSort] = useUrlState('sort', SORT)
   const [view, setView] = useUrlState('view', 'table')
   const [hidden, setHidden] = useKept<VisibilityState>('vms.columns', {})
   const [chosen, setChosen] = useState<RowSelectionState>({})
   const { mayChange } = useSession()
-  const vms = useVms({ q, state, tag, sort })
+  const vms = useVms({ q, state, tag, host, sort })
   const rows = useMemo(() => vms.data?.pages.flatMap((page) => page.items) ?? [], [vms.data])
-  const isFiltered = Boolean(q || state || tag)
+  const isFiltered = Boolean(q || state || tag || host)
   useNearEnd(() => void (vms.hasNextPage && !vms.isFetching && vms.fetchNextPage()))
 
   const table = useReactTable<ListedVm>({
@@ -112,7 +113,7 @@ function NoVms({ isFiltered, mayChange }: { isFiltered: boolean; mayChange: bool
   const change = useUrlChange()
   if (isFiltered) {
     return (
-      <Empty icon={<Boxes />} title="No VM matches" action={<Button onClick={() => change({ q: null, state: null, tag: null })}>Show all</Button>}>
+      <Empty icon={<Boxes />} title="No VM matches" action={<Button onClick={() => change({ q: null, state: null, tag: null, host: null })}>Show all</Button>}>
         Nothing fits this search and these filters.
       </Empty>
     )

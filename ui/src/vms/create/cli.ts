@@ -23,6 +23,7 @@ export function cliOf(draft: Draft) {
     ['--boot-args', draft.bootArgs],
     ['--restart', draft.restartAlways ? 'always' : ''],
     ['--no-start', !draft.start],
+    ['--template', draft.template],
   ]
   const said = options.filter(([, value]) => value !== '' && value !== false)
   return ['nexus vm create', quoted(draft.name), ...said.map(([option, value]) => (value === true ? option : `${option} ${quoted(String(value))}`))].join(' ')

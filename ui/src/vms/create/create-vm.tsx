@@ -1,21 +1,21 @@
 'use client'
 
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Check } from 'lucide-react'
 import Link from 'next/link'
 import { useRouter } from 'next/navigation'
 import { type FormEvent, type ReactNode, useState } from 'react'
 import { toast } from 'sonner'
 
-import { vmsCreateMutation } from '@/api/@tanstack/react-query.gen'
+import { templatesListOptions, vmsCreateMutation } from '@/api/@tanstack/react-query.gen'
 import { Button } from '@/design/button'
 import { cn } from '@/design/cn'
 import { PageHead } from '@/design/page'
 import { refused } from '@/design/refused'
-import { Failure } from '@/design/states'
+import { Failure, Loading } from '@/design/states'
 import { useUrlState } from '@/route/route'
 
-import { BLANK, bodyOf, type Draft, errorsOf } from './draft'
+import { BLANK, bodyOf, type Draft, errorsOf, fromTemplate } from './draft'
 import { Basics, Boot, Machine, SignIn, type StepProps } from './steps'
 import { Review } from './review'
 
@@ -29,10 +29,21 @@ const STEPS: Step[] = [
   { value: 'review', label: 'Review', fields: [], form: Review },
 ]
 
+/** The wizard, begun with the template that the address names. */
 export function CreateVm() {
+  const [name] = useUrlState('template')
+  const templates = useQuery({ ...templatesListOptions({ query: { q: name, limit: 500 } }), enabled: name !== '' })
+  if (name === '') return <Wizard key="blank" begun={BLANK} />
+  if (templates.isPending) return <Loading />
+  const template = templates.data?.items.find((one) => one.name === name)
+  if (!template) return <Failure refused={templates.error ? refused(templates.error) : { error: `There is no template ${name}.`, suggestion: 'Choose one under Templates.' }} />
+  return <Wizard key={template.id} begun={fromTemplate(template)} />
+}
+
+function Wizard({ begun }: { begun: Draft }) {
   const router = useRouter()
   const queries = useQueryClient()
-  const [draft, setDraft] = useState<Draft>(BLANK)
+  const [draft, setDraft] = useState<Draft>(begun)
   const [touched, setTouched] = useState<ReadonlySet<keyof Draft>>(new Set())
   const [at, setAt] = useUrlState('step', 'basics')
   const index = Math.max(0, STEPS.findIndex(({ value }) => value === at))
@@ -65,7 +76,7 @@ export function CreateVm() {
   const Form = step.form
   return (
     <>
-      <PageHead title="Create a VM" below="A name is enough; everything else has a sensible default." />
+      <PageHead title="Create a VM" below={begun.template ? `From the template ${begun.template}: a name is enough.` : 'A name is enough; everything else has a sensible default.'} />
       <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 lg:grid-cols-[13rem_minmax(0,1fr)] lg:gap-6">
         <Steps at={index} wrong={(fields) => fields.some((field) => shown[field])} onGo={setAt} />
         <form onSubmit={next} noValidate className="grid max-w-2xl gap-5 rounded-lg border bg-surface p-5">

@@ -1,4 +1,4 @@
-import type { CreateVm } from '@/api'
+import type { CreateVm, TemplateBody } from '@/api'
 
 /** What the wizard holds: texts as they were typed; empty means the server's default. */
 export type Draft = {
@@ -18,6 +18,8 @@ export type Draft = {
   bootArgs: string
   restartAlways: boolean
   start: boolean
+  /** The template this began as; what it says is in the other fields. */
+  template: string
 }
 
 export const BLANK: Draft = {
@@ -37,12 +39,32 @@ export const BLANK: Draft = {
   bootArgs: '',
   restartAlways: false,
   start: true,
+  template: '',
 }
 
 export type Errors = Partial<Record<keyof Draft, string>>
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9-]{1,61}[A-Za-z0-9]$/
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/
+
+/** A draft that begins as a template says. */
+export function fromTemplate({ name, spec, image, kernel }: TemplateBody): Draft {
+  return {
+    ...BLANK,
+    template: name,
+    environment: spec.environment,
+    owner: spec.owner,
+    tags: spec.tags.join(' '),
+    username: spec.username,
+    vcpu: String(spec.vcpu),
+    memMib: String(spec.mem_mib),
+    diskGib: spec.disk_size_bytes === null ? '' : String(Math.ceil(spec.disk_size_bytes / 1024 ** 3)),
+    image,
+    kernel,
+    bootArgs: spec.boot_args ?? '',
+    restartAlways: spec.restart_policy === 'always',
+  }
+}
 
 /** What is wrong with a draft, by field. The limits are the API's (CreateVm); the server has the last word. */
 export function errorsOf(draft: Draft): Errors {
@@ -80,6 +102,7 @@ export function bodyOf(draft: Draft): CreateVm {
     ...(draft.bootArgs && { boot_args: draft.bootArgs }),
     ...(draft.restartAlways && { restart_policy: 'always' as const }),
     ...(draft.start ? {} : { start: false }),
+    ...(draft.template && { template: draft.template }),
   }
 }
 

@@ -5,13 +5,14 @@ import { Dices, Eye, EyeOff } from 'lucide-react'
 import { useState } from 'react'
 
 import type { ImageKind } from '@/api'
-import { hostsListOptions, imagesListOptions, sshKeysListOptions } from '@/api/@tanstack/react-query.gen'
+import { imagesListOptions, sshKeysListOptions } from '@/api/@tanstack/react-query.gen'
 import { Button } from '@/design/button'
 import { Checkbox, Field, Input, Select, Textarea } from '@/design/field'
 import { mib } from '@/design/size'
 
 import type { Draft, Errors } from './draft'
 import { generatedPassword } from './password'
+import { Placement } from './placement'
 
 export type StepProps = {
   draft: Draft
@@ -92,9 +93,6 @@ const SIZES: [label: string, vcpu: string, memMib: string][] = [
 ]
 
 export function Machine({ draft, errors, set, onLeave }: StepProps) {
-  const hosts = useQuery(hostsListOptions({ query: { limit: 500 } }))
-  const open = hosts.data?.items.filter(({ state, is_cordoned }) => state === 'online' && !is_cordoned) ?? []
-  const most = Math.max(0, ...open.map(({ memory_mib, usage }) => memory_mib - (usage?.memory_used_mib ?? 0)))
   return (
     <>
       <div role="group" aria-label="Sizes" className="flex flex-wrap gap-2">
@@ -115,13 +113,7 @@ export function Machine({ draft, errors, set, onLeave }: StepProps) {
           <Input inputMode="numeric" value={draft.diskGib} onBlur={() => onLeave('diskGib')} onChange={(event) => set({ diskGib: event.target.value })} />
         </Field>
       </div>
-      {hosts.data ? (
-        <p role="status" className="text-sm text-muted">
-          {open.length === 0
-            ? 'No host takes new VMs right now.'
-            : `${open.length} ${open.length === 1 ? 'host takes' : 'hosts take'} new VMs; the emptiest has ${mib(most)} of memory free.`}
-        </p>
-      ) : null}
+      <Placement draft={draft} />
       <Checkbox label="Start again when its host has restarted" checked={draft.restartAlways} onChange={(event) => set({ restartAlways: event.target.checked })} />
     </>
   )

@@ -1,12 +1,14 @@
 'use client'
 
-import { Ellipsis } from 'lucide-react'
+import { Ellipsis, LayoutTemplate } from 'lucide-react'
 import { useRouter } from 'next/navigation'
+import { useState } from 'react'
 
 import type { VmBody } from '@/api'
 import { Button } from '@/design/button'
 import { Menu } from '@/design/menu'
 import { useSession } from '@/shell/session'
+import { SaveTemplate } from '@/templates/save-template'
 
 import { useAct } from '../act'
 import { refusalOf, VERBS } from '../verbs'
@@ -17,6 +19,7 @@ export function VmActions({ vm }: { vm: VmBody }) {
   const act = useAct()
   const router = useRouter()
   const { mayChange } = useSession()
+  const [isSaving, setSaving] = useState(false)
   if (!mayChange) return null
   // start/resume and stop/pause share a place: what fits the state is shown, or the first with its reason
   const buttons = VERBS.filter(({ verb }) => FIRST.has(verb)).filter(({ verb }) => refusalOf(vm, verb) === null || verb === 'start' || verb === 'stop')
@@ -34,7 +37,9 @@ export function VmActions({ vm }: { vm: VmBody }) {
             <Ellipsis aria-hidden />
           </Button>
         }
-        entries={VERBS.filter(({ verb }) => !FIRST.has(verb)).map(({ verb, label, icon: Icon, isDangerous }) => ({
+        entries={[
+          { label: 'Save as template', icon: <LayoutTemplate />, onSelect: () => setSaving(true) },
+          ...VERBS.filter(({ verb }) => !FIRST.has(verb)).map(({ verb, label, icon: Icon, isDangerous }) => ({
           label,
           icon: <Icon />,
           isDangerous,
@@ -43,8 +48,10 @@ export function VmActions({ vm }: { vm: VmBody }) {
             const failed = await act(verb, [vm])
             if (verb === 'delete' && failed?.length === 0) router.push('/vms')
           },
-        }))}
+          })),
+        ]}
       />
+      {isSaving ? <SaveTemplate vm={vm} onClose={() => setSaving(false)} /> : null}
     </>
   )
 }
