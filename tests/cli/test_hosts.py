@@ -26,7 +26,7 @@ def known(stub: StubManager) -> None:
 def ends(stub: StubManager, **fields: Any) -> None:
     """Have a drain that is asked for come to this end."""
     stub.on("POST", f"{PATH}/drain", {"ok": True, "operation_id": uuid_of(900)})
-    item = operation(**({"verb": "drain", "subject_kind": "host", "subject_name": "lab-1"} | fields))
+    item = operation() | {"verb": "drain", "subject_kind": "host", "subject_name": "lab-1"} | fields
     stub.on("GET", f"/v1/operations/{uuid_of(900)}", {"item": item})
 
 
@@ -62,7 +62,7 @@ def test_draining_says_what_became_of_each_vm(nexus: Run, stub: StubManager, gol
 
 
 def test_a_drain_that_failed_says_of_which_vm_and_why(nexus: Run, stub: StubManager) -> None:
-    error = json.loads(problem(502, "lab-1 is not empty: 1 of its VMs could not be stopped (web-3).").body)
+    error = json.loads(bytes(problem(502, "lab-1 is not empty: 1 of its VMs could not be stopped (web-3).").body))
     ends(stub, status="failed", result=RESULT, error=error)
     failed = nexus("host", "drain", "lab-1", "--stop")
     assert failed.exit_code == 1

@@ -32,7 +32,11 @@ async def test_what_a_guest_says_of_itself_is_kept_short_and_printable_until_it_
 ) -> None:
     said = ("no route to the gateway", "\x1b[31mred\nlines\0" + "x" * 1000, *("more",) * 100)
     health = GuestHealth(version="1", protocol=1, boot_ms=1, warnings=said)
-    monkeypatch.setattr(fake_guest, "GuestHealth", lambda **_: health)
+
+    def say(**_: object) -> GuestHealth:
+        return health
+
+    monkeypatch.setattr(fake_guest, "GuestHealth", say)
     vmm, machine, changed = FakeVmm(machines=short_tmp, clock=SystemClock()), uuid4(), asyncio.Event()
     link = GuestLink(short_tmp / "m/guest.sock", changed=changed.set)
     await link.open(vmm.transport(machine))

@@ -175,7 +175,8 @@ def entry(outcome: Outcome, number: int = 1) -> Entry:
 def stop(status: Status, number: int = 1) -> Operation:
     blank: dict[str, Any] = dict.fromkeys(Operation.__dataclass_fields__)
     error = {"error": "It did not go off."} if status is Status.FAILED else None
-    return Operation(**(blank | {"id": UUID(int=100 + number), "status": status, "error": error}))
+    fields: dict[str, Any] = blank | {"id": UUID(int=100 + number), "status": status, "error": error}
+    return Operation(**fields)
 
 
 @pytest.mark.parametrize(

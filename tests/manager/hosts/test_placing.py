@@ -51,7 +51,7 @@ async def test_a_dry_run_says_of_each_host_why_it_cannot_take_the_vm(
     host: JoinedHost, far: str, user: httpx.AsyncClient, admin: httpx.AsyncClient, db: Db
 ) -> None:
     here = await host_of(user)
-    wanted = {"mem_mib": 4096 + 1}
+    wanted: dict[str, Any] = {"mem_mib": 4096 + 1}
     answer = await try_out(user, **wanted)
     if here["memory_mib"] >= wanted["mem_mib"]:
         assert answer["host_name"] == "host-1"
