@@ -35,6 +35,9 @@ class Place:
     spares: int = 0
     patience: Patience = IMPATIENT
     cpu_template: bytes | None = None
+    programs: Programs | None = None
+    """Real ones, in place of the stand-ins."""
+    real_cgroups: bool = False
 
     @property
     def cgroups(self) -> Path:
@@ -56,10 +59,14 @@ class Place:
         firecracker, jailer = stand_in.install(self.root / "bin", cgroups=self.cgroups)
         self.jails.mkdir(exist_ok=True, mode=0o700)
         jails = Jails(
-            programs=Programs(firecracker, jailer if self.is_jailed else None),
-            places=Places(self.root / "machines", self.jails, firecracker.name),
+            programs=self.programs or Programs(firecracker, jailer if self.is_jailed else None),
+            places=Places(
+                self.root / "machines",
+                self.jails,
+                (self.programs.firecracker.resolve() if self.programs else firecracker).name,
+            ),
             uids=Uids(first=FIRST_UID, count=self.uids) if self.is_jailed else Uids(own=os.geteuid()),
-            cgroups=_Groups(self.cgroups),
+            cgroups=Cgroups() if self.real_cgroups else _Groups(self.cgroups),
         )
         return FirecrackerVmm(
             jails,

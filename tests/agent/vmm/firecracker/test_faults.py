@@ -245,9 +245,9 @@ async def test_what_a_killed_agent_left_behind_is_removed_by_the_next(place: Pla
     place.spares = 2
     vmm, definition = place.driver(), place.definition()
     await vmm.open()
-    await eventually(lambda: len(vmm._pool) == 2)  # pyright: ignore[reportPrivateUsage]
+    await eventually(lambda: vmm.spares == 2)
     await vmm.start(definition, launch=1)
-    await eventually(lambda: len(vmm._pool) == 2)  # pyright: ignore[reportPrivateUsage]
+    await eventually(lambda: vmm.spares == 2)
     assert len(jails_of(place)) == 3
     for running in vmm._running.values():  # pyright: ignore[reportPrivateUsage] - as a killed agent does: nothing
         await running.let_go()

@@ -105,6 +105,11 @@ class FirecrackerVmm(LiveDevices):
             _log.info("leftover_jails_removed", jails=removed)
         self._pool.fill()
 
+    @property
+    def spares(self) -> int:
+        """Processes that wait to become a machine."""
+        return len(self._pool)
+
     def listen(self, changed: Changed) -> None:
         self._overseer.changed = changed
 

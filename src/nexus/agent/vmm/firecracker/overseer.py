@@ -79,7 +79,8 @@ class Overseer:
             elif look % self._patience.ping_every == 0:
                 if await running.is_silent(self._patience):
                     self._end_with(running, ExitReason.VMM_KILLED, "Its VMM answered no more, and was ended.")
-                await asyncio.to_thread(self._trim, machine, running)
+                if not running.watch.ended.is_set():
+                    await asyncio.to_thread(self._trim, machine, running)
         await running.kill()
 
     def _end_with(self, running: Running, reason: ExitReason, why: str) -> None:
