@@ -45,7 +45,7 @@ class JoinedHost:
     reporting: Reporting
 
 
-async def until(claim: Callable[[], Awaitable[object]], *, within_s: float = 20) -> Any:
+async def until(claim: Callable[[], Awaitable[object]], *, within_s: float = 60) -> Any:
     """What `claim` answers as soon as that is true."""
     async with asyncio.timeout(within_s):
         while not (answer := await claim()):  # noqa: ASYNC110

@@ -7,7 +7,7 @@ from uuid import UUID
 from tests.manager.compute.acting import machine_of, until
 from tests.manager.life.death import Point
 from tests.manager.life.steps import STANDING_STILL, Interruption, Manager, Visit
-from tests.manager.life.stories import Story, ask, item, reaches, reopen
+from tests.manager.life.stories import PATIENCE_S, Story, ask, item, reaches, reopen
 from tests.manager.life.wires import Call, Reports
 from tests.manager.life.world import World
 
@@ -116,7 +116,7 @@ async def _happens(world: World, story: Story, vm_id: UUID) -> bool:
         await world.rest()
         return world.gate.has_happened or await story.is_true(world, vm_id)
 
-    await until(is_over, within_s=10)
+    await until(is_over, within_s=PATIENCE_S)
     return world.gate.has_happened
 
 
@@ -162,7 +162,7 @@ async def end(world: World, vm_id: UUID) -> None:
         return not await world.leftovers()
 
     try:
-        await until(is_clean, within_s=8)
+        await until(is_clean, within_s=PATIENCE_S)
     except TimeoutError:
         raise AssertionError(f"left behind: {await world.leftovers()}") from None
     assert not world.lies, world.lies

@@ -13,6 +13,9 @@ from tests.manager.life.world import World
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.protocol.machines import ExitReason
 
+PATIENCE_S = 90.0
+"""For what takes a moment, on a machine on which everything may take its time."""
+
 Act = Callable[[World, UUID], Awaitable[None]]
 
 
@@ -75,7 +78,7 @@ async def reaches(world: World, vm_id: UUID, state: str | None, *, boots: int | 
         return await is_at(world, vm_id, state, boots=boots)
 
     try:
-        await until(is_there, within_s=10)
+        await until(is_there, within_s=PATIENCE_S)
     except TimeoutError:
         raise AssertionError(f"it does not come to be {state}: {await world.account(vm_id)}") from None
 
