@@ -14,6 +14,7 @@ from nexus.agent import credential as credentials
 from nexus.agent.api.app import make_app
 from nexus.agent.api.console import Consoles
 from nexus.agent.api.guest_proxy import GuestProxy
+from nexus.agent.api.log_routes import LogRoutes
 from nexus.agent.api.routes import Routes
 from nexus.agent.facts import host_boot_id, host_facts, host_usage
 from nexus.agent.listening import address_of
@@ -126,8 +127,9 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
     if link is not None:
         meter = HostMeter(settings.run_dir, clock=clock)
         recorder = Recorder(machines.all, metrics, meter, link.tell_samples, clock=clock)
-    routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics, host_files=host_files, log_file=settings.log_file)
-    app = make_app(routes, GuestProxy(machines), Consoles(machines, vmm))
+    routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics, host_files=host_files)
+    logs = LogRoutes(machines, vmm, own=settings.log_file)
+    app = make_app(routes, GuestProxy(machines), Consoles(machines, vmm), logs)
     return Agent(app=app, machines=machines, link=link, recorder=recorder, address=address, tls=tls)
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from nexus.agent.api.console import Consoles
 from nexus.agent.api.guest_proxy import GuestProxy
+from nexus.agent.api.log_routes import LogRoutes
 from nexus.agent.api.pipes import Pipes
 from nexus.agent.api.routes import Routes
 from nexus.agent.machines.registry import StaleGeneration
@@ -30,13 +31,13 @@ MOST_BODY_BYTES = 4 << 20
 _MACHINE = "/v1/machines/{machine:uuid}"
 
 
-def make_app(routes: Routes, guests: GuestProxy, consoles: Consoles) -> Starlette:
+def make_app(routes: Routes, guests: GuestProxy, consoles: Consoles, logs: LogRoutes) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/host", routes.host),
             Route("/v1/host/files", routes.host_file, methods=["GET"]),
             Route("/v1/host/files", routes.make_host_file, methods=["PUT"]),
-            Route("/v1/host/log", routes.log),
+            Route("/v1/host/log", logs.own),
             Route("/v1/machines", routes.machines),
             Route(_MACHINE, routes.see, methods=["GET"]),
             Route(_MACHINE, routes.define, methods=["PUT"]),
@@ -45,8 +46,8 @@ def make_app(routes: Routes, guests: GuestProxy, consoles: Consoles) -> Starlett
             Route(f"{_MACHINE}/ctrl-alt-del", routes.ctrl_alt_del, methods=["POST"]),
             Route(f"{_MACHINE}/metrics", routes.metrics),
             Route(f"{_MACHINE}/balloon", routes.balloon),
-            Route(f"{_MACHINE}/console", routes.console),
-            Route(f"{_MACHINE}/vmm-log", routes.vmm_log),
+            Route(f"{_MACHINE}/console", logs.console),
+            Route(f"{_MACHINE}/vmm-log", logs.vmm_log),
             WebSocketRoute(f"{_MACHINE}/console/stream", consoles.serve),
             WebSocketRoute(f"{_MACHINE}/guest/sessions/{{session}}/stream", guests.stream),
             WebSocketRoute(f"{_MACHINE}/guest/pipes/{{pipe}}", Pipes(guests).serve),

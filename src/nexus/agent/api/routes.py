@@ -1,4 +1,4 @@
-"""Everything but the guests: the host, its machines, their power, metrics and console."""
+"""Everything but guests and logs: the host, its machines, their power and metrics."""
 
 import asyncio
 import re
@@ -12,9 +12,8 @@ from starlette.responses import JSONResponse, Response
 from nexus.agent.machines.registry import Machines
 from nexus.agent.metrics.reader import MetricsReader
 from nexus.agent.storage.host_files import HostFiles
-from nexus.agent.vmm import logs
 from nexus.agent.vmm.port import Balloon, CtrlAltDel, Vmm
-from nexus.kit import log, logtail
+from nexus.kit import log
 from nexus.kit.wellformed import parse_json
 from nexus.protocol.base import Message
 from nexus.protocol.hosts import HostFacts, HostFile
@@ -23,7 +22,6 @@ from nexus.protocol.trouble import Refused
 
 _PATH: TypeAdapter[str] = TypeAdapter(HostPath)
 _OFFSET = re.compile("[0-9]{1,18}")
-LOG_LIMIT_BYTES = 256 * 1024
 
 
 class Routes:
@@ -35,14 +33,12 @@ class Routes:
         vmm: Vmm,
         metrics: MetricsReader,
         host_files: HostFiles,
-        log_file: Path | None,
     ) -> None:
         self._facts = facts
         self._machines = machines
         self._vmm = vmm
         self._metrics = metrics
         self._host_files = host_files
-        self._log_file = log_file
 
     async def host(self, _request: Request) -> Response:
         return _json(self._facts)
@@ -94,31 +90,6 @@ class Routes:
         if not isinstance(self._vmm, Balloon):
             raise Refused("this host's hypervisor has no balloon")
         return _json(await self._vmm.balloon(self._machines.get(machine_id(request)).id))
-
-    async def console(self, request: Request) -> Response:
-        """From byte `offset`, or from the oldest kept; at most 256 KiB, so ask again from where it ended."""
-        machine = self._machines.get(machine_id(request))
-        offset = byte_offset(request)
-        part = logs.read(self._vmm.console(machine.id), offset=offset, limit=LOG_LIMIT_BYTES)
-        return _log_part(part.start, part.size, part.data)
-
-    async def vmm_log(self, request: Request) -> Response:
-        """The same of what the machine's hypervisor says."""
-        machine = self._machines.get(machine_id(request))
-        part = logs.read(self._vmm.log(machine.id), offset=byte_offset(request), limit=LOG_LIMIT_BYTES)
-        return _log_part(part.start, part.size, part.data)
-
-    async def log(self, request: Request) -> Response:
-        """The same of what this agent says, where that is kept in a file."""
-        if self._log_file is None:
-            raise Refused("this host's agent does not know of a file that its log is kept in (AGENT_LOG_FILE)")
-        part = logtail.read(self._log_file, offset=byte_offset(request), limit=LOG_LIMIT_BYTES)
-        return _log_part(part.start, part.size, part.data)
-
-
-def _log_part(start: int, size: int, data: bytes) -> Response:
-    headers = {"Nexus-Offset": str(start), "Nexus-Size": str(size)}
-    return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 def machine_id(request: Request) -> UUID:

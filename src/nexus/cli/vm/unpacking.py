@@ -7,7 +7,7 @@ A whole archive ends as tar archives do; one that does not was cut, whatever els
 
 import os
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -27,14 +27,22 @@ def unpack(chunks: Iterable[bytes], target: Path) -> int:
     place = _Place(target)
     source = _Source(chunks)
     with _told(target), tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|", bufsize=_CHUNK_BYTES) as archive:
-        for entry in archive:
+        for entry in _entries(archive):
             place.put(archive, entry)
-        if reason := archive.pax_headers.get(_ERROR_RECORD):
-            raise CliFailure(f"The copy is not whole: {reason}.", exit_code=REFUSED)
     if not source.is_whole:
         raise CliFailure("The copy is not whole: the connection broke off.", exit_code=REFUSED)
     place.finish()
     return place.content_bytes
+
+
+def _entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """What the archive holds. Raises CliFailure where it breaks off with a reason, TarError where without."""
+    try:
+        yield from archive
+    except tarfile.TarError as broken:
+        if reason := archive.pax_headers.get(_ERROR_RECORD):
+            raise CliFailure(f"The copy is not whole: {reason}.", exit_code=REFUSED) from broken
+        raise
 
 
 class _told:  # noqa: N801 - used as one uses a function

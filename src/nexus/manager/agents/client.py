@@ -122,17 +122,17 @@ class Agent:
     async def observe_balloon(self, machine_id: UUID) -> BalloonSeen:
         return await self._send(BalloonSeen, "GET", f"/v1/machines/{machine_id}/balloon")
 
-    async def read_console(self, machine_id: UUID, *, offset: int) -> ConsoleLog:
-        """The serial console's log from byte `offset` on."""
-        return await self._read_log(f"/v1/machines/{machine_id}/console", offset)
+    def console_log(self, machine_id: UUID) -> "AgentLog":
+        """The serial console's log."""
+        return AgentLog(self, f"/v1/machines/{machine_id}/console")
 
-    async def read_vmm_log(self, machine_id: UUID, *, offset: int) -> ConsoleLog:
-        """What the machine's hypervisor says, from byte `offset` on."""
-        return await self._read_log(f"/v1/machines/{machine_id}/vmm-log", offset)
+    def vmm_log(self, machine_id: UUID) -> "AgentLog":
+        """What the machine's hypervisor says."""
+        return AgentLog(self, f"/v1/machines/{machine_id}/vmm-log")
 
-    async def read_log(self, *, offset: int) -> ConsoleLog:
-        """The agent's own log from byte `offset` on. Raises Refused where it is kept in no file."""
-        return await self._read_log("/v1/host/log", offset)
+    def own_log(self) -> "AgentLog":
+        """The agent's own log; it may refuse, where it is kept in no file."""
+        return AgentLog(self, "/v1/host/log")
 
     @asynccontextmanager
     async def console(self, machine_id: UUID, *, offset: int) -> AsyncGenerator[SessionStream]:
@@ -141,13 +141,37 @@ class Agent:
         async with open_session(await self._dialable(), path) as stream:
             yield stream
 
-    async def _read_log(self, path: str, offset: int) -> ConsoleLog:
+    async def read_log(self, path: str, *, offset: int) -> ConsoleLog:
+        """A part of the log at `path` of the agent."""
         answer = await self._request("GET", path, params={"offset": offset})
         try:
             start, size = int(answer.headers["Nexus-Offset"]), int(answer.headers["Nexus-Size"])
         except (KeyError, ValueError) as unusable:
             raise Retryable(f"the agent at {self.address} did not say where the log starts") from unusable
         return ConsoleLog(offset=start, size=size, content=answer.content)
+
+    async def follow_log(self, path: str, *, offset: int) -> AsyncGenerator[bytes]:
+        """The log at `path` from a byte on, and then what comes, until the agent ends it or is out of reach."""
+        extensions = await self._extensions()
+        request = self._http.build_request(
+            "GET",
+            path,
+            params={"offset": offset, "follow": 1},
+            headers=correlation(),
+            extensions=extensions,
+            timeout=httpx.Timeout(10, read=None),
+        )
+        try:
+            answer = await self._http.send(request, stream=True)
+            try:
+                if not answer.is_success:
+                    raise trouble_of(answer.status_code, await answer.aread())
+                async for chunk in answer.aiter_raw():
+                    yield chunk
+            finally:
+                await answer.aclose()
+        except httpx.HTTPError as lost:
+            raise Retryable(f"the agent at {self.address} cannot be reached: {_say(lost)}") from lost
 
     async def start_session(self, machine_id: UUID, request: SessionRequest) -> str:
         """Start a process in the guest; answers the session's id."""
@@ -185,14 +209,17 @@ class Agent:
         except ValidationError as unusable:
             raise Retryable(f"the agent at {self.address} gave an answer that is no {kind.__name__}") from unusable
 
+    async def _extensions(self) -> dict[str, Any]:
+        if self._line is None:
+            return {}
+        await self._line.tls.prepare()
+        return {"sni_hostname": self._line.server_name}
+
     async def _request(
         self, method: str, path: str, *, body: Message | None = None, params: Mapping[str, Any] | None = None
     ) -> httpx.Response:
         content = None if body is None else body.model_dump_json().encode()
-        extensions: dict[str, Any] = {}
-        if self._line is not None:
-            await self._line.tls.prepare()
-            extensions["sni_hostname"] = self._line.server_name
+        extensions = await self._extensions()
         try:
             answer = await self._http.request(
                 method, path, content=content, params=params, headers=correlation(), extensions=extensions
@@ -202,6 +229,22 @@ class Agent:
         if answer.is_success:
             return answer
         raise trouble_of(answer.status_code, answer.content)
+
+
+class AgentLog:
+    """A log that a host's agent keeps."""
+
+    def __init__(self, agent: Agent, path: str) -> None:
+        self._agent = agent
+        self._path = path
+
+    async def read(self, offset: int) -> ConsoleLog:
+        """A part of it from byte `offset` on, or from the oldest kept. Raises Trouble."""
+        return await self._agent.read_log(self._path, offset=offset)
+
+    def follow(self, offset: int) -> AsyncGenerator[bytes]:
+        """All of it from byte `offset` on, and then what comes, for at most an hour. Raises Trouble."""
+        return self._agent.follow_log(self._path, offset=offset)
 
 
 def correlation() -> dict[str, str]:

@@ -45,10 +45,10 @@ async def tail_log(
     follow: Annotated[bool, Query(description="Go on with what comes, as plain text, for at most an hour")] = False,
 ) -> Response:
     """The end of a log that the platform itself wrote."""
-    read = await logs.open(actor, name, host=host, vm=vm)
-    end = await logs.tail(read, lines=lines)
+    log = await logs.open(actor, name, host=host, vm=vm)
+    end = await logs.tail(log, lines=lines)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if follow:
-        return StreamingResponse(followed(read, end), media_type="text/plain; charset=utf-8", headers=headers)
+        return StreamingResponse(followed(log, end), media_type="text/plain; charset=utf-8", headers=headers)
     tail = LogTail(text=end.content.decode(errors="replace"), offset=end.offset, size_bytes=end.size)
     return Response(tail.model_dump_json(), media_type="application/json", headers=headers)

@@ -15,7 +15,7 @@ from nexus.manager.access import Actor
 from nexus.manager.agents.client import Agent
 from nexus.manager.agents.pool import Agents
 from nexus.manager.agents.troubles import as_problem
-from nexus.manager.following import Read
+from nexus.manager.following import Log
 from nexus.manager.vms import repository
 from nexus.manager.vms.errors import VmLost, VmNotFound
 from nexus.manager.vms.lifecycle import Verb, wording
@@ -57,10 +57,10 @@ class Guests:
             await reached.agent.send_ctrl_alt_del(reached.vm.machine.id)
         await self.record(actor, reached.vm, Verb.CTRL_ALT_DEL, {})
 
-    async def console(self, actor: Actor, vm_id: UUID) -> Read:
-        """How to read the serial console's log from a byte on, as much as the host gives at once."""
+    async def console(self, actor: Actor, vm_id: UUID) -> Log:
+        """The serial console's log."""
         reached = await self.reach(actor, vm_id)
-        return lambda offset: reached.agent.read_console(reached.vm.machine.id, offset=offset)
+        return reached.agent.console_log(reached.vm.machine.id)
 
     async def metrics(self, actor: Actor, vm_id: UUID) -> MachineMetrics:
         """One sample, taken now."""

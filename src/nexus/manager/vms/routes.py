@@ -222,10 +222,10 @@ async def get_console(
 ) -> Response:
     """The serial console's log from byte `offset` on, as much as the host gives at once; ask again from its end, or
     follow it. To type on it, use console/ws."""
-    read = await guests.console(actor, vm_id)
+    console = await guests.console(actor, vm_id)
     async with told("read the console"):
-        log = await read(offset)
-    headers = {"Nexus-Offset": str(log.offset), "Nexus-Size": str(log.size), "Cache-Control": "no-store"}
+        part = await console.read(offset)
+    headers = {"Nexus-Offset": str(part.offset), "Nexus-Size": str(part.size), "Cache-Control": "no-store"}
     if follow:
-        return StreamingResponse(followed(read, log), media_type="application/octet-stream", headers=headers)
-    return Response(log.content, media_type="application/octet-stream", headers=headers)
+        return StreamingResponse(followed(console, part), media_type="application/octet-stream", headers=headers)
+    return Response(part.content, media_type="application/octet-stream", headers=headers)
