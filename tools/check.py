@@ -34,6 +34,7 @@ def check() -> int:
         passes("ui types", [*npm(), "run", "--silent", "typecheck"], cwd=UI, env=node_environment()),
         passes("ui lint", [*npm(), "run", "--silent", "lint"], cwd=UI, env=node_environment()),
         passes("openapi", [sys.executable, "tools/check.py", "openapi"]),
+        passes("tables", [sys.executable, "tools/tables.py"]),
         passes("client drift", [*PYTHON, "pytest", "--quiet", "tests/client/test_drift.py"]),
     ]
     return 0 if all(verdicts) else 1
@@ -86,6 +87,7 @@ def fmt() -> int:
     subprocess.run([*PYTHON, "ruff", "format", "--quiet", *CODE], cwd=ROOT, check=True)
     subprocess.run([gofmt(), "-w", *GO_FILES], cwd=ROOT, env=go_environment(), check=True)
     generate(GENERATED)
+    subprocess.run([sys.executable, "tools/tables.py", "write"], cwd=ROOT, check=True)
     return 0
 
 

@@ -62,6 +62,31 @@ def _entered(context: AbstractContextManager[object]) -> None:
         pass
 
 
+SETTINGS: dict[Any, dict[str, object]] = {
+    "machine-config": {"vcpu": 1, "mem_mib": 512},
+    "boot-source": {"kernel": "a", "initrd": "b", "guest_agent": True, "boot_args": "c"},
+    "cpu-config": {"cpu_config": None},
+    "vsock": {"guest_cid": 3},
+    "entropy": {"rate_limiter": None},
+    "serial": {"log_limit_bytes": None},
+    "logger": {"level": "Info"},
+    "balloon": {"amount_mib": 1, "deflate_on_oom": True, "stats_polling_interval_s": 0},
+    "mmds": {},
+    "mmds/config": {"version": "V2", "ipv4_address": "169.254.169.254", "imds_compat": False},
+    "user-data": {"user_data": "#!"},
+}
+READABLE: tuple[Any, ...] = (
+    *("machine-config", "boot-source", "cpu-config", "vsock", "entropy", "serial", "logger", "balloon"),
+    *("balloon/statistics", "guest-ip", "mmds", "user-data"),
+)
+PATCHES: dict[Any, dict[str, object]] = {
+    "machine-config": {"vcpu": 1, "mem_mib": 512},
+    "boot-source": {"kernel": "a", "initrd": "b", "guest_agent": True, "boot_args": "c"},
+    "balloon": {"amount_mib": 1},
+    "balloon/statistics": {"stats_polling_interval_s": 1},
+    "mmds": {},
+}
+
 CALLS: dict[str, Callable[[Client], object]] = {
     "auth.login": lambda client: client.auth.login(username="a", password="b"),
     "auth.logout": lambda client: client.auth.logout(),
@@ -88,6 +113,19 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "vms.credentials": lambda client: client.vms.credentials(ID),
     "vms.metrics": lambda client: client.vms.metrics(ID),
     "vms.console": lambda client: client.vms.console(ID, offset=0),
+    **{f"configuration.get({name})": lambda client, name=name: client.configuration.get(ID, name) for name in READABLE},
+    **{
+        f"configuration.put({name})": lambda client, name=name, body=body: client.configuration.put(ID, name, body)
+        for name, body in SETTINGS.items()
+    },
+    **{
+        f"configuration.patch({name})": lambda client, name=name, body=body: client.configuration.patch(ID, name, body)
+        for name, body in PATCHES.items()
+    },
+    "configuration.remove(mmds)": lambda client: client.configuration.remove(ID, "mmds"),
+    "configuration.remove(user-data)": lambda client: client.configuration.remove(ID, "user-data"),
+    "configuration.set_address": lambda client: client.configuration.set_address(ID, "10.0.0.2"),
+    "configuration.flush_metrics": lambda client: client.configuration.flush_metrics(ID),
     "terminals.list": lambda client: client.terminals.list(ID),
     "terminals.get": lambda client: client.terminals.get(ID, "a"),
     "terminals.open": lambda client: client.terminals.open(ID, argv=["sh"], username="root", cols=80, rows=24),
@@ -172,14 +210,15 @@ SCHEMAS: dict[type[models.Answer], str] = {
     models.Abandoned: "Abandoned",
     models.Place: "PlaceBody",
     models.TriedOut: "TriedOut",
+    models.Changed: "Changed",
     models.Metrics: "MachineMetrics",
     models.Terminal: "TerminalBody",
     models.LogTail: "LogTail",
     models.TerminalList: "TerminalList",
     models.TerminalOpened: "TerminalOpened",
 }
-NOT_IN_THE_DESCRIPTION = {models.Answer, models.ConsoleChunk, models.Happening}
-"""The base; a raw body with headers; what a stream says."""
+NOT_IN_THE_DESCRIPTION = {models.Answer, models.ConsoleChunk, models.Happening, models.Setting}
+"""The base; a raw body with headers; what a stream says; any of the settings."""
 
 WEBSOCKETS = (
     *("/v1/vms/{vm_id}/shell/ws", "/v1/vms/{vm_id}/exec/ws", "/v1/vms/{vm_id}/metrics/ws", "/v1/events"),

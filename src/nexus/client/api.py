@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from uuid import UUID
 
+from nexus.client.configuration import Configuration
 from nexus.client.devices import Drives, Nics, Presets
 from nexus.client.hosts import Hosts
 from nexus.client.logs import Logs
@@ -42,6 +43,10 @@ class Client:
     @cached_property
     def vms(self) -> Vms:
         return Vms(self.transport)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        return Configuration(self.transport)
 
     @cached_property
     def terminals(self) -> Terminals:

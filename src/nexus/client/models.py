@@ -91,6 +91,7 @@ class Vm(Answer):
     host_id: UUID
     host_name: str
     guest_ip: Address | None
+    pending_changes: tuple[str, ...] = ()
     started_at: datetime | None
     operation_id: UUID | None
     actions: tuple[Action, ...]
@@ -321,6 +322,18 @@ class TriedOut(Answer):
     host_id: UUID | None
     host_name: str | None
     hosts: tuple[Place, ...]
+
+
+class Changed(Accepted):
+    """Answer of a change to a VM's configuration. `applied` says when it takes effect: now, next_start, or None where
+    the host has not said yet."""
+
+    applied: str | None = None
+    pending_changes: tuple[str, ...] = ()
+
+
+class Setting(Answer):
+    """One of a VM's settings; its fields are those of its endpoint."""
 
 
 class Metrics(Answer):

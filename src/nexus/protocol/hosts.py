@@ -33,7 +33,9 @@ class Offer(StrEnum):
     the hypervisor's name."""
 
     PAUSE = "pause"
+    """A running guest can be frozen, and go on."""
     SNAPSHOT = "snapshot"
+    """A running guest can be kept as it is, memory and all."""
     BALLOON = "balloon"
     """A running guest can be asked to give back memory."""
     ENTROPY_LIMIT = "entropy_limit"
@@ -51,6 +53,7 @@ class Offer(StrEnum):
     USER_NET = "user_net"
     """Guests reach out through the host's own connection; nothing reaches them but through the guest channel."""
     CTRL_ALT_DEL = "ctrl_alt_del"
+    """The keys can be pressed at the guest's keyboard."""
     CONSOLE_INPUT = "console_input"
     """The serial console can be typed on."""
     DRIVE_LIMITS = "drive_limits"

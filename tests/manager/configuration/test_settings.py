@@ -1,5 +1,6 @@
 """Boot source and devices of VMs: what is stored, what hosts are told, what they apply at once, what they cannot."""
 
+from ipaddress import ip_address
 from typing import Any, cast
 from uuid import UUID
 
@@ -267,3 +268,27 @@ async def test_metrics_are_collected_on_demand_while_there_are_any(host: JoinedH
     }
     ok(await user.post(f"/v1/vms/{vm_id}/stop", params={"wait": 60}))
     refused(await user.post(f"/v1/vms/{vm_id}/flush-metrics"), 409)
+
+
+async def test_an_address_is_chosen_kept_for_one_vm_and_given_to_nobody_else(
+    host: JoinedHost, user: httpx.AsyncClient, db: Db
+) -> None:
+    first = await create(user, "web-1")
+    refused_here = refused(await user.post(f"/v1/vms/{first}/guest-ip", json={"ip": "10.213.0.9"}), 409)
+    assert refused_here["code"] == "not_offered", "the host's network mode is user"
+    await db.execute("update hosts set facts = jsonb_set(facts, '{offers}', (facts -> 'offers') || '[\"bridge\"]')")
+    given = (await read(user, first, "guest-ip"))["ip"]
+    ahead = ip_address(given) + 2
+    answer = await change(user, "POST", first, "guest-ip", {"ip": str(ahead)})
+    assert (answer["applied"], answer["pending_changes"]) == ("next_start", ["nics.eth0"])
+    assert (await read(user, first, "guest-ip"))["ip"] == str(ahead)
+    others = [await create(user, f"web-{number}", start=False) for number in (2, 3)]
+    addresses = [(await read(user, vm_id, "guest-ip"))["ip"] for vm_id in others]
+    assert addresses == [str(ip_address(given) + 1), str(ip_address(given) + 3)], "its turn is passed over"
+    for taken in (str(ahead), given, "10.213.0.1", "10.213.255.255", "192.168.0.1"):
+        body = refused(await user.post(f"/v1/vms/{others[0]}/guest-ip", json={"ip": taken}), 422)
+        assert body["code"] == "address_refused", f"{taken}: the running boot of web-1 may still use its first one"
+    ok(await user.post(f"/v1/vms/{first}/stop", params={"wait": 60}))
+    await change(user, "POST", others[0], "guest-ip", {"ip": given})
+    ok(await user.delete(f"/v1/vms/{first}", params={"wait": 60}))
+    await change(user, "POST", others[1], "guest-ip", {"ip": str(ahead)})

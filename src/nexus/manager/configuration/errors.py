@@ -16,12 +16,6 @@ class BalloonTooBig(InvalidField):
         )
 
 
-class AddressRefused(InvalidField):
-    """The guest cannot have this address."""
-
-    code = "address_refused"
-
-
 class NoGuestAgent(Conflict):
     """The VM boots an initramfs of its user's own, so nothing in its guest does this."""
 

@@ -18,6 +18,9 @@ from nexus.manager.configuration.readings import Readings
 from nexus.manager.configuration.service import Configuration
 from nexus.manager.hosts.errors import NoRoom
 from nexus.manager.images.errors import ImageNotFound, NoDefaultImage
+from nexus.manager.networks.errors import AddressRefused
+from nexus.manager.nics.editing import Nics
+from nexus.manager.nics.errors import NicNotFound
 from nexus.manager.operations import Done, Wait
 from nexus.manager.operations.errors import Superseded
 from nexus.manager.vms.changing import Changed, VmChanges
@@ -330,6 +333,22 @@ async def get_guest_ip(vm_id: UUID, actor: Viewer, configuration: Service) -> sc
     """The address of a VM's first interface."""
     row = await configuration.get(actor, vm_id)
     return schemas.GuestIpItem(item=schemas.GuestIpBody(ip=row["address"], running_ip=row["seen_address"]))
+
+
+@router.post("/guest-ip", responses=problems(*CHANGE_PROBLEMS, NotOffered, AddressRefused, NicNotFound))
+async def post_guest_ip(
+    vm_id: UUID,
+    wanted: schemas.GuestIp,
+    actor: Operator,
+    nics: Annotated[Nics, provided(Nics)],
+    changes: Changes,
+    expected: IfMatch,
+    wait: Wait = None,
+) -> Changed:
+    """Give a VM's first interface another address of its network, from its next start on. What a guest has is read from
+    its host, never taken from whoever says so."""
+    change = await nics.readdress(actor, vm_id, wanted.ip, expected=expected)
+    return await changes.answer(actor, change, wait=wait)
 
 
 @router.post("/flush-metrics", responses=problems(VmNotFound, VmStateConflict, *PASSED_ON))

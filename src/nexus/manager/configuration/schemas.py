@@ -1,5 +1,6 @@
 """Settings of a VM on the wire; those of its metadata are `metadata_schemas`."""
 
+from ipaddress import IPv4Address
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -219,7 +220,7 @@ class CpuConfigBody(BaseModel):
 class GuestIp(RequestBody):
     """An address for a VM's first interface."""
 
-    ip: str = Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$", description="An address of its network that nobody has")
+    ip: Annotated[IPv4Address, FromText] = Field(description="An address of its network that nobody has")
 
 
 class GuestIpBody(BaseModel):

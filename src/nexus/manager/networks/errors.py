@@ -1,6 +1,6 @@
 """What can be wrong with a request about networks."""
 
-from nexus.kit.problems import NoCapacity, NotFound
+from nexus.kit.problems import InvalidField, NoCapacity, NotFound
 
 
 class NetworkNotFound(NotFound):
@@ -8,6 +8,15 @@ class NetworkNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("There is no such network.", suggestion="List the networks with GET /v1/networks.")
+
+
+class AddressRefused(InvalidField):
+    """A guest cannot have this address."""
+
+    code = "address_refused"
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"Cannot use address {address}: {reason}.", suggestion="Choose another of its network.")
 
 
 class NoAddressLeft(NoCapacity):

@@ -37,16 +37,16 @@ async def find(reader: Reader, project_id: UUID, named: UUID | str) -> Network |
 
 async def take_address(tx: Tx, network_id: UUID) -> str | None:
     """An address that nobody else has; None when all are given out. The network stays locked until `tx` ends."""
-    fresh = await tx.fetchval(
+    while fresh := await tx.fetchval(
         """
         update networks set next_host = next_host + 1
         where id = $1 and network(gateway) + next_host < broadcast(gateway)
         returning host(network(gateway) + next_host - 1)
         """,
         network_id,
-    )
-    if fresh is not None:
-        return fresh
+    ):
+        if not await tx.fetchval(_WAS_CLAIMED, network_id, fresh):
+            return fresh
     return await tx.fetchval(
         """
         delete from released_addresses where (network_id, address) = (
@@ -60,6 +60,35 @@ async def take_address(tx: Tx, network_id: UUID) -> str | None:
         """,
         network_id,
     )
+
+
+_WAS_CLAIMED = """
+select exists (select from nics where network_id = $1 and address = $2::text::inet)
+    or exists (select from released_addresses where network_id = $1 and address = $2::text::inet)
+"""
+"""Whether an address that was never given out in its turn has been asked for by name."""
+
+
+async def claim_address(tx: Tx, network_id: UUID, address: str) -> bool:
+    """Take this address, which is one of the network's. False: a NIC has it, or a boot that goes on may still use it.
+    The network stays locked until `tx` ends."""
+    await tx.fetchval("select id from networks where id = $1 for update", network_id)
+    is_taken = await tx.fetchval(
+        """
+        select exists (select from nics where network_id = $1 and address = $2::text::inet) or exists (
+            select from released_addresses r join machines m on m.id = r.machine_id
+            where r.network_id = $1 and r.address = $2::text::inet
+              and m.seen in ('on', 'paused') and m.seen_boot <= r.boot
+        )
+        """,
+        network_id,
+        address,
+    )
+    if not is_taken:
+        await tx.execute(
+            "delete from released_addresses where network_id = $1 and address = $2::text::inet", network_id, address
+        )
+    return not is_taken
 
 
 async def give_back(tx: Tx, machine_id: UUID) -> None:

@@ -1,10 +1,11 @@
 """What other slices ask of networks, inside their own transactions."""
 
+from ipaddress import IPv4Address
 from uuid import UUID
 
 from nexus.kit.db import Reader, Tx
 from nexus.manager.networks import repository
-from nexus.manager.networks.errors import NetworkNotFound, NoAddressLeft
+from nexus.manager.networks.errors import AddressRefused, NetworkNotFound, NoAddressLeft
 from nexus.manager.networks.models import Network
 
 
@@ -22,6 +23,15 @@ async def take_address(tx: Tx, network: Network) -> str:
     if address is None:
         raise NoAddressLeft(network.name)
     return address
+
+
+async def claim_address(tx: Tx, network: Network, address: IPv4Address) -> None:
+    """Take this address for somebody. Raises AddressRefused for one that is not the network's to give, or is taken."""
+    whole = network.gateway.network
+    if address not in whole or address in (whole.network_address, whole.broadcast_address, network.gateway.ip):
+        raise AddressRefused(str(address), f"it is no guest's address in network {network.name} ({whole})")
+    if not await repository.claim_address(tx, network.id, str(address)):
+        raise AddressRefused(str(address), "somebody has it")
 
 
 async def give_back_one(tx: Tx, nic_id: UUID, *, boot: int) -> None:

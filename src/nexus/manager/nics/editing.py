@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from ipaddress import IPv4Address
 from typing import Any
 from uuid import UUID
 
@@ -90,6 +91,24 @@ class Nics:
             if new != nic:
                 await repository.limit(change.tx, new)
         return Edited(change, nic.id)
+
+    async def readdress(self, actor: Actor, vm_id: UUID, address: IPv4Address, *, expected: Expected = ANY) -> Change:
+        """Give a VM's first NIC another address of its network, from the next start on. Nobody else is given the
+        present one while a boot that has it goes on. Raises NotOffered, AddressRefused, NicNotFound."""
+        async with self._changes.making(actor, vm_id, verb="change-nic", expected=expected) as change:
+            tx, vm = change.tx, change.vm
+            offering.require(vm, f"give {vm.name} an address", [Offer.BRIDGE])
+            nic = await repository.first(tx, vm.machine.id)
+            if nic is None:
+                raise NicNotFound(vm.name)
+            nic_id, iface_id, network_id, present = nic
+            change.note(f"nics.{iface_id}", differs=present != str(address))
+            if change.is_one:
+                await networks.give_back_one(tx, nic_id, boot=vm.machine.facts.boot)
+                network = await networks.choose(tx, actor.project_id, network_id)
+                await networks.claim_address(tx, network, address)
+                await repository.move(tx, nic_id, str(address))
+        return change
 
     async def remove(self, actor: Actor, vm_id: UUID, named: str, *, expected: Expected = ANY) -> Change:
         """Take a NIC from a VM. Nobody else is given its address while a boot that has it goes on. Raises NicNotFound

@@ -59,6 +59,19 @@ async def limit(tx: Tx, nic: Nic) -> None:
     )
 
 
+async def first(reader: Reader, machine_id: UUID) -> tuple[UUID, str, UUID, str | None] | None:
+    """Of a machine's first NIC: id, iface_id, network's id, address."""
+    row = await reader.fetchrow(
+        "select id, iface_id, network_id, host(address) from nics where machine_id = $1 order by id limit 1", machine_id
+    )
+    return None if row is None else (row[0], row[1], row[2], row[3])
+
+
+async def move(tx: Tx, nic_id: UUID, address: str) -> None:
+    """Give a NIC another address of its network."""
+    await tx.execute("update nics set address = $2::text::inet, updated_at = now() where id = $1", nic_id, address)
+
+
 async def remove(tx: Tx, nic_id: UUID) -> None:
     await tx.execute("delete from nics where id = $1", nic_id)
 

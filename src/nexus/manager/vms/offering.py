@@ -14,11 +14,11 @@ _LACKS: Mapping[Offer, tuple[str, str]] = {
     Offer.LOG_LEVEL: ("choose how much its hypervisor logs", "Its log has errors and warnings."),
     Offer.CPU_CONFIG: (
         "hide single features of the CPU from a guest",
-        "Hosts whose hypervisor is Firecracker can; here guests see what the host's CPU or QEMU's emulation has.",
+        "Leave cpu_config out: guests see what the host's CPU has, or its emulation.",
     ),
     Offer.VSOCK: (
         "give a guest a vsock for its own use",
-        "Use exec, or forward a port: both go over the guest channel. Hosts whose hypervisor is Firecracker can.",
+        "Use exec, or forward a port: both go over the guest channel.",
     ),
     Offer.DRIVE_LIMITS: ("limit drives", "Leave rate_limiter out."),
     Offer.ONE_TIME_BURST: (
@@ -30,6 +30,10 @@ _LACKS: Mapping[Offer, tuple[str, str]] = {
     Offer.HOST_FILES: (
         "serve files of its own",
         "Leave path_on_host out, or have the host's owner set AGENT_DRIVE_ROOTS.",
+    ),
+    Offer.BRIDGE: (
+        "choose guests' addresses",
+        "Its network mode is user, in which every guest has the same; hosts in bridge mode can.",
     ),
     Offer.NIC_LIMITS: (
         "limit interfaces",
