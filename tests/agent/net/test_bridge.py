@@ -12,10 +12,12 @@ import pytest
 from tests.agent.lab import NETWORK, AgentClient, AgentProcess, ImageSet, built, machine_spec
 from tests.agent.test_agent_over_qemu import run_in_guest
 
-from nexus.protocol.taps import tap_name
+from nexus.agent.net.shaping import mirror_name
 from nexus.kit.ids import new_id
 from nexus.local import images
-from nexus.protocol.machines import Power
+from nexus.protocol.limits import RateLimiter, TokenBucket
+from nexus.protocol.machines import MachineSeen, NicSpec, Power
+from nexus.protocol.taps import tap_name
 
 pytestmark = [
     pytest.mark.net,
@@ -127,6 +129,54 @@ def test_a_bridge_that_was_there_before_us_stays(namespace: Namespace) -> None:
     assert NETWORK.bridge in namespace.links()
 
 
+def require_shaping(namespace: Namespace) -> None:
+    """Skip where this kernel cannot limit interfaces, which the agent finds out by the same trial."""
+    trial = "from nexus.agent.net import shaping; shaping.try_out('nxtry1')"
+    tried = subprocess.run(
+        [*namespace.prefix, sys.executable, "-c", trial], capture_output=True, text=True, check=False
+    )
+    if tried.returncode:
+        pytest.skip(tried.stderr.strip().splitlines()[-1])
+    assert "nxtry1" not in namespace.links()
+
+
+def limited(nic: NicSpec, *, rx: int | None, tx: int | None) -> str:
+    """An order to have the interface limited to so many bytes per second."""
+
+    def limiter(rate: int | None) -> RateLimiter | None:
+        return (rate and RateLimiter(bandwidth=TokenBucket(size=rate // 10, refill_time=100))) or None
+
+    changed = nic.model_copy(update={"rx_rate_limiter": limiter(rx), "tx_rate_limiter": limiter(tx)})
+    return f"ensure {changed.model_dump_json()}"
+
+
+def test_limits_are_set_changed_and_leave_nothing(namespace: Namespace) -> None:
+    require_shaping(namespace)
+    nic = machine_spec(ImageSet(Path("/"), "0" * 64, "1" * 64, "2" * 64)).nics[0]
+    tap = tap_name(nic.id)
+    links, rules = namespace.links(), namespace.rules()
+
+    def rate(device: str) -> int | None:
+        found = json.loads(namespace.run("tc", "-j", "qdisc", "show", "dev", device))
+        return next((each["options"]["rate"] for each in found if each["kind"] == "tbf"), None)
+
+    orders(namespace, limited(nic, rx=1_000_000, tx=2_000_000))
+    assert (rate(tap), rate(mirror_name(tap))) == (1_000_000, 2_000_000)
+    orders(namespace, limited(nic, rx=3_000_000, tx=4_000_000))
+    assert (rate(tap), rate(mirror_name(tap))) == (3_000_000, 4_000_000)
+    filters = namespace.run("tc", "filter", "show", "dev", tap, "parent", "ffff:")
+    assert filters.count("mirred") == 1
+    namespace.run("ip", "link", "del", mirror_name(tap))
+    orders(namespace, limited(nic, rx=None, tx=4_000_000))
+    assert (rate(tap), rate(mirror_name(tap))) == (None, 4_000_000)
+    orders(namespace, limited(nic, rx=1_000_000, tx=None))
+    assert rate(tap) == 1_000_000
+    assert mirror_name(tap) not in namespace.links()
+    assert "ingress" not in namespace.run("tc", "qdisc", "show", "dev", tap)
+    orders(namespace, limited(nic, rx=1_000_000, tx=1_000_000), f"discard {nic.model_dump_json()}")
+    assert (namespace.links(), namespace.rules()) == (links, rules)
+
+
 @pytest.fixture
 async def process(short_tmp: Path, namespace: Namespace, built_images: images.Store) -> AsyncIterator[AgentProcess]:
     made = AgentProcess(
@@ -179,3 +229,61 @@ async def test_guests_reach_each_other_and_the_gateway_but_nothing_of_the_host_n
     for spec in (one, other):
         assert (await agent.discard(spec.id)).power is Power.ABSENT
     assert (namespace.links(), namespace.rules()) == before
+
+
+SERVE = """
+import socket
+listener = socket.create_server(("0.0.0.0", 7000))
+while True:
+    peer, _ = listener.accept()
+    way = peer.recv(1)
+    moved = 0
+    while moved < 1 << 20:
+        moved += len(peer.recv(65536)) if way == b"r" else peer.send(bytes(65536))
+    peer.sendall(b"!")
+    peer.close()
+"""
+MOVE = """
+import socket, sys, time
+address, way = sys.argv[1], sys.argv[2].encode()
+deadline = time.monotonic() + 60
+while True:
+    try:
+        peer = socket.create_connection((address, 7000), timeout=60)
+        break
+    except ConnectionRefusedError:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+began = time.monotonic()
+peer.sendall(way)
+if way == b"r":
+    peer.sendall(bytes(1 << 20))
+while peer.recv(65536):
+    pass
+print(time.monotonic() - began)
+"""
+
+
+@pytest.mark.vm
+async def test_a_guests_traffic_is_slowed_down_each_way_while_it_runs(
+    process: AgentProcess, namespace: Namespace, built_images: images.Store
+) -> None:
+    """One MiB at a quarter of that per second; how exactly is measured by `benchmarks/limits`."""
+    require_shaping(namespace)
+    agent = await process.start()
+    spec = machine_spec(built(built_images))
+    await agent.boot(spec)
+    await agent.run(spec.id, "python3", "-c", SERVE)
+    slow = RateLimiter(bandwidth=TokenBucket(size=1 << 16, refill_time=250))
+    for generation, way, changes in (
+        (2, "r", {"rx_rate_limiter": slow}),
+        (3, "s", {"tx_rate_limiter": slow}),
+    ):
+        nic = spec.nics[0].model_copy(update=changes)
+        assert (await agent.define(spec.model_copy(update={"generation": generation, "nics": (nic,)}))).is_success
+
+        def is_applied(seen: MachineSeen, generation: int = generation) -> bool:
+            return seen.generation == generation and seen.pending == () and not seen.is_applying
+
+        await agent.until(spec.id, is_applied)
+        assert float(namespace.run(sys.executable, "-c", MOVE, "172.30.9.11", way)) > 2.5
