@@ -9,7 +9,7 @@ import httpx
 MARKERS = ("hello", "heartbeat", "dropped")
 SILENCE_S = 30.0
 """Longer than a manager that lives says nothing."""
-CATCHES_UP_IN_S = 60.0
+CATCHES_UP_IN_S = 120.0
 
 
 class Follower:

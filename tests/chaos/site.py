@@ -30,7 +30,7 @@ from nexus.local import images
 from nexus.local import postgres as embedded
 
 LOOPBACK = "127.0.0.1"
-START_PATIENCE_S = 120.0
+START_PATIENCE_S = 300.0
 FAKE_IMAGES = {
     "kernel": b"\x7fELF" + bytes(4092),
     "initramfs": b"070701" + b"0" * 104 + b"TRAILER!!!\0\0\0\0",

@@ -7,7 +7,7 @@ from tests.chaos.extents import SMALL
 from tests.chaos.run import run
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_nothing_is_lost_doubled_leaked_or_stuck_whoever_is_killed() -> None:
     seed = random.randrange(1 << 31)
     report = await run(seed, SMALL)
