@@ -101,7 +101,7 @@ POINT = {name: value for name, value in USAGE.items() if name != "at"} | {
     "storage_used_bytes": 1 << 30,
     "storage_total_bytes": 4 << 30,
 }
-HISTORY = {"from": "2026-01-01T03:00:00Z", "to": "2026-01-02T03:15:00Z", "step_s": 900, "items": [POINT]}
+HISTORY = {"from": "2026-01-01T03:00:00Z", "to": "2026-01-02T03:15:00Z", "step_s": 900, "points": [POINT]}
 
 
 def test_use_over_time_is_a_table_or_the_whole_answer(nexus: Run, stub: StubManager, golden: Golden) -> None:
@@ -113,6 +113,6 @@ def test_use_over_time_is_a_table_or_the_whole_answer(nexus: Run, stub: StubMana
     assert asked.query["step"] == "900"
     assert asked.query["from"].endswith("+00:00")
     told = json.loads(nexus("vm", "metrics", "web-1", "--since", "7d", "-o", "json").stdout)
-    assert (told["step_s"], told["from"], told["items"][0]["cpu_usage_percent"]) == (900, HISTORY["from"], 87.25)
+    assert (told["step_s"], told["from"], told["points"][0]["cpu_usage_percent"]) == (900, HISTORY["from"], 87.25)
     for wrong in ("yesterday", "0m", "5", "-1h"):
         assert nexus("vm", "metrics", "web-1", "--since", wrong).exit_code == 2

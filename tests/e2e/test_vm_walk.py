@@ -116,7 +116,7 @@ async def running(module: str, environment: dict[str, str], log: Path) -> AsyncG
 
 async def mint_session(environment: dict[str, str]) -> str:
     """A session of root's; asks until the manager has made that user."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "nexus.manager", "mint-session"),
@@ -130,7 +130,7 @@ async def mint_session(environment: dict[str, str]) -> str:
 
 
 async def until_ready(api: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 if (await api.get("/health/live")).is_success:
@@ -198,7 +198,7 @@ def vmm_processes(machine_ids: set[str]) -> list[int]:
 async def read_until(connection: ClientConnection, wanted: str) -> str:
     """What a shell says, up to and including `wanted`."""
     said = ""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while wanted not in said:
             message = json.loads(await connection.recv())
             assert message["type"] == "output", message
@@ -276,7 +276,7 @@ async def shell_survives_its_connection(site: Site, vm_id: str) -> None:
         await connection.send(b"stty size; echo second-$((2+2))\n")
         assert "50 132" in await read_until(connection, "second-4")
         await connection.send(json.dumps({"type": "input", "data": "exit 3\n"}))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             last = [json.loads(message) async for message in connection][-1]
     assert last == {"type": "exit", "code": 3}
 
@@ -289,7 +289,7 @@ async def a_command_streams(site: Site, vm_id: str) -> None:
         for part in (b"one ", b"two"):
             await connection.send(part)
         await connection.send(json.dumps({"type": "eof"}))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             messages = [message async for message in connection]
     assert b"".join(each[1:] for each in messages if isinstance(each, bytes) and each[0] == 1) == b"ONE TWO"
     assert b"".join(each[1:] for each in messages if isinstance(each, bytes) and each[0] == 2) == b"no\n"
@@ -298,7 +298,7 @@ async def a_command_streams(site: Site, vm_id: str) -> None:
         await connection.send(json.dumps({"argv": ["sleep", "60"]}))
         await connection.recv()
         await connection.send(json.dumps({"type": "signal", "signal": 15}))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert json.loads(await connection.recv()) == {"type": "exit", "code": 143}
 
 

@@ -50,6 +50,6 @@ def begin_of(since: timedelta) -> datetime:
 def tell(cli: Cli, history: "History") -> None:
     """Print the points: a table for people, all of the answer for programs."""
     if cli.format is Format.TABLE:
-        cli.list(list(history.items), _COLUMNS, empty="Nothing was measured then.")
+        cli.list(list(history.points), _COLUMNS, empty="Nothing was measured then.")
     else:
         cli.result(history)

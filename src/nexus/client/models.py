@@ -381,7 +381,7 @@ class History(Answer):
 
     to: datetime
     step_s: int
-    items: tuple[Point, ...]
+    points: tuple[Point, ...]
 
 
 class TemplateSpec(Answer):

@@ -47,7 +47,7 @@ async def test_minutes_come_back_as_points(measuring: Measuring, user: httpx.Asy
     )
     answer = await history(user, f"vms/{vm_id}")
     assert answer["step_s"] == 60
-    first, second = answer["items"]
+    first, second = answer["points"]
     assert datetime.fromisoformat(first.pop("at")) == at
     assert first == {
         "covered_s": 60.0,
@@ -65,7 +65,7 @@ async def test_minutes_come_back_as_points(measuring: Measuring, user: httpx.Asy
         "source": "guest",
     }
     assert (second["cpu_usage_percent"], second["source"]) == (100.0, "host")
-    [both] = (await history(user, f"vms/{vm_id}", step=3600, **{"from": at.isoformat()}))["items"]
+    [both] = (await history(user, f"vms/{vm_id}", step=3600, **{"from": at.isoformat()}))["points"]
     assert (both["covered_s"], both["cpu_usage_percent"], both["source"]) == (120.0, 62.5, "mixed")
 
 
@@ -73,9 +73,9 @@ async def test_a_host_has_a_history_too(
     measuring: Measuring, viewer: httpx.AsyncClient, user: httpx.AsyncClient
 ) -> None:
     await measuring.tell(host_minutes=[minute(this_minute() - timedelta(minutes=2), guest_ms=0)])
-    [point] = (await history(user, f"hosts/{measuring.host_id}"))["items"]
+    [point] = (await history(user, f"hosts/{measuring.host_id}"))["points"]
     assert (point["cpu_usage_percent"], point["source"]) == (25.0, "host")
-    assert (await history(viewer, f"hosts/{measuring.host_id}"))["items"] == [point]
+    assert (await history(viewer, f"hosts/{measuring.host_id}"))["points"] == [point]
     refused(await user.get(f"/v1/metrics/hosts/{uuid4()}"), 404)
 
 
@@ -95,7 +95,7 @@ async def test_a_minute_counts_once_and_only_if_it_may_be_true(
     ]
     await measuring.tell(minutes=[good, good, *untrue])
     await measuring.tell(minutes=[good])
-    assert len((await history(user, f"vms/{vm_id}"))["items"]) == 1
+    assert len((await history(user, f"vms/{vm_id}"))["points"]) == 1
     assert await db.fetchval("select count(*) from metric_minutes") == 1
 
 
@@ -104,7 +104,7 @@ async def test_nobody_elses_history_is_there(
 ) -> None:
     vm_id = await create(user, "web-1")
     assert refused(await other_user.get(f"/v1/metrics/vms/{vm_id}"), 404)["code"] == "vm_not_found"
-    assert (await history(viewer, f"vms/{vm_id}"))["items"] == []
+    assert (await history(viewer, f"vms/{vm_id}"))["points"] == []
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_minutes_are_added_up_once_and_the_answer_stays_the_same(
     )
     query = {"from": begin.isoformat(), "step": 900}
     before = await history(user, f"vms/{vm_id}", **query)
-    assert len(before["items"]) in (16, 17)
+    assert len(before["points"]) in (16, 17)
     await tidying(db).tidy()
     through = await db.fetchval("select through from metric_rollup")
     assert timedelta(0) <= datetime.now(UTC) - through - timedelta(minutes=61) < QUARTER
@@ -202,4 +202,4 @@ async def test_a_report_makes_the_partition_that_it_needs(
     for row in names:
         await db.execute(f"drop table {row['relname']}")
     await measuring.tell(host_minutes=[minute(this_minute() - timedelta(minutes=2))])
-    assert len((await history(user, f"hosts/{measuring.host_id}"))["items"]) == 1
+    assert len((await history(user, f"hosts/{measuring.host_id}"))["points"]) == 1

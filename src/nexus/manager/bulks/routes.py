@@ -11,8 +11,7 @@ from nexus.manager.access import Operator, Viewer
 from nexus.manager.bulks.errors import BulkNotFound, BulkTooLarge
 from nexus.manager.bulks.schemas import BulkDone, BulkItem, BulkVms
 from nexus.manager.bulks.service import Bulks
-from nexus.manager.operations import Operations, Wait
-from nexus.manager.operations.schemas import OperationBody
+from nexus.manager.operations import OperationBody, Operations, Wait
 
 router = APIRouter(prefix="/v1/vms/bulk", tags=["vms"])
 

@@ -42,4 +42,4 @@ class HistoryBody(BaseModel):
     since: datetime = Field(alias="from", description="When the first step began")
     to: datetime = Field(description="When the last step ends")
     step_s: int = Field(description="Seconds from point to point: those asked for, or more")
-    items: list[PointBody] = Field(description="The points, oldest first")
+    points: list[PointBody] = Field(description="The points, oldest first")

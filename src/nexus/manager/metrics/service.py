@@ -103,4 +103,4 @@ class Metrics:
 
 def _answer(wanted: Cut, points: str) -> bytes:
     head = f'{{"from":"{wanted.start.isoformat()}","to":"{wanted.end.isoformat()}","step_s":{wanted.step_s}'
-    return f'{head},"items":{points}}}'.encode()
+    return f'{head},"points":{points}}}'.encode()

@@ -105,7 +105,7 @@ function Past({ vm, seconds }: { vm: VmBody; seconds: number }) {
   })
   if (history.isPending) return <Loading rows={3} />
   if (history.error) return <Failure refused={refused(history.error)} onRetry={() => void history.refetch()} />
-  const samples = history.data.items.map(sampleOf)
+  const samples = history.data.points.map(sampleOf)
   if (samples.length === 0) return <Empty title="Nothing was measured">{vm.name} did not run in this time, or it is too new.</Empty>
   return <Charts samples={samples} seconds={seconds} />
 }
