@@ -43,9 +43,9 @@ async def test_a_drained_host_has_every_vm_off_and_says_what_became_of_each(
     for vm_id in (running, paused, off):
         assert (await vm_of(user if vm_id != paused else admin, vm_id))["state"] == "stopped"
         assert (await host.vmm.observe(await machine_of(db, vm_id))).power is Power.OFF
-    assert (await vm_of(user, running))["why"] == "Its host host-1 is being drained by root."
+    assert (await vm_of(user, running))["why"] == "Its host host-1 was drained by root."
     [row] = await db.fetch("select details from audit where subject_id = $1 and verb = 'stop'", running)
-    assert row["details"] == {"why": "Its host host-1 is being drained by root."}
+    assert row["details"] == {"why": "Its host host-1 was drained by root."}
     events, verbs = await told(db, (await host_of(admin))["id"])
     assert events == ["host.joined", "host.cordoned", "host.drained"]
     assert verbs == ["register", "cordon", "drain", "finish-draining"]

@@ -1,7 +1,7 @@
 """What can be wrong with a request about hosts."""
 
 from nexus.kit.problems import NameTaken, NoCapacity, NotFound, NotSignedIn, Problem, WrongState
-from nexus.manager.hosts.placement import Placement
+from nexus.manager.hosts.placement import CORDONED, Placement
 
 
 class HostNotFound(NotFound):
@@ -91,8 +91,10 @@ class NoRoom(NoCapacity):
 
     def __init__(self, wish: str, placement: Placement) -> None:
         self.placement = placement
+        is_cordoned = any(place.refusal == CORDONED for place in placement.places)
+        way_out = "Uncordon a host" if is_cordoned else "Stop or delete something, ask for less"
         super().__init__(
             f"Cannot {wish}: no host has room for it.",
-            suggestion="Stop or delete something, ask for less, or add a host.",
+            suggestion=f"{way_out}, or add a host.",
             fault_message=placement.explain(),
         )

@@ -58,7 +58,7 @@ class HostFlow(Flow[Draining]):
         """Tell VMs to stop."""
         drain, told = facts.drain, {entry.id: entry for entry in facts.survey.entries}
         for occupant in facts.survey.untold[:MOST_AT_ONCE]:
-            why = f"Its host {drain.host.name} is being drained by {drain.username}."
+            why = f"Its host {drain.host.name} was drained by {drain.username}."
             vm_id, name = occupant.subject.id, occupant.subject.name
             stop = await self._occupants.stop(tx, vm_id, by=drain.by, grace_s=drain.grace_s, why=why)
             if stop is not None:

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from nexus.protocol.hosts import Offer
 
+CORDONED = "takes no new machines (cordoned)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Amounts:
@@ -57,7 +59,7 @@ def refusal(room: Room, need: Amounts, overcommit: Overcommit, offers: frozenset
     if room.is_silent:
         return "has not been heard from"
     if room.is_cordoned:
-        return "takes no new machines (cordoned)"
+        return CORDONED
     most = capacity(room, overcommit)
     lacks = [f"does not offer {offer}" for offer in sorted(offers - room.offers)]
     lacks += [
