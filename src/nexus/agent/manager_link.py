@@ -233,8 +233,8 @@ class ManagerLink:
         if answer.status_code in (401, 403):
             raise NotJoined(
                 f"the manager refuses this host's credential or join token ({answer.status_code}): it may have been "
-                f"removed or given up there; to join it anew, remove {self._credential_file}, give the agent a new join "
-                "token and restart it"
+                f"removed or given up there; to join it anew, remove {self._credential_file}, give the agent a new "
+                "join token and restart it"
             )
         if not answer.is_success:
             raise Unreachable(f"the manager answered {answer.status_code} to {path}: {answer.text[:200]}")
