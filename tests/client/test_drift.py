@@ -210,7 +210,6 @@ SCHEMAS: dict[type[models.Answer], str] = {
     models.Abandoned: "Abandoned",
     models.Place: "PlaceBody",
     models.TriedOut: "TriedOut",
-    models.Changed: "Changed",
     models.Metrics: "MachineMetrics",
     models.Terminal: "TerminalBody",
     models.LogTail: "LogTail",

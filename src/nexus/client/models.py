@@ -324,14 +324,6 @@ class TriedOut(Answer):
     hosts: tuple[Place, ...]
 
 
-class Changed(Accepted):
-    """Answer of a change to a VM's configuration. `applied` says when it takes effect: now, next_start, or None where
-    the host has not said yet."""
-
-    applied: str | None = None
-    pending_changes: tuple[str, ...] = ()
-
-
 class Setting(Answer):
     """One of a VM's settings; its fields are those of its endpoint."""
 

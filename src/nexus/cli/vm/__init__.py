@@ -5,6 +5,7 @@ import typer
 from nexus.cli.command import new_app
 from nexus.cli.vm import (
     bulk,
+    configuring,
     console,
     copying,
     create,
@@ -18,6 +19,7 @@ from nexus.cli.vm import (
     nic,
     removing,
     shell,
+    telling,
     terminals,
     top,
 )
@@ -35,6 +37,8 @@ for part in (
     console,
     inside,
     edit,
+    configuring,
+    telling,
     drive,
     nic,
     top,
