@@ -51,6 +51,9 @@ class Place:
         """Have processes that are started from now on play these faults."""
         (self.root / "bin" / "faults.json").write_text(json.dumps(faults))
 
+    def groups(self) -> Cgroups:
+        return Cgroups() if self.real_cgroups else _Groups(self.cgroups)
+
     def driver(self) -> FirecrackerVmm:
         """A fresh one over the same machines, as a restarted agent would have it; not opened."""
         self.cgroups.mkdir(exist_ok=True)
@@ -66,7 +69,7 @@ class Place:
                 (self.programs.firecracker.resolve() if self.programs else firecracker).name,
             ),
             uids=Uids(first=FIRST_UID, count=self.uids) if self.is_jailed else Uids(own=os.geteuid()),
-            cgroups=Cgroups() if self.real_cgroups else _Groups(self.cgroups),
+            cgroups=self.groups(),
         )
         return FirecrackerVmm(
             jails,
