@@ -12,13 +12,13 @@ from tests.manager.conftest import sign_in
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from nexus.kit.db import Db
+from nexus.kit.db import DatabaseUnavailable, Db
 from nexus.kit.ids import new_id
 from nexus.manager import events
 from nexus.manager.access.models import Actor, Role
 from nexus.manager.events import feed as feeds
 from nexus.manager.events import repository
-from nexus.manager.events.models import Wanted
+from nexus.manager.events.models import Event, Wanted
 from nexus.manager.events.schemas import EventBody, Marker
 from nexus.manager.events.tail import Tail
 from nexus.manager.subjects import Subject
@@ -214,5 +214,26 @@ async def test_a_reader_too_far_behind_is_told_and_dropped(
     assert last.type == "dropped"
     assert last.why is not None
     assert "since=" in last.why
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+async def test_a_reader_is_told_that_the_database_is_away_and_where_to_go_on(
+    manager: Manager, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Instead of a stream that breaks."""
+
+    async def lose(_seq: int) -> list[Event]:
+        raise DatabaseUnavailable("no such file or directory")
+
+    await emit(db)
+    tail = tail_of(manager)
+    stream = feeds.feed(tail, since=tail.last_seq, wanted=Wanted(), whoami=whoami, heartbeat_s=0.01)
+    assert (await anext(stream)).type == "hello"
+    monkeypatch.setattr(tail, "after", lose)
+    last = await anext(stream)
+    assert isinstance(last, Marker)
+    assert (last.type, last.seq) == ("dropped", tail.last_seq)
+    assert f"since={tail.last_seq}" in (last.why or "")
     with pytest.raises(StopAsyncIteration):
         await anext(stream)

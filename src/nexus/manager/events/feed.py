@@ -1,7 +1,9 @@
 """What one reader is told, over whichever transport: markers and events, in order, each once."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 
+from nexus.kit.db import LOST
 from nexus.manager.access.models import Actor
 from nexus.manager.events.models import Wanted
 from nexus.manager.events.schemas import EventBody, Marker
@@ -21,6 +23,19 @@ async def feed(
     """Everything wanted after `since`, for as long as the reader keeps up and stays signed in.
 
     `whoami` is asked at every batch, so that a revoked session or a changed role takes effect within seconds."""
+    seq = since
+    async with aclosing(_told(tail, since, wanted, whoami, heartbeat_s)) as told:
+        try:
+            async for item in told:
+                seq = item.seq
+                yield item
+        except LOST:
+            yield Marker(type="dropped", seq=seq, why=f"The platform's database is away: come back with since={seq}.")
+
+
+async def _told(
+    tail: Tail, since: int, wanted: Wanted, whoami: Callable[[], Awaitable[Actor | None]], heartbeat_s: float
+) -> AsyncGenerator[Marker | EventBody]:
     seq, has_caught_up = since, False
     yield Marker(type="hello", seq=seq)
     while True:
