@@ -25,7 +25,7 @@ WAITS = 5
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks creates", description=__doc__)
     parser.add_argument("--one-by-one", type=int, default=50)
-    parser.add_argument("--at-once", type=int, default=8)
+    parser.add_argument("--at-once", type=int, default=20)
     parser.add_argument("--memory", type=int, default=256, help="MiB per machine")
     options = parser.parse_args()
     failed = 0

@@ -10,14 +10,11 @@ ratios are medians of the rounds': what the machine does besides concerns all ca
 
 import argparse
 import os
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +22,6 @@ from types import FrameType
 from typing import NoReturn
 from uuid import UUID
 
-import asyncpg
 import httpx
 import uvloop
 
@@ -34,11 +30,10 @@ from benchmarks._figures import paired_ratio
 from benchmarks._fleet import fill
 from benchmarks._load import Load, load
 from benchmarks._platform import free_port
+from benchmarks._processes import create_database, pin, postgres, scratch, wait_until
 from nexus.local import postgres as embedded
 from nexus.manager.migrate import migrate
 
-READY_S = 30
-_CORES = sorted(os.sched_getaffinity(0))
 PAGE = 100
 
 
@@ -72,8 +67,8 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)  # or what was started would be left behind
     with ExitStack() as stack:
-        home = stack.enter_context(_scratch())
-        database = stack.enter_context(_postgres(home))
+        home = stack.enter_context(scratch())
+        database = stack.enter_context(postgres(home))
         few = stack.enter_context(_manager(home, database, size=options.few))
         many = stack.enter_context(_manager(home, database, size=options.many))
         cases = _cases(few, many, options.few, options.many)
@@ -126,47 +121,11 @@ def _report(cases: list[Case], rounds: dict[str, list[Load]]) -> int:
 
 
 @contextmanager
-def _scratch() -> Generator[Path]:
-    home = Path(tempfile.mkdtemp(prefix="nexus-bench-"))
-    home.chmod(0o711)
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home)
-
-
-@contextmanager
-def _postgres(home: Path) -> Generator[embedded.Postgres]:
-    """PostgreSQL as `nexus up` runs it, on whatever core is free."""
-    cache = home / "cache"
-    cache.mkdir(mode=0o711)
-    server = embedded.prepare(data=home / "postgres", socket_dir=home / "pg", cache=cache)
-    log = home / "postgres.log"
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            server.command(),
-            stdout=written,
-            stderr=written,
-            cwd="/",
-            start_new_session=True,
-            user=server.run_as,
-            group=server.run_as_group,
-        )
-    try:
-        _pin(os.getpid(), -1)
-        _wait_until(lambda: b"ready to accept connections" in log.read_bytes(), process, log)
-        yield server
-    finally:
-        process.send_signal(embedded.STOP_SIGNAL)
-        process.wait(timeout=30)
-
-
-@contextmanager
 def _manager(home: Path, server: embedded.Postgres, *, size: int) -> Generator[Served]:
     """A manager over a database of its own with `size` VMs, on the first core."""
     name = f"fleet_{size}"
     database_url = server.url(name)
-    uvloop.run(_create(server.url("postgres"), name))
+    uvloop.run(create_database(server, name))
     uvloop.run(migrate(database_url))
     token, vm_id = uvloop.run(fill(database_url, size=size))
     port = free_port()
@@ -183,8 +142,8 @@ def _manager(home: Path, server: embedded.Postgres, *, size: int) -> Generator[S
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        _pin(process.pid, 0)
-        _wait_until(lambda: _answers(url), process, log)
+        pin(process.pid, 0)
+        wait_until(lambda: _answers(url), process, log)
         print(f"manager over {size:,} VMs: pid {process.pid}", flush=True)
         yield Served(url, token, vm_id)
     finally:
@@ -192,30 +151,11 @@ def _manager(home: Path, server: embedded.Postgres, *, size: int) -> Generator[S
         process.wait(timeout=30)
 
 
-async def _create(url: str, name: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(f"create database {name}")
-    await connection.close()
-
-
-def _pin(pid: int, core: int) -> None:
-    """Have a process and what it starts run on one core; -1 is the last. With a single core there is nothing to do."""
-    os.sched_setaffinity(pid, {_CORES[core]})
-
-
 def _answers(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health/ready").is_success
     except httpx.TransportError:
         return False
-
-
-def _wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + READY_S
-    while not is_so():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"it did not start: {log.read_text(errors='replace')}")
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":
