@@ -130,7 +130,8 @@ async def write_off(tx: Tx, host_id: UUID, *, fault: str) -> list[UUID]:
         """
         update machines set abandoned = true, fault = $2, goal = case goal when 'gone' then goal else 'off' end,
             seen = 'absent', seen_guest = 'absent', seen_fault = null, seen_fault_at = null, stage = null,
-            address = null, started_at = null, warnings = '{}', updated_at = now()
+            address = null, started_at = null, warnings = '{}', seen_pending = '{}', seen_applying = false,
+            seen_vcpus = null, seen_memory_mib = null, updated_at = now()
         where id = any($1)
         """,
         ids,

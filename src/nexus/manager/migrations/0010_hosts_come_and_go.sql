@@ -9,7 +9,6 @@ alter table hosts add column generation bigint not null default 0;
 
 -- Its host was abandoned: whatever it has of the machine is not ours any more.
 alter table machines add column abandoned boolean not null default false;
-create index machines_to_write_off on machines (host_id) where not abandoned;
 -- What the guest's agent could not apply of its configuration, as it last said.
 alter table machines add column warnings text[] not null default '{}';
 
