@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from nexus.kit import log
-from nexus.kit.db import Db, Tx
+from nexus.kit.db import LOST, Db, Tx
 from nexus.manager.flows import repository
 from nexus.manager.flows.flow import Flow, side_of
 from nexus.manager.flows.models import DECIDE, Claim, Finish, Hop, Next, nap
@@ -109,6 +109,8 @@ class Runner:
                 given_up = facts and await flow.retrying(tx, facts, claim.step, error, attempts)
                 if given_up:
                     return await self._settle(flow, tx, claim, facts, given_up)
+            elif isinstance(error, LOST):
+                _log.info("step_will_retry", step=claim.step, attempts=attempts, why=why)
             else:
                 _log.error("step_failed", step=claim.step, attempts=attempts, exc_info=error)
             later = nap(backoff_s(attempts), why)
