@@ -134,7 +134,7 @@ async def bench(db: Db) -> AsyncIterator[Bench]:
     await listener.stop()
 
 
-async def test_a_wish_comes_true_within_milliseconds_of_its_commit(bench: Bench) -> None:
+async def test_a_wish_is_taken_up_when_it_is_committed_and_not_at_the_next_look(bench: Bench) -> None:
     began: list[float] = []
     clock = asyncio.get_running_loop().time
 
@@ -148,7 +148,7 @@ async def test_a_wish_comes_true_within_milliseconds_of_its_commit(bench: Bench)
         committed = clock()
         await bench.lit(count)
         delays.append(began[-1] - committed)
-    assert sorted(delays)[10] < 0.02, delays
+    assert sorted(delays)[10] < Engine.LOOK_AGAIN_S / 10, delays
 
 
 async def test_a_wake_during_a_step_that_ends_in_an_endless_nap_is_not_lost(bench: Bench) -> None:
