@@ -52,7 +52,6 @@ from nexus.manager.vms.terminals import router as terminals_router
 from nexus.manager.vms.watcher import VmWatcher
 
 routers: list[APIRouter] = [
-    bulks_router,
     vms_router,
     configuration_router,
     drives_router,
@@ -67,6 +66,7 @@ routers: list[APIRouter] = [
     images_router,
     networks_router,
     hosts_router,
+    bulks_router,
 ]
 
 

@@ -9,15 +9,23 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from nexus.kit.fields import MOST_INT4, Int4, Int8
 from nexus.protocol.base import Message
 from nexus.protocol.guest import GuestMetrics
 from nexus.protocol.machines import HostSideMetrics
 
+
+def _of_this_century(moment: datetime) -> datetime:
+    if not 2000 <= moment.year < 2100:  # so that its time in UTC is one, whatever its offset
+        raise ValueError("must be a time of this century")
+    return moment
+
+
 Amount = Annotated[int, Field(ge=0, le=2**50)]
 """Of a minute: so that a month of them, multiplied by milliseconds, is still a number that a database can add up."""
+Moment = Annotated[AwareDatetime, AfterValidator(_of_this_century)]
 LONGEST_MS = 300_000
 """Measured in one minute: a sample that reaches into another counts to one of the two."""
 
@@ -75,7 +83,7 @@ class UsageSample(Message):
 class Minute(Message):
     """What was used in one minute by the host's clock, to be kept."""
 
-    at: datetime = Field(description="When the minute began")
+    at: Moment = Field(description="When the minute began")
     span_ms: int = Field(ge=1, le=LONGEST_MS, description="How much of it was measured, in milliseconds")
     guest_ms: Int4 = Field(description="How much of that the guest measured; the host did the rest")
     cpu_ms: Amount = Field(description="CPU time used in `span_ms`, of all CPUs together")

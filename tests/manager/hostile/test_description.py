@@ -28,8 +28,9 @@ from nexus.manager.wiring import describe
 EXAMPLES = int(os.environ.get("NEXUS_TEST_EXAMPLES", "10"))
 SEED = 20
 _VALID_KEY = re.compile("[!-~]{1,255}")
-ENDLESS = {"events_stream"}
-"""An answer that never ends; see test_targets for its refusals and platform/test_events for what it tells."""
+ENDLESS = {"events_stream", "metrics_stream"}
+"""Answers that never end; see test_targets, platform/test_events and metrics/test_last_usage for what they tell and
+refuse."""
 checks.load_all_checks()
 CONFORMANCE: list[Any] = cast(Any, checks).CHECKS.get_by_names(
     [

@@ -88,8 +88,8 @@ async def test_a_minute_counts_once_and_only_if_it_may_be_true(
     untrue = [
         machine_minute(machine_id, this_minute() + timedelta(minutes=5)),
         machine_minute(machine_id, this_minute() - timedelta(minutes=70)),
-        machine_minute(machine_id, datetime(1, 1, 2, tzinfo=UTC)),
-        machine_minute(machine_id, datetime(9999, 12, 30, tzinfo=UTC)),
+        machine_minute(machine_id, datetime(2000, 1, 1, tzinfo=UTC)),
+        machine_minute(machine_id, datetime(2099, 12, 31, tzinfo=UTC)),
         machine_minute(UUID(int=5), good.at),
         machine_minute(machine_id, good.at + timedelta(seconds=1), cpu_ms=1),
     ]
@@ -97,6 +97,28 @@ async def test_a_minute_counts_once_and_only_if_it_may_be_true(
     await measuring.tell(minutes=[good])
     assert len((await history(user, f"vms/{vm_id}"))["points"]) == 1
     assert await db.fetchval("select count(*) from metric_minutes") == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"at": "0001-01-01T00:00:00+14:00"}, 422),
+        ({"at": "9999-12-31T23:59:59-14:00"}, 422),
+        ({"at": "2026-03-01T12:00:00"}, 422),
+        ({"at": "2026-03-01T12:00:00-18:21"}, 200),
+        ({"span_ms": 300_001}, 422),
+        ({"cpu_ms": 1 << 51}, 422),
+        ({"cpus": 0}, 422),
+        ({"cpu_max_percent": 100.1}, 422),
+        ({"net_in_bytes": -1}, 422),
+    ],
+)
+async def test_what_is_no_minute_is_refused_and_what_was_long_ago_passed_over(
+    measuring: Measuring, db: Db, wrong: dict[str, Any], status: int
+) -> None:
+    body = {"host_minutes": [minute(this_minute()).model_dump(mode="json") | wrong]}
+    assert (await measuring.send(body)).status_code == status
+    assert await db.fetchval("select count(*) from metric_minutes") == 0
 
 
 async def test_nobody_elses_history_is_there(

@@ -227,6 +227,11 @@ async def test_nobody_watches_without_signing_in(served: str, anonymous: httpx.A
     refused(await anonymous.get(STREAM), 401)
 
 
+async def test_a_stream_about_what_is_no_vm_is_refused(user: httpx.AsyncClient) -> None:
+    for vms in ("web-1", "", ["x"] * 3, [str(UUID(int=number)) for number in range(501)]):
+        refused(await user.get(STREAM, params={"vm": vms}), 422)
+
+
 class TestWhereMetricsAreDisabled:
     @pytest.fixture
     def manager_settings(self, manager_settings: ManagerSettings) -> ManagerSettings:

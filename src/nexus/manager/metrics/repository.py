@@ -1,13 +1,14 @@
 """The SQL of metrics."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from nexus.kit.db import Db, Reader, Tx
 from nexus.manager.access import Actor, visible_to
 from nexus.manager.metrics.models import IS_FRESH, USAGE, Cut, Tier, Told
-from nexus.protocol.metrics import SampleReport
+from nexus.protocol.metrics import Minute, SampleReport
 
 LATE = timedelta(minutes=60)
 """A minute that arrives later than this after it began is not taken any more: what it belongs to may be added up."""
@@ -48,7 +49,7 @@ disk_read_bytes, disk_write_bytes, storage_used_bytes, storage_total_bytes, span
 
 async def take_minutes(tx: Tx, host_id: UUID, report: SampleReport) -> None:
     """Keep minutes of this host and its machines, each once. Raises CheckViolationError for want of a partition."""
-    own = [one.model_dump(mode="json") | {"id": str(host_id)} for one in report.host_minutes]
+    own = [_row(one) | {"id": str(host_id)} for one in report.host_minutes]
     await tx.execute(
         f"""
         insert into metric_minutes ({_COLUMNS})
@@ -65,9 +66,14 @@ async def take_minutes(tx: Tx, host_id: UUID, report: SampleReport) -> None:
         on conflict do nothing
         """,
         host_id,
-        [one.model_dump(mode="json") for one in report.minutes] + own,
+        [_row(one) for one in report.minutes] + own,
         LATE,
     )
+
+
+def _row(minute: Minute) -> dict[str, Any]:
+    """In UTC: PostgreSQL does not know every offset that a time may be sent with."""
+    return minute.model_dump(mode="json") | {"at": minute.at.astimezone(UTC).isoformat()}
 
 
 async def add_up(db: Db) -> int:
