@@ -269,7 +269,7 @@ func (b *Book) Watch(id string, offset int64) (*Session, error) {
 
 // Serve runs a watcher's connection to its end. in reads from conn; greet is told where the output starts.
 func (b *Book) Serve(s *Session, conn net.Conn, in io.Reader, offset int64, greet func(start int64) error) {
-	if s.serve(&watcher{conn: conn, at: offset, done: make(chan struct{})}, in, greet) {
+	if s.serve(&watcher{conn: conn, at: offset, have: -1, done: make(chan struct{})}, in, greet) {
 		b.forget(s.id)
 	}
 }

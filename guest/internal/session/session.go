@@ -24,6 +24,9 @@ const (
 	PTY  = "pty"
 )
 
+// returnPatience is how long a full terminal waits for a watcher to come (back) before it forgets its oldest output.
+const returnPatience = 60 * time.Second
+
 // pipeGrace is how long a process's own children may go on writing to its output after it has ended.
 const pipeGrace = 500 * time.Millisecond
 
@@ -59,6 +62,7 @@ type Session struct {
 	dropped  bool        // deleted: output goes nowhere
 	spoken   time.Time   // when something last went in or out
 	left     time.Time   // when the last watcher went
+	floor    int64       // the first byte that it may ask for again
 	idle     *time.Timer // runs when the session may have been idle for too long
 }
 
@@ -174,8 +178,8 @@ func (s *Session) drain(kind byte, raw syscall.RawConn) {
 	}
 }
 
-// put appends output. It waits while that would overwrite what a watcher has yet to get, or may have lost on the way; an
-// exec without a watcher waits for one.
+// put appends output. It waits while that would overwrite what a watcher has yet to get, or may have lost on the way.
+// Without a watcher an exec waits for one, and a terminal for a while.
 func (s *Session) put(kind byte, p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,9 +187,11 @@ func (s *Session) put(kind byte, p []byte) {
 		n := len(p)
 		switch {
 		case s.watcher != nil:
-			n = min(n, s.output.room(s.watcher.at-behindBytes))
+			n = min(n, s.output.room(s.watcher.floor()))
 		case s.kind == Exec:
 			n = min(n, s.output.room(s.output.base))
+		case time.Since(s.left) < returnPatience:
+			n = min(n, s.output.room(s.floor))
 		}
 		if n == 0 {
 			s.changed.Wait()

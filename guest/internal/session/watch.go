@@ -20,6 +20,7 @@ const (
 	frameResize      = 3
 	frameEndOfInput  = 4
 	frameExit        = 5
+	frameAck         = 6
 
 	headerBytes     = 5
 	maxFramePayload = 64 * 1024
@@ -30,7 +31,16 @@ const (
 type watcher struct {
 	conn net.Conn
 	at   int64 // the next byte it gets; guarded by the session's mu
+	have int64 // it has said that it has the bytes before; -1: it does not say, so what its connection holds may be lost
 	done chan struct{}
+}
+
+// floor is the first byte that w may yet ask for again; the session's mu is held.
+func (w *watcher) floor() int64 {
+	if w.have >= 0 {
+		return w.have
+	}
+	return w.at - behindBytes
 }
 
 // attach makes w the watcher, in place of the one before, which is done by then; it returns the offset of w's first byte.
@@ -63,8 +73,9 @@ func (s *Session) detach(w *watcher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.watcher == w {
-		s.watcher, s.left = nil, time.Now()
+		s.watcher, s.left, s.floor = nil, time.Now(), w.floor()
 		s.rearm()
+		time.AfterFunc(returnPatience, s.wake)
 	}
 	s.changed.Broadcast()
 }
@@ -80,7 +91,7 @@ func (s *Session) serve(w *watcher, in io.Reader, greet func(start int64) error)
 	var input sync.WaitGroup
 	closedByHost := false
 	input.Go(func() {
-		closedByHost = s.readInput(in) == io.EOF
+		closedByHost = s.readInput(w, in) == io.EOF
 		s.detach(w)
 	})
 	said := s.writeOutput(w)
@@ -164,7 +175,7 @@ func writeFrame(w io.Writer, frame []byte, kind byte) error {
 }
 
 // readInput acts on the watcher's frames until it leaves (io.EOF) or is lost.
-func (s *Session) readInput(in io.Reader) error {
+func (s *Session) readInput(w *watcher, in io.Reader) error {
 	var header [headerBytes]byte
 	var payload []byte
 	for {
@@ -182,25 +193,29 @@ func (s *Session) readInput(in io.Reader) error {
 		if _, err := io.ReadFull(in, payload); err != nil {
 			return io.ErrUnexpectedEOF
 		}
-		if err := s.act(header[0], payload); err != nil {
+		if err := s.act(w, header[0], payload); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *Session) act(kind byte, payload []byte) error {
-	if s.input == nil {
+func (s *Session) act(w *watcher, kind byte, payload []byte) error {
+	if s.input == nil && kind != frameAck {
 		return nil
 	}
-	s.mu.Lock()
-	s.spoken = time.Now()
-	s.mu.Unlock()
+	if kind == frameInput {
+		s.mu.Lock()
+		s.spoken = time.Now()
+		s.mu.Unlock()
+	}
 	switch kind {
 	case frameInput:
 		// A process that no longer reads is none of the watcher's faults; being pushed aside in the middle is the end.
 		if _, err := s.input.Write(payload); os.IsTimeout(err) {
 			return err
 		}
+	case frameAck:
+		s.acknowledge(w, payload)
 	case frameResize:
 		var size struct{ Cols, Rows uint16 }
 		if s.kind != PTY || json.Unmarshal(payload, &size) != nil {
@@ -215,4 +230,23 @@ func (s *Session) act(kind byte, payload []byte) error {
 		}
 	}
 	return nil
+}
+
+// acknowledge takes a watcher's word for what has arrived at its end: from then on everything behind that is kept for it.
+func (s *Session) acknowledge(w *watcher, payload []byte) {
+	if len(payload) != 8 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if have := int64(binary.BigEndian.Uint64(payload)); have >= w.have && have <= w.at {
+		w.have = have
+		s.changed.Broadcast()
+	}
+}
+
+func (s *Session) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed.Broadcast()
 }

@@ -3,8 +3,8 @@
 Both speak the same way once open. From the manager: binary messages are output; the JSON messages
 `{"type":"session","id","offset"}`, `{"type":"exit","code"}` and `{"type":"error", …ProblemBody}` stand for themselves.
 To the manager: binary messages are input; `{"type":"resize","cols","rows"}`, `{"type":"signal","signal"}` and
-`{"type":"eof"}`. A command's output messages start with a byte that says which stream they are: 1 standard output,
-2 standard error.
+`{"type":"eof"}`; `{"type":"ack","offset"}` says how much output has arrived. A command's output messages start with a
+byte that says which stream they are: 1 standard output, 2 standard error.
 
 A shell lives in the guest, not in the connection: open it again with its session id and the number of output bytes
 received so far, and nothing is lost or shown twice.
@@ -118,6 +118,11 @@ class Session:
 
     async def resize(self, *, cols: int, rows: int) -> None:
         await self.send_text(json.dumps({"type": "resize", "cols": cols, "rows": rows}))
+
+    async def acknowledge(self, offset: int) -> None:
+        """The first `offset` bytes of output have arrived: whatever follows is kept in the guest until that is said of
+        it too, so that nothing is lost with a connection. Whoever says it once must go on."""
+        await self.send_text(json.dumps({"type": "ack", "offset": offset}))
 
     async def signal(self, number: int) -> None:
         """Send a signal to the process and its children."""

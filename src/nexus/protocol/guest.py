@@ -190,6 +190,8 @@ class Frame(StrEnum):
     RESIZE = "resize"
     END_OF_INPUT = "end_of_input"
     EXIT = "exit"
+    ACK = "ack"
+    """How many output bytes, counted from the session's first, have arrived at the watcher's end: a u64."""
 
 
 FRAME_TYPES: dict[Frame, int] = {
@@ -199,6 +201,7 @@ FRAME_TYPES: dict[Frame, int] = {
     Frame.RESIZE: 3,
     Frame.END_OF_INPUT: 4,
     Frame.EXIT: 5,
+    Frame.ACK: 6,
 }
 FRAME_HEADER_BYTES = 5
 """One byte of type, then the payload's length as a big-endian u32."""
@@ -206,7 +209,7 @@ MAX_FRAME_BYTES = 64 * 1024
 
 
 class Pipe(StrEnum):
-    """What GET /v1/pipes/{pipe} with `Upgrade: nexus-pipe` leads to: bytes both ways, each direction ended by itself."""
+    """What GET /v1/pipes/{pipe} with `Upgrade: nexus-pipe` leads to: bytes both ways, each ended by itself."""
 
     PORT = "port"
     """`?port=`: a TCP port on the guest's loopback."""

@@ -146,3 +146,33 @@ async def watch(mux: MuxConnection, session: str, offset: int) -> MuxStream:
 async def parts(stream: MuxStream) -> AsyncIterator[bytes]:
     while part := await stream.read():
         yield part
+
+
+async def test_a_terminal_waits_for_a_watcher_that_was_cut_off_and_keeps_what_it_did_not_get(guest: Guest) -> None:
+    """What was sent may lie anywhere on the way when a connection dies: only what the watcher says it has is gone."""
+    script = "stty raw -echo; printf R; dd bs=1 count=1 of=/dev/null 2>/dev/null; seq -w 1 170000"  # 1.2 MB
+    request = SessionRequest(kind=SessionKind.PTY, argv=("sh", "-c", script))
+    session = await guest.client.open_session(request)
+    expected = b"R" + b"".join(b"%06d\n" % n for n in range(1, 170_001))
+    got = b""
+    visits = 0
+    while len(got) < len(expected):
+        visits += 1
+        async with guest.client.stream(session, offset=len(got)) as stream, asyncio.timeout(90):
+            assert stream.offset == len(got), "nothing between two visits is lost"
+            await stream.send(Frame.ACK, len(got).to_bytes(8, "big"))
+            came = bytearray()
+            async for frame, payload in stream:
+                if frame is not Frame.OUTPUT:
+                    break
+                if not got and not came:
+                    await stream.send(Frame.INPUT, b"!")
+                came += payload
+                if len(came) > 450_000:
+                    break
+                await stream.send(Frame.ACK, (len(got) + max(0, len(came) - 250_000)).to_bytes(8, "big"))
+        got += (
+            came[: len(came) - 150_000] if len(got) + len(came) < len(expected) else came
+        )  # the rest was lost on the way
+    assert got == expected
+    assert visits > 3

@@ -27,7 +27,7 @@ from nexus.protocol.trouble import Gone, Refused, Retryable, Trouble, TroubleBod
 REQUEST_TIMEOUT_S = 30.0
 TRY_AGAIN_LATER = 1013
 NORMAL = 1000
-SENT_FRAMES = {FRAME_TYPES[frame]: frame for frame in (Frame.INPUT, Frame.RESIZE, Frame.END_OF_INPUT)}
+SENT_FRAMES = {FRAME_TYPES[frame]: frame for frame in (Frame.INPUT, Frame.RESIZE, Frame.END_OF_INPUT, Frame.ACK)}
 HANDED_ON = ("content-type", "nexus-offset")
 
 

@@ -71,9 +71,10 @@ class Execution:
             match event:
                 case Opened():
                     self.place.arrive(event)
+                    await self.place.acknowledge(session)
                 case Output(data=data, is_error=is_error):
                     await keyboard.write(_STDERR if is_error else _STDOUT, data)
-                    self.place.offset += len(data)
+                    await self.place.took(session, len(data))
                 case Ended(code=code):
                     return code
         raise AssertionError("events() ends with Ended or an error")

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nexus.cli.failures import CliFailure
 from nexus.client.errors import ApiError, ClientError, Unreachable
-from nexus.client.sessions import Opened
+from nexus.client.sessions import Opened, Session
 
 RECONNECT_S = 60.0
 PAUSE_S = 0.5
+ACKNOWLEDGE_BYTES = 64 * 1024
 _PASSING = (502, 503, 504)
 
 
@@ -23,6 +25,7 @@ class Return:
     session: str | None = None
     offset: int = 0
     _lost_at: float | None = None
+    _said: int = 0
 
     @property
     def is_possible(self) -> bool:
@@ -33,6 +36,18 @@ class Return:
         if self.session is not None and opened.offset > self.offset:
             self.notice(f"{opened.offset - self.offset} bytes of output were lost meanwhile")
         self.session, self.offset, self._lost_at = opened.id, opened.offset, None
+
+    async def took(self, session: Session, size: int) -> None:
+        """So many more bytes of output have been printed; say so from time to time, that the guest may forget them."""
+        self.offset += size
+        if self.offset - self._said >= ACKNOWLEDGE_BYTES:
+            await self.acknowledge(session)
+
+    async def acknowledge(self, session: Session) -> None:
+        """Say how far we are; at the beginning of each connection, too."""
+        self._said = self.offset
+        with suppress(Unreachable):  # whoever reads from the connection meets that too
+            await session.acknowledge(self.offset)
 
     def consider(self, lost: ClientError) -> None:
         """Return if it is worth coming back after `lost`; raises it, or CliFailure once it took too long."""

@@ -104,9 +104,10 @@ class Terminal:
                     if self.place.is_possible:
                         await self._resize()  # our size may have changed meanwhile
                     self.place.arrive(event)
+                    await self.place.acknowledge(session)
                 case Output(data=data):
                     await keyboard.write(_STDOUT, data)
-                    self.place.offset += len(data)
+                    await self.place.took(session, len(data))
                 case Ended(code=code):
                     return code
         raise AssertionError("events() ends with Ended or an error")

@@ -64,7 +64,14 @@ class EofSaid(BaseModel):
     type: Literal["eof"]
 
 
-Said = InputSaid | ResizeSaid | SignalSaid | EofSaid
+class AckSaid(BaseModel):
+    """The first `offset` bytes of the session's output have arrived at the client."""
+
+    type: Literal["ack"]
+    offset: int = Field(ge=0, le=2**62)
+
+
+Said = InputSaid | ResizeSaid | SignalSaid | EofSaid | AckSaid
 _SAID = TypeAdapter[Said](Annotated[Said, Field(discriminator="type")])
 
 
@@ -149,6 +156,8 @@ class Relay:
                 await stream.send(Frame.RESIZE, TerminalSize(cols=cols, rows=rows).model_dump_json().encode())
             case SignalSaid(signal=number):
                 await self._signal(number)
+            case AckSaid(offset=offset):
+                await stream.send(Frame.ACK, offset.to_bytes(8, "big"))
             case EofSaid():
                 await stream.send(Frame.END_OF_INPUT)
 
