@@ -138,6 +138,7 @@ async def test_a_host_gets_nothing_of_another(admin: httpx.AsyncClient, anonymou
     bodies = {
         "heartbeat": {"boot_id": "b", "seq": 1, "full": True},
         "certificate": {"address": "https://far-1.invalid:1", "csr": signing_request()},
+        "samples": {},
     }
     assert {endpoint.path.rpartition("/")[2] for endpoint in OWN} == set(bodies)
     for verb, body in bodies.items():
