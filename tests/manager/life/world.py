@@ -125,7 +125,7 @@ class World:
         bell = self._platform.flows.bell
         bell.clear()
         names = [flow.name for flow in self.flows]
-        claims = await flows.claim(self.db, names, limit=10, lease=new_id(), lease_s=LEASE_S)
+        claims = (await flows.claim(self.db, names, limit=10, lease=new_id(), lease_s=LEASE_S)).claims
         for claim in claims:
             await self.move(claim)
         if claims:

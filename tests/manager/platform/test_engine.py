@@ -244,7 +244,7 @@ async def test_a_process_killed_between_steps_is_continued_where_it_was(bench: B
     flow = LampFlow()
     runner = Runner(bench.db, lease_s=0.3, step_timeout_s=0.2)
     await bench.want(1)
-    [claim] = await flow_rows.claim(bench.db, ["lamp"], limit=5, lease=new_id(), lease_s=0.3)
+    [claim] = (await flow_rows.claim(bench.db, ["lamp"], limit=5, lease=new_id(), lease_s=0.3)).claims
     claims = {"light": claim}
     await runner._step(flow, claim)  # pyright: ignore[reportPrivateUsage]
     if dies_after == "settle":
@@ -268,7 +268,7 @@ async def test_a_commit_without_its_lease_changes_nothing(bench: Bench) -> None:
 
     slow = Runner(bench.db, lease_s=0.1, step_timeout_s=60)
     await bench.want(1)
-    [claim] = await flow_rows.claim(bench.db, ["lamp"], limit=1, lease=new_id(), lease_s=0.1)
+    [claim] = (await flow_rows.claim(bench.db, ["lamp"], limit=1, lease=new_id(), lease_s=0.1)).claims
     late = asyncio.create_task(slow.move(LampFlow(dawdle), claim))
     await entered.wait()
     bench.engine(LampFlow())

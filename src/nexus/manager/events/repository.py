@@ -1,6 +1,6 @@
 """The event log's SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,20 +18,34 @@ class Extent:
     last_seq: int
 
 
-async def append(tx: Tx, type_: str, subject: Subject, owner_user_id: UUID | None, data: Mapping[str, Any]) -> None:
-    """Give the event the next number. Locks the counter until the transaction ends."""
+@dataclass(frozen=True)
+class New:
+    """An event that has no number yet."""
+
+    type: str
+    subject: Subject
+    owner_user_id: UUID | None
+    data: Mapping[str, Any]
+
+
+async def append(tx: Tx, told: Sequence[New]) -> None:
+    """Give these events the next numbers, in their order. Locks the counter until the transaction ends."""
     await tx.execute(
         """
-        with counter as (update event_log set last_seq = last_seq + 1 returning last_seq)
+        with counter as (update event_log set last_seq = last_seq + $7 returning last_seq)
         insert into events (seq, at, project_id, owner_user_id, type, subject_kind, subject_id, data)
-        select last_seq, clock_timestamp(), $1, $2, $3, $4, $5, $6 from counter
+        select c.last_seq - $7 + n.number, clock_timestamp(), n.project_id, n.owner_user_id, n.type, n.kind, n.id,
+               n.data
+        from counter c, unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::jsonb[])
+            with ordinality as n(project_id, owner_user_id, type, kind, id, data, number)
         """,
-        subject.project_id,
-        owner_user_id,
-        type_,
-        subject.kind,
-        subject.id,
-        dict(data),
+        [one.subject.project_id for one in told],
+        [one.owner_user_id for one in told],
+        [one.type for one in told],
+        [one.subject.kind for one in told],
+        [one.subject.id for one in told],
+        [dict(one.data) for one in told],
+        len(told),
     )
 
 

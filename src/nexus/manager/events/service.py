@@ -5,12 +5,13 @@ thing in the transaction (a `before_commit` hook) and held to its end.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from nexus.kit.db import Tx
 from nexus.manager.events import repository
+from nexus.manager.events.repository import New
 from nexus.manager.subjects import Subject
 
 CHANNEL = "events"
@@ -23,6 +24,16 @@ async def emit(
 
     `type` is `noun.what` (`vm.created`, `vm.state_changed`, `operation.updated`). `data` is small, of JSON values, and
     without secrets: a reader fetches the rest. It is written at the end of the transaction."""
-    told = dict(data or {})
-    tx.before_commit(partial(repository.append, type_=type, subject=subject, owner_user_id=owner_user_id, data=told))
+    if tx not in _told:
+        _told[tx] = []
+        tx.before_commit(_append)
+    _told[tx].append(New(type, subject, owner_user_id, dict(data or {})))
     tx.notify(CHANNEL)
+
+
+_told: WeakKeyDictionary[Tx, list[New]] = WeakKeyDictionary()
+"""What open transactions have emitted and not written yet: they write it at once."""
+
+
+async def _append(tx: Tx) -> None:
+    await repository.append(tx, _told.pop(tx))

@@ -115,7 +115,11 @@ class Tail:
                 self._news.set()
 
     async def _read_on(self) -> None:
-        while found := await repository.after(self._db, self._last_seq, limit=BATCH):
+        found: list[Event] = []
+        while not found or len(found) == BATCH:
+            found = await repository.after(self._db, self._last_seq, limit=BATCH)
+            if not found:
+                return
             if self._window and self._window[-1].seq + 1 != found[0].seq:
                 self._window.clear()
             self._window.extend(found)

@@ -53,7 +53,7 @@ class Engine:
         self._runner = Runner(db, lease_s=lease_s, step_timeout_s=step_timeout_s)
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._loop: asyncio.Task[None] | None = None
-        listener.on(CHANNEL, lambda _: self._bell.set())
+        listener.on(CHANNEL, flows.heard)
 
     def start(self) -> None:
         self._loop = asyncio.create_task(self._run(), name="flow engine")
@@ -87,16 +87,13 @@ class Engine:
         self._bell.clear()
         free = self._concurrency - len(self._running)
         names = list(self._kinds)
-        if free > 0:
-            claims = await repository.claim(self._db, names, limit=free, lease=new_id(), lease_s=self._lease_s)
-            for claim in claims:
-                self._begin(claim)
-            if len(claims) == free:
-                free = 0
         pause = self.LOOK_AGAIN_S
         if free > 0:
-            next_in = await repository.seconds_to_next(self._db, names)
-            pause = min(pause, max(next_in, 0.05)) if next_in is not None else pause
+            found = await repository.claim(self._db, names, limit=free, lease=new_id(), lease_s=self._lease_s)
+            for claim in found.claims:
+                self._begin(claim)
+            if len(found.claims) < free and found.next_in_s is not None:
+                pause = min(pause, max(found.next_in_s, 0.05))
         try:
             async with asyncio.timeout(pause):
                 await self._bell.wait()

@@ -1,5 +1,6 @@
 """Flows' SQL: claiming under a lease, and moving on only while it holds."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from nexus.kit.db import Db, Tx
@@ -19,7 +20,15 @@ class LeaseLost(Exception):
     """Somebody else moves this flow now: what this process was about to commit must not happen."""
 
 
-async def claim(db: Db, flows: list[str], *, limit: int, lease: UUID, lease_s: float) -> list[Claim]:
+@dataclass(frozen=True)
+class Claimed:
+    """What was claimed, and in how many seconds another flow falls due by time alone; None: none will."""
+
+    claims: list[Claim]
+    next_in_s: float | None
+
+
+async def claim(db: Db, flows: list[str], *, limit: int, lease: UUID, lease_s: float) -> Claimed:
     """Take up to `limit` due flows of these kinds: woken, past their nap or deadline, or left by a process that died.
 
     Hearing is done here: facts are read after this, so a wake counted by now needs no further look. A deadline that
@@ -32,33 +41,38 @@ async def claim(db: Db, flows: list[str], *, limit: int, lease: UUID, lease_s: f
                 (wake_at <= now() and lease is null) or (wakeups > heard and lease is null)
                 or (deadline <= now() and {_DEADLINE_IS_NEWS} and lease is null) or lease_expires <= now())
             order by wake_at nulls first limit $2 for update skip locked
+        ), claimed as (
+            update flows f
+            set lease = $3, lease_expires = now() + make_interval(secs => $4), heard = wakeups, updated_at = now()
+            from due where f.subject_kind = due.subject_kind and f.subject_id = due.subject_id
+            returning f.subject_kind, f.subject_id, f.flow, f.step, f.lease, f.attempts,
+                      coalesce(f.deadline <= now(), false) as is_overdue
         )
-        update flows f
-        set lease = $3, lease_expires = now() + make_interval(secs => $4), heard = wakeups, updated_at = now()
-        from due where f.subject_kind = due.subject_kind and f.subject_id = due.subject_id
-        returning f.subject_kind, f.subject_id, f.flow, f.step, f.lease, f.attempts,
-                  coalesce(f.deadline <= now(), false) as is_overdue
+        select claimed.*, n.next_in_s from ({_NEXT} and (subject_kind, subject_id) not in (select subject_kind, subject_id from due)) n
+        left join claimed on true
         """,
         flows,
         limit,
         lease,
         lease_s,
     )
-    return [Claim(**dict(row)) for row in rows]
+    claims = [Claim(**{field: row[field] for field in _CLAIMED}) for row in rows if row["flow"] is not None]
+    return Claimed(claims, rows[0]["next_in_s"])
+
+
+_CLAIMED = ("subject_kind", "subject_id", "flow", "step", "lease", "attempts", "is_overdue")
+_NEXT = f"""
+select extract(epoch from least(
+    min(wake_at) filter (where lease is null),
+    min(deadline) filter (where lease is null and {_DEADLINE_IS_NEWS}),
+    min(lease_expires)) - now())::float8 as next_in_s
+from flows where flow = any($1::text[])
+"""
 
 
 async def seconds_to_next(db: Db, flows: list[str]) -> float | None:
     """How long until a flow of these kinds falls due by time alone; None when none will."""
-    due = await db.fetchval(
-        f"""
-        select extract(epoch from least(
-            (select min(wake_at) from flows where flow = any($1::text[]) and lease is null),
-            (select min(deadline) from flows where flow = any($1::text[]) and lease is null and {_DEADLINE_IS_NEWS}),
-            (select min(lease_expires) from flows where flow = any($1::text[]))) - now())
-        """,
-        flows,
-    )
-    return None if due is None else float(due)
+    return await db.fetchval(_NEXT, flows)
 
 
 async def hop(tx: Tx, claim: Claim, step: str, *, lease_s: float) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from nexus.kit.db import Tx
+from nexus.kit.ids import new_id
 from nexus.manager.flows.models import DECIDE
 from nexus.manager.subjects import Subject
 
@@ -20,6 +21,12 @@ class Flows:
     def __init__(self) -> None:
         self.bell = asyncio.Event()
         """Set when something may be due; the engine of this process waits on it."""
+        self._name = new_id().hex
+
+    def heard(self, ringer: str | None) -> None:
+        """A NOTIFY came (None: some may have been missed). What this process told, its bell has rung for already."""
+        if ringer != self._name:
+            self.bell.set()
 
     async def open(
         self, tx: Tx, *, flow: str, subject: Subject, step: str = DECIDE, within: timedelta | None = None
@@ -81,5 +88,5 @@ class Flows:
         self._ring(tx)
 
     def _ring(self, tx: Tx) -> None:
-        tx.notify(CHANNEL)
+        tx.notify(CHANNEL, self._name)
         tx.after_commit(self.bell.set)

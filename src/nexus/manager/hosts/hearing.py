@@ -23,13 +23,16 @@ class LastHeard:
     """Known to be, or about to be found so."""
     is_past: bool
     """Whether the heartbeat is from a boot of the host that is over."""
+    was_just_heard: bool
+    """Within the last second: that it is heard again is nothing to write down."""
 
 
 async def last_heard(tx: Tx, host_id: UUID, *, boot_id: str) -> LastHeard | None:
     row = await tx.fetchrow(
         f"""
         select h.name, h.boot_id, h.seen_seq, ({IS_SILENT} or {IS_OVERDUE}) as was_silent,
-               $2 = any(h.past_boot_ids) as is_past
+               $2 = any(h.past_boot_ids) as is_past,
+               h.last_seen_at > now() - interval '1 second' as was_just_heard
         from hosts h where h.id = $1 and h.abandoned_at is null
         """,
         host_id,

@@ -36,18 +36,19 @@ class Hosts:
             floor = last.seen_seq if last.boot_id == heartbeat.boot_id else 0
             is_stale = heartbeat.full and 0 < heartbeat.seq <= floor
             gone = [] if is_stale else await self._machines.take_in(tx, host_id, heartbeat, floor_seq=floor)
-            heard = await hearing.note_heartbeat(
-                tx,
-                host_id,
-                boot_id=heartbeat.boot_id,
-                full_seq=heartbeat.seq if heartbeat.full else None,
-                facts=heartbeat.facts,
-                usage=heartbeat.usage,
-                ends_silence=last.was_silent,
-            )
-            if heard is None:
-                raise HostNotFound
-            await _tell(tx, Subject(KIND, host_id, last.name), heard)
+            if heartbeat.full or last.was_silent or not last.was_just_heard:
+                heard = await hearing.note_heartbeat(
+                    tx,
+                    host_id,
+                    boot_id=heartbeat.boot_id,
+                    full_seq=heartbeat.seq if heartbeat.full else None,
+                    facts=heartbeat.facts,
+                    usage=heartbeat.usage,
+                    ends_silence=last.was_silent,
+                )
+                if heard is None:
+                    raise HostNotFound
+                await _tell(tx, Subject(KIND, host_id, last.name), heard)
             await self._machines.look_again(tx, unknown)
         return HeartbeatAnswer(interval_s=HEARTBEAT_S, gone=tuple(gone))
 

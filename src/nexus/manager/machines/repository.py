@@ -154,7 +154,7 @@ async def apply(
     news = await tx.fetch(_LOCK_NEWS, host_id, boot_id, floor_seq, reports)
     known = {row["id"]: _shown(row) for row in news}
     rows = await tx.fetch(_APPLY, host_id, boot_id, floor_seq, reports, list(known)) if known else []
-    if not is_full:
+    if not is_full and len(rows) < len(reports):
         await tx.execute(_REMEMBER_SEQ, host_id, boot_id, reports)
     return [Change(row["id"], shows=known[row["id"]] != _shown(row)) for row in rows]
 
@@ -223,6 +223,8 @@ async def missing(tx: Tx, host_id: UUID, present: Sequence[UUID], *, boot_id: st
         boot_id,
         seq,
     )
+    if not rows:
+        return []
     ids = [row["id"] for row in rows]
     await tx.execute(
         """

@@ -88,7 +88,7 @@ class Machines:
         self._watchers.append(watcher)
 
     async def take_in(self, tx: Tx, host_id: UUID, heartbeat: Heartbeat, *, floor_seq: int) -> list[UUID]:
-        """Record a heartbeat's observations. The answer: machines the host has and may discard.
+        """Record a heartbeat's observations. The answer, to a full one: machines the host has and may discard.
 
         `floor_seq` is the seq of the host's newest full report of the same boot, 0 after a restart of the host.
         """
@@ -105,7 +105,7 @@ class Machines:
             lost = await repository.missing(tx, host_id, present, boot_id=heartbeat.boot_id, seq=heartbeat.seq)
             changes += [Change(machine_id, shows=True) for machine_id in lost]
         await self._tell(tx, changes)
-        return await repository.confirmed_gone(tx, host_id, present) if present else []
+        return await repository.confirmed_gone(tx, host_id, present) if heartbeat.full and present else []
 
     async def absorb(self, tx: Tx, host: HostRef, seen: MachineSeen) -> None:
         """Record what an agent answered to a flow. Nobody is told: the flow looks for itself."""

@@ -93,23 +93,28 @@ async def report(
     )
 
 
-async def begin(tx: Tx, subject: Subject, *, generation: int, within_s: Mapping[str, float]) -> bool:
+async def begin(tx: Tx, subject: Subject, *, generation: int, within_s: Mapping[str, float]) -> datetime | None:
     """Let the time of the subject's running operations begin, by their verbs; those of other verbs keep their
-    deadline. Whether any began."""
-    begun = await tx.fetch(
+    deadline. When the first of all that run is due; None: no time began."""
+    return await tx.fetchval(
         """
-        update operations set begun_at = now(), updated_at = now(),
-            deadline = now() + make_interval(secs => ($4::jsonb ->> verb)::float8)
-        where subject_kind = $1 and subject_id = $2 and status = 'running' and generation <= $3 and begun_at is null
-            and $4::jsonb ? verb
-        returning id
+        with begun as (
+            update operations set begun_at = now(), updated_at = now(),
+                deadline = now() + make_interval(secs => ($4::jsonb ->> verb)::float8)
+            where subject_kind = $1 and subject_id = $2 and status = 'running' and generation <= $3
+                and begun_at is null and $4::jsonb ? verb
+            returning id, deadline)
+        select least(min(b.deadline), (
+            select min(o.deadline) from operations o
+            where o.subject_kind = $1 and o.subject_id = $2 and o.status = 'running'
+                and o.id not in (select id from begun)
+        )) from begun b having count(*) > 0
         """,
         subject.kind,
         subject.id,
         generation,
         dict(within_s),
     )
-    return bool(begun)
 
 
 async def first_due(tx: Tx, subject: Subject) -> datetime | None:

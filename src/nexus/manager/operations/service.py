@@ -105,8 +105,7 @@ class Operations:
     ) -> datetime | None:
         """The time of the subject's running operations up to `generation` begins now; `within_s` is how long by verb.
         When the subject's first is due, or None: none began."""
-        has_begun = await repository.begin(tx, subject, generation=generation, within_s=within_s)
-        return await repository.first_due(tx, subject) if has_begun else None
+        return await repository.begin(tx, subject, generation=generation, within_s=within_s)
 
     async def late(self, tx: Tx, subject: Subject) -> list[Operation]:
         """The subject's running operations whose deadline has passed, the oldest wish first."""

@@ -31,7 +31,8 @@ class VmWatcher:
             await states.refresh(tx, vm)
             if shows[vm.machine.id]:
                 await events.emit(tx, type="vm.updated", subject=vm.subject, owner_user_id=vm.created_by_user_id)
-            await self._timing.observed(tx, vm)
+            if decide(vm.machine.facts) is not Move.SETTLE:
+                await self._timing.observed(tx, vm)
             await self._operations.progress(
                 tx, vm.subject, generation=vm.machine.facts.generation, stage=vm.machine.stage
             )
@@ -49,6 +50,8 @@ class VmWatcher:
     async def _wake(self, tx: Tx, vm: Vm) -> None:
         facts = vm.machine.facts
         is_news = facts.is_lost and facts.fault is None
+        if decide(facts) is Move.WAIT and not facts.seen_fault:
+            return  # a flow that waits already would only wait on
         if decide(facts) in _FOR_WHO_WAITS and not is_news:
             await self._flows.wake(tx, vm.subject)
         else:
