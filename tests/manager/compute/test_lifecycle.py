@@ -186,6 +186,9 @@ ALLOWED = {
     Verb.CTRL_ALT_DEL: {State.RUNNING},
     Verb.SHELL: {State.RUNNING},
     Verb.EXEC: {State.RUNNING},
+    Verb.FORWARD: {State.RUNNING},
+    Verb.COPY_FILES: {State.RUNNING},
+    Verb.CONSOLE: {State.STARTING, State.RUNNING, State.PAUSED},
     Verb.FLUSH_METRICS: {State.RUNNING, State.PAUSED},
     Verb.CONFIGURE: set(State) - {State.UNKNOWN, State.DELETING},
     Verb.DELETE: set(State) - {State.DELETING},
@@ -207,7 +210,7 @@ def test_every_verb_is_allowed_where_it_should_be_and_refused_in_a_full_sentence
 @pytest.mark.parametrize(
     ("circumstances", "verbs"),
     [
-        (Circumstances(guest_is_ready=False), {Verb.SHELL, Verb.EXEC}),
+        (Circumstances(guest_is_ready=False), {Verb.SHELL, Verb.EXEC, Verb.FORWARD, Verb.COPY_FILES}),
         (Circumstances(can_pause=False), {Verb.PAUSE}),
         (Circumstances(can_ctrl_alt_del=False), {Verb.CTRL_ALT_DEL}),
     ],

@@ -48,6 +48,7 @@ def _details(now: datetime) -> "list[Column[Vm]]":
         Column("Kernel", lambda vm: vm.kernel),
         Column("Address", lambda vm: vm.guest_ip),
         Column("Host", lambda vm: vm.host_name),
+        Column("Waiting for a start", lambda vm: vm.pending_changes),
         Column("Restart", lambda vm: vm.restart_policy),
         Column("User", lambda vm: vm.username),
         Column("Description", lambda vm: vm.description),

@@ -187,7 +187,8 @@ def refusal(verb: Verb, state: State, circumstances: Circumstances) -> Refusal |
     if state is not State.RUNNING:
         return None
     if verb in _BY_THE_GUEST and not circumstances.guest_is_ready:
-        return Refusal(verb, "the agent in its guest does not answer yet", "Wait until `guest` is ready.")
+        way_out = "Wait until `guest` is ready; one that boots an initramfs of its own has no agent."
+        return Refusal(verb, "the agent in its guest does not answer yet", way_out)
     if verb is Verb.PAUSE and not circumstances.can_pause:
         return Refusal(verb, "its host's hypervisor cannot pause", "Stop it instead.")
     if verb is Verb.CTRL_ALT_DEL and not circumstances.can_ctrl_alt_del:
