@@ -22,7 +22,8 @@ from nexus.kit.clock import SystemClock
 from nexus.kit.ids import new_id
 
 FIRST_UID = 64_950_000
-IMPATIENT = Patience(look_s=0.1, ping_every=5, misses=2, guest_s=0.5)
+IMPATIENT = Patience(look_s=0.1, ping_every=5, misses=6, guest_s=30)
+"""Looks often, and waits long: a busy machine must not be taken for a silent guest."""
 
 
 @dataclass

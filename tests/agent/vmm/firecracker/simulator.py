@@ -444,6 +444,8 @@ class Guest:
         match method, path:
             case "GET", "/v1/health":
                 return 200, {"version": "simulated", "protocol": 1, "boot_ms": 0}
+            case "GET", "/v1/metrics":
+                return 200, self._metrics()
             case "PUT", "/v1/time":
                 return 200, {"ok": True}
             case "POST", "/v1/power":
@@ -451,6 +453,13 @@ class Guest:
                 return 200, {"ok": True}
             case _:
                 return 404, {"error": "no such path"}
+
+    def _metrics(self) -> Json:
+        total_kib = self._machine.machine_config["mem_size_mib"] << 10
+        given_kib = self._machine.parts.get("balloon", {}).get("amount_mib", 0) << 10
+        nothing = ("uptime_s", "cpu_percent", "cpu_seconds", "load_1", "load_5", "load_15", "processes")
+        sizes = {"memory_total_kib": total_kib, "memory_available_kib": total_kib - given_kib}
+        return {**dict.fromkeys((*nothing, "root_total_bytes", "root_free_bytes"), 0), **sizes}
 
 
 async def serve(machine: Machine, socket: str) -> int:

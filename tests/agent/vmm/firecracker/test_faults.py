@@ -96,7 +96,7 @@ async def test_a_process_that_hangs_during_a_launch_is_ended(
     await vmm.close()
 
 
-@pytest.mark.parametrize("step", STEPS[1:])
+@pytest.mark.parametrize("step", ["PUT /machine-config", "PUT /drives/data", "PUT /actions"])
 async def test_a_refusal_is_told_in_firecrackers_words(unjailed_place: Place, step: str) -> None:
     place = unjailed_place
     vmm, definition = place.driver(), place.definition()
@@ -107,12 +107,12 @@ async def test_a_refusal_is_told_in_firecrackers_words(unjailed_place: Place, st
     await vmm.close()
 
 
-async def test_a_program_that_fails_at_once_is_quoted(place: Place) -> None:
-    vmm, definition = place.driver(), place.definition()
-    place.play(fail="Kvm(VmSetup): this host has no KVM")
+async def test_a_program_that_fails_at_once_is_quoted(unjailed_place: Place) -> None:
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
+    unjailed_place.play(fail="Kvm(VmSetup): this host has no KVM")
     with pytest.raises(VmmTrouble, match="this host has no KVM"):
         await vmm.start(definition, launch=1)
-    await recovers(place, vmm, definition)
+    await recovers(unjailed_place, vmm, definition)
     await vmm.close()
 
 
@@ -129,23 +129,26 @@ async def test_a_jailer_that_refuses_is_quoted(jailed_place: Place) -> None:
 async def test_a_guest_whose_vmm_answers_no_more_is_ended_by_the_watchdog(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jails_module, "ANSWER_PATIENCE_S", 3.0)
+    first, definition = place.driver(), place.definition()
+    await first.start(definition, launch=1)
+    await first.close()
+    monkeypatch.setattr(jails_module, "ANSWER_PATIENCE_S", 5.0)
     place.patience = replace(IMPATIENT, misses=1)
-    vmm, definition = place.driver(), place.definition()
-    await vmm.start(definition, launch=1)
-    pid = (await vmm.observe(definition.id)).pid
+    vmm = place.driver()
+    pid = (await vmm.adopt(definition.id)).pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     state = await ended(vmm, definition)
     assert state.exit is not None
     assert (state.exit.reason, state.exit.why) == (ExitReason.VMM_KILLED, "Its VMM answered no more, and was ended.")
+    monkeypatch.undo()
     await recovers(place, vmm, definition)
     await vmm.close()
 
 
-async def test_a_console_that_only_quotes_a_power_off_ends_nothing(place: Place) -> None:
+async def test_a_console_that_only_quotes_a_power_off_ends_nothing(unjailed_place: Place) -> None:
     """The guest's agent still answers."""
-    vmm, definition = place.driver(), place.definition()
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     await vmm.start(definition, launch=1)
     with vmm.console(definition.id).open("ab") as console:
         console.write(b"[    9.000000] reboot: Power down\r\n")
@@ -172,18 +175,18 @@ async def test_a_socket_that_vanished_leaves_a_machine_that_can_be_stopped(place
     await second.close()
 
 
-async def test_a_symbolic_link_in_place_of_a_socket_is_not_followed(place: Place) -> None:
+async def test_a_symbolic_link_in_place_of_a_socket_is_not_followed(unjailed_place: Place) -> None:
     """A VMM that was broken into would have us speak to somebody else with root's rights."""
-    vmm, definition = place.driver(), place.definition()
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     await vmm.start(definition, launch=1)
-    elsewhere = place.root / "elsewhere.sock"
+    elsewhere = unjailed_place.root / "elsewhere.sock"
     called = asyncio.Event()
     async with await asyncio.start_unix_server(lambda _reader, _writer: called.set(), str(elsewhere)):
-        for socket in place.jails.rglob("*.sock"):
+        for socket in unjailed_place.jails.rglob("*.sock"):
             socket.unlink()
             socket.symlink_to(elsewhere)
         await vmm.close()
-        second = place.driver()
+        second = unjailed_place.driver()
         with pytest.raises(VmmTrouble, match="does not answer"):
             await second.adopt(definition.id)
         await second.discard(definition.id)
@@ -235,6 +238,8 @@ async def test_every_machine_has_a_uid_limits_and_files_of_its_own(jailed_place:
     assert "17592186044416" in limits
     namespaces = {str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for pid in pids for kind in ("net", "pid")}
     assert len(namespaces) == 4
+    await vmm.stop(one.id)
+    assert one.disks[1].path.stat().st_uid == 0, "a uid may be another machine's next"
     for each in (one, other):
         await vmm.discard(each.id)
     await vmm.close()
@@ -314,8 +319,10 @@ async def test_a_launch_during_which_the_agent_was_killed_has_never_been(place: 
     await vmm.close()
 
 
-async def test_a_full_disk_holds_up_neither_stop_nor_discard(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    vmm, definition = place.driver(), place.definition()
+async def test_a_full_disk_holds_up_neither_stop_nor_discard(
+    unjailed_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     await vmm.start(definition, launch=1)
 
     def full(path: Path, _known: record.VmmRecord) -> None:
@@ -331,13 +338,13 @@ async def test_a_full_disk_holds_up_neither_stop_nor_discard(place: Place, monke
     await vmm.close()
 
 
-async def test_a_pipe_in_place_of_its_metrics_holds_nothing_up(place: Place) -> None:
+async def test_a_pipe_in_place_of_its_metrics_holds_nothing_up(unjailed_place: Place) -> None:
     """Nor does anything else that a VMM puts into its directory: what is no plain file is not read."""
-    vmm, definition = place.driver(), place.definition()
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     await vmm.start(definition, launch=1)
     assert await vmm.counters(definition.id) is not None
     for name in ("metrics", "vmm.log"):
-        path = next(place.jails.rglob(name))
+        path = next(unjailed_place.jails.rglob(name))
         path.unlink()
         os.mkfifo(path)
     assert await asyncio.wait_for(vmm.counters(definition.id), 30) is None
@@ -346,15 +353,15 @@ async def test_a_pipe_in_place_of_its_metrics_holds_nothing_up(place: Place) -> 
     await vmm.close()
 
 
-async def test_counters_add_up_and_outlive_the_agent(place: Place) -> None:
-    vmm, definition = place.driver(), place.definition()
+async def test_counters_add_up_and_outlive_the_agent(unjailed_place: Place) -> None:
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     await vmm.start(definition, launch=1)
     for expected in (4096, 8192):
         counted = await vmm.counters(definition.id)
         assert counted is not None
         assert counted.disk_read_bytes == expected
     await vmm.close()
-    second = place.driver()
+    second = unjailed_place.driver()
     await second.adopt(definition.id)
     counted = await second.counters(definition.id)
     assert counted is not None
@@ -362,8 +369,8 @@ async def test_counters_add_up_and_outlive_the_agent(place: Place) -> None:
     await second.close()
 
 
-async def test_the_console_goes_on_where_the_launch_before_ended(place: Place) -> None:
-    vmm, definition = place.driver(), place.definition()
+async def test_the_console_goes_on_where_the_launch_before_ended(unjailed_place: Place) -> None:
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     said: list[bytes] = []
     for launch in (1, 2):
         await vmm.start(definition, launch=launch)
@@ -374,10 +381,10 @@ async def test_the_console_goes_on_where_the_launch_before_ended(place: Place) -
     await vmm.close()
 
 
-async def test_a_machine_that_another_driver_runs_is_not_touched(place: Place) -> None:
-    definition = place.definition()
-    path = place.root / "machines" / str(definition.id) / "vmm.json"
-    vmm = place.driver()
+async def test_a_machine_that_another_driver_runs_is_not_touched(unjailed_place: Place) -> None:
+    definition = unjailed_place.definition()
+    path = unjailed_place.root / "machines" / str(definition.id) / "vmm.json"
+    vmm = unjailed_place.driver()
     ours = record.VmmRecord(
         launch=3, host_boot_id=vmm.host_boot_id, pid=os.getpid(), start_ticks=start_ticks(os.getpid())
     )
@@ -388,10 +395,10 @@ async def test_a_machine_that_another_driver_runs_is_not_touched(place: Place) -
     await vmm.close()
 
 
-async def test_the_steps_tried_here_are_the_ones_that_a_launch_takes(place: Place) -> None:
-    vmm, definition = place.driver(), place.definition()
+async def test_the_steps_tried_here_are_the_ones_that_a_launch_takes(unjailed_place: Place) -> None:
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     await vmm.start(definition, launch=1)
-    log = next(place.jails.rglob("vmm.log")).read_text()
+    log = next(unjailed_place.jails.rglob("vmm.log")).read_text()
     steps = [f"{verb.upper()} {path}" for verb, path in ASKED.findall(log)]
     assert list(dict.fromkeys(steps)) == list(STEPS)
     await vmm.close()

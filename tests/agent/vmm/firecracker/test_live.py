@@ -14,7 +14,7 @@ from nexus.protocol.limits import RateLimiter, TokenBucket
 
 
 async def test_a_drives_limits_are_changed_and_taken_away_also_by_the_next_agent(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    unjailed_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[bytes] = []
     ask = ApiConnection.request
@@ -27,12 +27,12 @@ async def test_a_drives_limits_are_changed_and_taken_away_also_by_the_next_agent
         return await ask(self, method, path, body, patience_s=patience_s)
 
     monkeypatch.setattr(ApiConnection, "request", request)
-    vmm, definition = place.driver(), place.definition()
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     await vmm.start(definition, launch=1)
     drive = definition.disks[1]
     await vmm.limit_drive(definition.id, drive.id, RateLimiter(ops=TokenBucket(size=10, refill_time=1000)))
     await vmm.close()
-    second = place.driver()
+    second = unjailed_place.driver()
     await second.adopt(definition.id)
     await second.limit_drive(definition.id, drive.id, None)
     none = b'{"size":0,"refill_time":0}'
@@ -57,8 +57,8 @@ async def test_a_drive_gets_another_file_and_its_vmm_the_right_to_it(place: Plac
     await vmm.close()
 
 
-async def test_what_needs_another_start_is_refused_in_words(place: Place) -> None:
-    vmm, definition = place.driver(), place.definition()
+async def test_what_needs_another_start_is_refused_in_words(unjailed_place: Place) -> None:
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     drive = definition.disks[1]
     with pytest.raises(VmmTrouble, match="off"):
         await vmm.limit_drive(definition.id, drive.id, None)
@@ -72,14 +72,14 @@ async def test_what_needs_another_start_is_refused_in_words(place: Place) -> Non
     await vmm.close()
 
 
-async def test_a_balloon_is_set_and_told_and_what_was_asked_outlives_the_agent(place: Place) -> None:
-    vmm, definition = place.driver(), place.definition()
+async def test_a_balloon_is_set_and_told_and_what_was_asked_outlives_the_agent(unjailed_place: Place) -> None:
+    vmm, definition = unjailed_place.driver(), unjailed_place.definition()
     await vmm.start(definition, launch=1)
     seen = await vmm.balloon(definition.id)
     assert (seen.target_mib, seen.stats) == (0, None)
     await vmm.set_balloon(definition.id, BalloonTarget(amount_mib=32, stats_s=2))
     await vmm.close()
-    second = place.driver()
+    second = unjailed_place.driver()
     await second.adopt(definition.id)
     seen = await second.balloon(definition.id)
     assert (seen.target_mib, seen.actual_mib) == (32, 32)

@@ -7,6 +7,7 @@ agent that was away learns the same reason as one that watched.
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -24,7 +25,7 @@ from nexus.agent.vmm.firecracker.launching import apply, prepare, template
 from nexus.agent.vmm.firecracker.ledger import Ledger
 from nexus.agent.vmm.firecracker.live import LiveDevices
 from nexus.agent.vmm.firecracker.metrics import process_usage
-from nexus.agent.vmm.firecracker.overseer import Overseer
+from nexus.agent.vmm.firecracker.overseer import Overseer, give_disks_back
 from nexus.agent.vmm.firecracker.pool import Pool
 from nexus.agent.vmm.firecracker.record import DriveRecord, VmmRecord
 from nexus.agent.vmm.firecracker.resources import disk_name
@@ -154,6 +155,7 @@ class FirecrackerVmm(LiveDevices):
         except BaseException:  # broken off: as if it had never begun
             self._ledger.strike(definition.id)
             await self._pool.drop(jailed)
+            await asyncio.to_thread(give_disks_back, begun)
             raise
         booted = begun.model_copy(update={"is_booted": True})
         self._ledger.write(definition.id, booted)
@@ -262,6 +264,7 @@ class FirecrackerVmm(LiveDevices):
             host_boot_id=self.host_boot_id,
             jail=jailed.id,
             uid=jailed.uid,
+            owner=definition.uid if definition.uid is not None else os.geteuid(),
             pid=jailed.process.pid,
             start_ticks=jailed.process.start_ticks,
             started_at=self._ledger.clock.now(),
@@ -269,7 +272,9 @@ class FirecrackerVmm(LiveDevices):
             console_bytes=definition.console_bytes,
             console_start=logs.size(self.console(definition.id)),
             drives={
-                disk.id: DriveRecord(drive_id=disk.drive_id, name=disk_name(index), read_only=disk.read_only)
+                disk.id: DriveRecord(
+                    drive_id=disk.drive_id, name=disk_name(index), read_only=disk.read_only, path=disk.path
+                )
                 for index, disk in enumerate(definition.disks)
             },
         )
@@ -290,6 +295,7 @@ class FirecrackerVmm(LiveDevices):
         why = str(refused) if isinstance(refused, VmmTrouble) else f"Firecracker did not start the guest: {refused}"
         ended = self._ledger.exit(ExitReason.VMM_FAILED, f"{why.rstrip('.')}{f' ({words})' if words else ''}.")
         await self._pool.drop(jailed)
+        await asyncio.to_thread(give_disks_back, begun)
         self._ledger.end(machine, begun, ended)
         return ended
 

@@ -97,11 +97,6 @@ class Jails:
         """A process that was there before us, whether it answers or not."""
         return Jailed(jail, uid, process, self._api(jail, uid), None)
 
-    def find(self, jail: UUID, uid: int) -> ProcessId | None:
-        """The jail's process, by what nothing else has: its uid, or its id on the command line."""
-        found = _of_uid(uid) if uid in self.uids else []
-        return found[0] if found else find_by_argument(str(jail), uid=uid)
-
     async def remove(self, jail: UUID, uid: int, *, has_ended: bool = False) -> None:
         """Leave nothing of it: no process, directory, group or uid. Absent is success. `has_ended`: there is no process
         to look for."""

@@ -50,6 +50,8 @@ class LiveDevices:
         limits = new_limiter(disk.rate_limiter)
         body = bodies.DriveUpdate(drive_id=known.drive_id, path_on_host=path, rate_limiter=limits)
         await self._tell(jailed.api.patch_drive(body))
+        drives = {**running.record.drives, disk.id: known.model_copy(update={"path": disk.path})}
+        self._note(machine, running, drives=drives)
 
     async def grow_drive(self, machine: UUID, disk: Disk) -> None:
         """Not while it may be mounted: Firecracker's update of a size is not atomic (fact 21)."""

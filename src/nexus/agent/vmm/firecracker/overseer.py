@@ -12,6 +12,7 @@ from nexus.agent.vmm.firecracker.jails import Jailed, Jails
 from nexus.agent.vmm.firecracker.ledger import Ledger
 from nexus.agent.vmm.firecracker.metrics import MetricsFile
 from nexus.agent.vmm.firecracker.record import VmmRecord
+from nexus.agent.vmm.firecracker.resources import give_back
 from nexus.agent.vmm.firecracker.running import Patience, Running
 from nexus.agent.vmm.port import Changed, VmmExit
 from nexus.agent.vmm.process import Watch
@@ -46,6 +47,7 @@ class Overseer:
         jail."""
         ended = ended or self._ledger.unexpected(machine, known, status=status)
         if known.jail is not None:
+            await asyncio.to_thread(give_disks_back, known)
             await self._jails.remove(known.jail, known.uid, has_ended=True)
         self._ledger.metrics(machine).unlink(missing_ok=True)
         self._ledger.end(machine, known, ended)
@@ -108,3 +110,13 @@ class Overseer:
         running.watch.close()
         for task in running.tasks - {asyncio.current_task()}:
             task.cancel()
+
+
+def give_disks_back(known: VmmRecord) -> None:
+    """The disks, also to another driver: a uid may be another machine's next."""
+    for drive in known.drives.values():
+        if not drive.read_only:
+            try:
+                give_back(drive.path, uid=known.uid, owner=known.owner)
+            except OSError as refused:
+                _log.warning("disk_not_given_back", path=str(drive.path), why=str(refused))

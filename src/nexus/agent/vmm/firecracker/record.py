@@ -22,11 +22,12 @@ class ExitRecord(Message):
 
 
 class DriveRecord(Message):
-    """What a drive of a running machine is called: by Firecracker, and in the jail."""
+    """What a drive of a running machine is called: by Firecracker, in the jail, and outside of it."""
 
     drive_id: str
     name: str
     read_only: bool
+    path: Path
 
 
 class VmmRecord(Message):
@@ -36,6 +37,8 @@ class VmmRecord(Message):
     host_boot_id: str
     jail: UUID | None = None
     uid: int = 0
+    owner: int = 0
+    """Whose the machine's disks are while it is off."""
     pid: int | None = None
     start_ticks: int | None = None
     started_at: datetime | None = None

@@ -37,6 +37,15 @@ def put_disk(disk: Disk, jail: int, name: str, *, uid: int) -> None:
         _give(disk.path, jail, name, uid=uid)
 
 
+def give_back(path: Path, *, uid: int, owner: int) -> None:
+    """Let a disk belong to whom it belonged before the VMM of `uid` had it. Absent is fine."""
+    try:
+        if path.lstat().st_uid == uid != owner:
+            os.chown(path, owner, owner, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+
+
 def replace_disk(disk: Disk, root: Path, name: str, *, uid: int) -> None:
     """Put another file under a name that the VMM is about to open again."""
     with _directory(root) as jail:

@@ -62,8 +62,6 @@ DENIED = (
         Release(1, 15, 0), Release(1, 15, 0), "CVE-2026-5747", "a guest can write beyond a virtio queue", "1.15.1"
     ),
 )
-CHANNEL_FIXED = Release(1, 16, 1)
-"""From here on connections of the guest channel survive load (#5958, #5882)."""
 
 
 def said_by(program: Path) -> Release:
