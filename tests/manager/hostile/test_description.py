@@ -129,6 +129,7 @@ async def test_every_answer_is_one_that_the_description_has(
 
     def path_parameters(operation: Any) -> dict[str, str] | None:
         known: dict[str, UUID | str] = {"{vm_id}": vm_ids[0], "{host_id}": as_host.headers["Host-Id"]}
+        known |= {"{drive}": "overlay", "{nic}": "eth0"}
         if operation.method == "delete":
             return None
         if "{vm_id}" in operation.path:
