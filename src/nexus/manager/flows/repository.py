@@ -48,7 +48,8 @@ async def claim(db: Db, flows: list[str], *, limit: int, lease: UUID, lease_s: f
             returning f.subject_kind, f.subject_id, f.flow, f.step, f.lease, f.attempts,
                       coalesce(f.deadline <= now(), false) as is_overdue
         )
-        select claimed.*, n.next_in_s from ({_NEXT} and (subject_kind, subject_id) not in (select subject_kind, subject_id from due)) n
+        select claimed.*, n.next_in_s
+        from ({_NEXT} and (subject_kind, subject_id) not in (select subject_kind, subject_id from due)) n
         left join claimed on true
         """,
         flows,
