@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, refused, until, vm_of
 from tests.manager.compute.test_hosts import join
 from tests.manager.hosts.acting import PATIENCE_S, host_is_in, host_of, is_in, told
@@ -12,7 +13,13 @@ from tests.manager.hosts.conftest import Silence
 from nexus.agent import credential
 from nexus.agent.settings import AgentSettings
 from nexus.kit.db import Db
-from nexus.protocol.machines import ExitReason, Power
+from nexus.manager.hosts.errors import HostNotFound
+from nexus.manager.hosts.models import HostRef
+from nexus.manager.hosts.placement import Overcommit
+from nexus.manager.hosts.service import Hosts
+from nexus.manager.machines.service import Machines
+from nexus.protocol.hosts import Heartbeat
+from nexus.protocol.machines import ExitReason, GuestPhase, Power
 
 LOST = "Its host host-1 was given up for lost, and its disks with it."
 
@@ -166,3 +173,32 @@ async def test_a_manager_that_dies_between_giving_up_a_host_and_its_vms_is_made_
     await db.execute("update hosts set abandoned_at = now()")
     await is_in(user, vm_id, "error")
     assert (await vm_of(user, vm_id))["why"] == LOST
+
+
+async def test_what_was_on_its_way_when_a_host_was_abandoned_changes_nothing_any_more(
+    host: JoinedHost, admin: httpx.AsyncClient, user: httpx.AsyncClient, silence: Silence, db: Db
+) -> None:
+    """A report that was let in before, and an agent's answer to a flow."""
+    vm_id = await create(user)
+    [seen] = host.machines.list()
+    before = await host_ref(db)
+    await silence(host)
+    await is_in(user, vm_id, "unknown")
+    ok(await abandon(admin))
+    late = seen.model_copy(update={"seq": seen.seq + 1_000_000, "guest": GuestPhase.BOOTING})
+    hosts = Hosts(db, Machines(), overcommit=Overcommit(vcpus=1, memory=1, disk=1))
+    beat = Heartbeat(boot_id=before.boot_id, seq=late.seq, full=True, machines=(late,))
+    with pytest.raises(HostNotFound):
+        await hosts.heartbeat(before.id, beat)
+    async with db.transaction() as tx:
+        await Machines().absorb(tx, before, late)
+        await Machines().take_in(tx, before.id, beat, floor_seq=0)
+    vm = await vm_of(user, vm_id)
+    assert (vm["state"], vm["guest"], vm["why"]) == ("error", "absent", LOST)
+
+
+async def host_ref(db: Db) -> HostRef:
+    row = await db.fetchrow("select id, name, address, joining, boot_id, seen_seq from hosts")
+    assert row is not None
+    known: dict[str, Any] = {name: False for name in HostRef.__dataclass_fields__ if name.startswith("is_")}
+    return HostRef(**(known | dict(row)), offers=frozenset())
