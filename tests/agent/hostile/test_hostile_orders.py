@@ -77,6 +77,40 @@ async def test_no_machine_has_names_that_lead_elsewhere(lab: Lab) -> None:
     await lab.spoiled({"id": "x"}, {"id": str(uuid4()) + "\n"}, {"id": None}, {"disks": None}, {"nics": {"a": 1}})
 
 
+async def test_no_machine_has_limits_or_files_that_cannot_be(lab: Lab) -> None:
+    [root, overlay] = lab.fresh["disks"]
+    [nic] = lab.fresh["nics"]
+    good = {"size": 1_000_000, "refill_time": 100}
+    buckets: list[Any] = [{**good, name: number} for name in good for number in (-1, 0, BEYOND_INT8, 1.5, "many", None)]
+    buckets += [{"size": 1, "refill_time": 1000}, {"size": 10**13, "refill_time": 1}, {}, [], "fast"]
+    for bucket in buckets:
+        limiter = {"bandwidth": bucket}
+        await lab.spoiled({"disks": [root, {**overlay, "rate_limiter": limiter}]})
+        await lab.spoiled(
+            {"nics": [{**nic, "tx_rate_limiter": limiter}]}, {"nics": [{**nic, "rx_rate_limiter": limiter}]}
+        )
+    for path in ("", "etc/passwd", "/a\0", "/a\nb", "/" + "x" * 1100, 7):
+        await lab.spoiled({"disks": [root, {**overlay, "path_on_host": path}]})
+    await lab.spoiled(
+        {"disks": [root, {**overlay, "cache_type": "none"}]}, {"disks": [root, {**overlay, "io_engine": "x"}]}
+    )
+
+
+async def test_nothing_of_the_host_is_looked_at_or_made_that_its_owner_has_not_opened(lab: Lab) -> None:
+    for path in ("/etc/passwd", "/", "/dev/null", "/tmp/../etc/passwd"):
+        await lab.refused(409, "GET", "/v1/host/files", params={"path": path})
+        made = json.dumps({"path": path, "size_bytes": 1 << 20})
+        await lab.refused(409, "PUT", "/v1/host/files", content=made)
+    for path in ("", "etc", "/a\0b", "/a\nb"):
+        await lab.refused(422, "GET", "/v1/host/files", params={"path": path})
+    for body in (
+        {"path": "etc", "size_bytes": 1},
+        {"path": "/a", "size_bytes": -1},
+        {"path": "/a", "size_bytes": 2**63},
+    ):
+        await lab.refused(422, "PUT", "/v1/host/files", content=json.dumps(body))
+
+
 async def test_nothing_that_goes_into_the_guest_brings_a_line_of_its_own(lab: Lab) -> None:
     guest = lab.fresh["guest"]
     user = guest["user"]
