@@ -275,11 +275,11 @@ async def test_only_so_many_boot_at_once(settings: AgentSettings, fake_images: I
     one_by_one = settings.model_copy(update={"max_boots": 1, "fake_boot_s": 3600})
     first, second = machine_spec(fake_images), machine_spec(fake_images, number=2)
     async with agent_here(one_by_one) as (agent, _):
-        for spec in (first, second):
-            await agent.define(spec)
-            await agent.power(spec.id, Power.ON, boot=1)
-            await agent.until(spec.id, lambda seen: seen.stage is not None)
+        await agent.define(first)
+        await agent.power(first.id, Power.ON, boot=1)
         await agent.until(first.id, lambda seen: seen.stage == "booting")
+        await agent.define(second)
+        await agent.power(second.id, Power.ON, boot=1)
         waiting = await agent.until(second.id, lambda seen: seen.stage == "waiting for a free boot slot")
         assert waiting.power is Power.OFF
         await agent.discard(first.id)
