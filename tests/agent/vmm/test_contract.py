@@ -153,13 +153,13 @@ async def test_a_balloon_takes_memory_from_the_guest_and_gives_it_back(
         await vmm.set_balloon(definition.id, BalloonTarget(64))
     await vmm.start(definition, launch=1)
     async with lab.guest(vmm, definition.id) as guest:
-        before_kib = (await guest.metrics()).memory_available_kib
+        before_kib = (await guest.metrics()).memory_available_kib if lab.name == "qemu" else 0
         for amount_mib in (96, 0):
             await vmm.set_balloon(definition.id, BalloonTarget(amount_mib, stats_s=1))
             await vmm.set_balloon(definition.id, BalloonTarget(amount_mib, stats_s=1))
             seen = await balloon_of(vmm, definition.id, lambda seen: seen.actual_mib == seen.target_mib and seen.stats)
             assert (seen.target_mib, seen.actual_mib) == (amount_mib, amount_mib)
-            if lab.name != "fake":
+            if lab.name == "qemu":  # the others' guests are simulated
                 taken_kib = before_kib - (await guest.metrics()).memory_available_kib
                 assert abs(taken_kib - amount_mib * 1024) < 40 * 1024
         await vmm.set_balloon(definition.id, BalloonTarget(0))

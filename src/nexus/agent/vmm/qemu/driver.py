@@ -143,8 +143,7 @@ class QemuVmm:
 
     async def balloon(self, machine: UUID) -> BalloonSeen:
         has = self._devices(machine)
-        target = BalloonTarget(has.balloon_mib, has.balloon_stats_s)
-        return await self._ask(machine, lambda qmp: balloons.look(qmp, target, memory_mib=has.memory_mib))
+        return await self._ask(machine, lambda qmp: balloons.look(qmp, has.balloon, memory_mib=has.memory_mib))
 
     async def limit_console(self, machine: UUID, keep_bytes: int | None) -> None:
         self._note(machine, console_bytes=keep_bytes)
@@ -214,11 +213,7 @@ class QemuVmm:
     async def close(self) -> None:
         self._trimmer.close()
         for running in self._running.values():
-            running.watch.close()
-            for task in running.tasks:
-                task.cancel()
-            if running.qmp is not None:
-                await running.qmp.close()
+            await running.close()
         self._running.clear()
 
     # launching

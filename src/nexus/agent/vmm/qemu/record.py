@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nexus.agent.storage.files import write_atomically
-from nexus.agent.vmm.port import Definition
+from nexus.agent.vmm.port import BalloonTarget, Definition
 from nexus.protocol.base import Message
 from nexus.protocol.machines import ExitReason
 
@@ -26,6 +26,10 @@ class DeviceRecord(Message):
     balloon_mib: int = 0
     balloon_stats_s: int = 0
     console_bytes: int | None = None
+
+    @property
+    def balloon(self) -> BalloonTarget:
+        return BalloonTarget(self.balloon_mib, self.balloon_stats_s)
 
     @classmethod
     def of(cls, definition: Definition) -> "DeviceRecord":

@@ -22,3 +22,11 @@ class Running:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Its end has been recorded."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    async def close(self) -> None:
+        """Let go of it; it runs on."""
+        self.watch.close()
+        for task in self.tasks:
+            task.cancel()
+        if self.qmp is not None:
+            await self.qmp.close()
