@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m nexus.local.images", description=__doc__)
     command = parser.add_subparsers(required=True).add_parser("build", help="make sure that images are there")
-    known = ["kernel", "initramfs", *recipes.rootfs_names()]
+    known = ["kernel", "fast-kernel", "initramfs", *recipes.rootfs_names()]
     command.add_argument("--recipe", action="append", choices=known, help="repeatable; default: all for a first VM")
     command.add_argument("--out", type=Path, required=True, help="the manager's image directory")
     command.add_argument("--guest-init", type=Path, required=True, help="the program that becomes /init")

@@ -25,6 +25,7 @@ NICENESS = 10
 SUFFIX = "-nexus"
 _SOURCE = re.compile(r"(?:^|/)usr/src/linux-source-[^/]*(?:/linux-source-[^/]*)?\.tar\.(?:xz|gz|bz2|zst)$")
 _MOST_FREE_BYTES = 4 << 30
+_TREE = "fast-kernel-"
 _LAST_LINES = 12
 
 
@@ -67,7 +68,9 @@ def compile_kernel(deb: Path, fragment: bytes, *, cache: Path, jobs: int, progre
         raise ImageBuildError(
             f"compiling a kernel takes 4 GB, and {cache} has {free_bytes >> 30} GB", advice="Make room, then try again."
         )
-    with tempfile.TemporaryDirectory(dir=cache, prefix="fast-kernel-") as directory:
+    for left in cache.glob(f"{_TREE}*"):  # by a build that was killed; whoever compiles holds the cache's lock
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=_TREE) as directory:
         progress.stage("unpacking the kernel's source")
         tree = _unpack(deb, Path(directory))
         (tree / "nexus.config").write_bytes(fragment)
