@@ -32,6 +32,7 @@ async def _undisturbed(
     watch()
     await story.act(world, vm_id)
     await story.comes_true(world, vm_id)
+    await world.rest()  # a report may have told the end before the flow that it wakes has moved
     seen = list(watched())
     await holds(world, story, vm_id, machine_id)
     await end(world, vm_id)
