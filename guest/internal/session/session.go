@@ -63,6 +63,7 @@ type Session struct {
 	spoken   time.Time   // when something last went in or out
 	left     time.Time   // when the last watcher went
 	floor    int64       // the first byte that it may ask for again
+	waking   *time.Timer // when nobody waits for it any longer; it holds on to the session, and so to its output
 	idle     *time.Timer // runs when the session may have been idle for too long
 }
 
@@ -120,6 +121,7 @@ func (s *Session) finish(e Exit) {
 	defer s.mu.Unlock()
 	s.exit = &e
 	s.rearm()
+	s.stopWaking()
 	s.changed.Broadcast()
 }
 
@@ -207,8 +209,15 @@ func (s *Session) put(kind byte, p []byte) {
 func (s *Session) drop() {
 	s.mu.Lock()
 	s.dropped = true
+	s.stopWaking()
 	s.changed.Broadcast()
 	s.mu.Unlock()
+}
+
+func (s *Session) stopWaking() {
+	if s.waking != nil {
+		s.waking.Stop()
+	}
 }
 
 // resize tells a terminal its size; the foreground processes get SIGWINCH.

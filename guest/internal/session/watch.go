@@ -51,6 +51,7 @@ func (s *Session) attach(w *watcher) (start int64) {
 	old := s.watcher
 	s.watcher = w
 	s.rearm()
+	s.stopWaking()
 	w.at = max(w.at, s.output.base)
 	start = w.at
 	s.changed.Broadcast()
@@ -75,7 +76,9 @@ func (s *Session) detach(w *watcher) {
 	if s.watcher == w {
 		s.watcher, s.left, s.floor = nil, time.Now(), w.floor()
 		s.rearm()
-		time.AfterFunc(returnPatience, s.wake)
+		if s.kind == PTY && s.exit == nil && !s.dropped {
+			s.waking = time.AfterFunc(returnPatience, s.wake)
+		}
 	}
 	s.changed.Broadcast()
 }
