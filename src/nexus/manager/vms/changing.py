@@ -23,7 +23,7 @@ from nexus.manager.access import Actor
 from nexus.manager.flows import Flows
 from nexus.manager.machines import service as machines
 from nexus.manager.machines.lifecycle import Goal, is_reached
-from nexus.manager.operations import Operation, Operations
+from nexus.manager.operations import Done, Operation, Operations
 from nexus.manager.vms import listing, repository, states
 from nexus.manager.vms.errors import VmStateConflict
 from nexus.manager.vms.lifecycle import Verb, refusal
