@@ -27,9 +27,14 @@ PATIENCE_S = 90
 class Place(Protocol):
     """A manager that runs."""
 
-    api: httpx.AsyncClient
-    base: str
-    token: str
+    @property
+    def api(self) -> httpx.AsyncClient: ...
+
+    @property
+    def base(self) -> str: ...
+
+    @property
+    def token(self) -> str: ...
 
 
 async def until_said(session: Session, wanted: bytes) -> bytes:

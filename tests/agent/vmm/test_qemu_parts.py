@@ -13,8 +13,8 @@ from tests.agent.lab import eventually
 from nexus.agent.facts import host_boot_id
 from nexus.agent.vmm import logs
 from nexus.agent.vmm.cgroup import Cgroups
-from nexus.agent.vmm.qemu import accel, exits
 from nexus.agent.vmm.process import ProcessId, Watch, find_by_argument, launch, start_ticks
+from nexus.agent.vmm.qemu import accel, exits
 from nexus.agent.vmm.qemu.tsc import measure_khz
 from nexus.kit.ids import new_id
 from nexus.protocol.machines import ExitReason
