@@ -143,6 +143,15 @@ func (b *Book) forget(id string) {
 	b.remove(id)
 }
 
+// forgetLater keeps an ended session for as long as a watcher may take to come back for its end.
+func (b *Book) forgetLater(s *Session) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.expiry != nil && b.sessions[s.id] == s {
+		s.expiry.Reset(returnPatience)
+	}
+}
+
 // remove forgets a session, where there is one; b.mu is held.
 func (b *Book) remove(id string) {
 	s := b.sessions[id]
@@ -269,7 +278,16 @@ func (b *Book) Watch(id string, offset int64) (*Session, error) {
 
 // Serve runs a watcher's connection to its end. in reads from conn; greet is told where the output starts.
 func (b *Book) Serve(s *Session, conn net.Conn, in io.Reader, offset int64, greet func(start int64) error) {
-	if s.serve(&watcher{conn: conn, at: offset, have: -1, done: make(chan struct{})}, in, greet) {
+	w := &watcher{conn: conn, at: offset, have: -1, done: make(chan struct{})}
+	if !s.serve(w, in, greet) {
+		return
+	}
+	s.mu.Lock()
+	acknowledges := w.have >= 0
+	s.mu.Unlock()
+	if acknowledges {
+		b.forgetLater(s) // the exit has left us; whether it has arrived at the watcher's end, nobody says
+	} else {
 		b.forget(s.id)
 	}
 }
