@@ -24,7 +24,7 @@ const (
 	PTY  = "pty"
 )
 
-// returnPatience is how long a full terminal waits for a watcher to come (back) before it forgets its oldest output.
+// returnPatience is how long a full terminal waits for its watcher to come back before it forgets its oldest output.
 const returnPatience = 60 * time.Second
 
 // pipeGrace is how long a process's own children may go on writing to its output after it has ended.
@@ -53,23 +53,24 @@ type Session struct {
 
 	attaching sync.Mutex // one change of watcher at a time
 
-	mu       sync.Mutex
-	changed  sync.Cond
-	output   ring
-	watcher  *watcher
-	exit     *Exit
-	timedOut bool
-	dropped  bool        // deleted: output goes nowhere
-	spoken   time.Time   // when something last went in or out
-	left     time.Time   // when the last watcher went
-	floor    int64       // the first byte that it may ask for again
-	waking   *time.Timer // when nobody waits for it any longer; it holds on to the session, and so to its output
-	idle     *time.Timer // runs when the session may have been idle for too long
+	mu           sync.Mutex
+	changed      sync.Cond
+	output       ring
+	watcher      *watcher
+	exit         *Exit
+	timedOut     bool
+	dropped      bool        // deleted: output goes nowhere
+	spoken       time.Time   // when something last went in or out
+	left         time.Time   // when the last watcher went; zero: it had none
+	floor        int64       // the first byte that it may ask for again
+	acknowledged bool        // a watcher has said what it has
+	waking       *time.Timer // when nobody waits for it any longer; it holds on to the session, and so to its output
+	idle         *time.Timer // runs when the session may have been idle for too long
 }
 
 func newSession(id string, q Request, argv []string) *Session {
 	now := time.Now()
-	s := &Session{id: id, kind: q.Kind, user: q.User, argv: argv, openedBy: q.OpenedBy, opened: now, spoken: now, left: now,
+	s := &Session{id: id, kind: q.Kind, user: q.User, argv: argv, openedBy: q.OpenedBy, opened: now, spoken: now,
 		limits: limits{time.Duration(q.IdleMs) * time.Millisecond, time.Duration(q.UnwatchedMs) * time.Millisecond}}
 	s.changed.L = &s.mu
 	return s
@@ -181,7 +182,7 @@ func (s *Session) drain(kind byte, raw syscall.RawConn) {
 }
 
 // put appends output. It waits while that would overwrite what a watcher has yet to get, or may have lost on the way.
-// Without a watcher an exec waits for one, and a terminal for a while.
+// Without a watcher an exec waits for one, and a terminal that had one for a while.
 func (s *Session) put(kind byte, p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,12 +32,14 @@ type watcher struct {
 	conn net.Conn
 	at   int64 // the next byte it gets; guarded by the session's mu
 	have int64 // it has said that it has the bytes before; -1: it does not say, so what its connection holds may be lost
-	done chan struct{}
+	// unsaid: the watcher before acknowledged, so this one probably will; what it came for is kept until then.
+	unsaid time.Time
+	done   chan struct{}
 }
 
 // floor is the first byte that w may yet ask for again; the session's mu is held.
 func (w *watcher) floor() int64 {
-	if w.have >= 0 {
+	if w.have >= 0 && (w.unsaid.IsZero() || time.Now().Before(w.unsaid)) {
 		return w.have
 	}
 	return w.at - behindBytes
@@ -54,6 +56,10 @@ func (s *Session) attach(w *watcher) (start int64) {
 	s.stopWaking()
 	w.at = max(w.at, s.output.base)
 	start = w.at
+	if s.acknowledged {
+		w.have, w.unsaid = start, time.Now().Add(returnPatience)
+		s.waking = time.AfterFunc(returnPatience, s.wake)
+	}
 	s.changed.Broadcast()
 	s.mu.Unlock()
 	if old == nil {
@@ -76,6 +82,7 @@ func (s *Session) detach(w *watcher) {
 	if s.watcher == w {
 		s.watcher, s.left, s.floor = nil, time.Now(), w.floor()
 		s.rearm()
+		s.stopWaking()
 		if s.kind == PTY && s.exit == nil && !s.dropped {
 			s.waking = time.AfterFunc(returnPatience, s.wake)
 		}
@@ -244,7 +251,7 @@ func (s *Session) acknowledge(w *watcher, payload []byte) {
 	defer s.mu.Unlock()
 	// Up to the end, not to w.at: the word may be here before the write that it answers has returned.
 	if have := int64(binary.BigEndian.Uint64(payload)); have >= w.have && have <= s.output.end {
-		w.have = have
+		w.have, w.unsaid, s.acknowledged = have, time.Time{}, true
 		s.changed.Broadcast()
 	}
 }
