@@ -99,12 +99,22 @@ async def _relay(socket: WebSocket, session: SessionStream) -> None:
 
 
 async def _to_guest(socket: WebSocket, session: SessionStream) -> None:
+    """Until the watcher goes. A session that takes no more may still have something to say, its exit above all."""
+    is_over = False
     with contextlib.suppress(WebSocketDisconnect):
         while True:
             message = await socket.receive_bytes()
             frame = SENT_FRAMES.get(message[0]) if message else None
-            if frame is not None:
-                await session.send(frame, message[1:])
+            if frame is not None and not is_over:
+                is_over = not await _is_taken(session, frame, message[1:])
+
+
+async def _is_taken(session: SessionStream, frame: Frame, payload: bytes) -> bool:
+    try:
+        await session.send(frame, payload)
+    except Retryable:
+        return False
+    return True
 
 
 async def _from_guest(socket: WebSocket, session: SessionStream) -> None:

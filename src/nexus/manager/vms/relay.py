@@ -12,7 +12,7 @@ import asyncio
 import codecs
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -136,30 +136,30 @@ class Relay:
         await say(self.socket, json.dumps(message, ensure_ascii=False))
 
     async def _hear(self, stream: SessionStream) -> None:
-        while True:
-            message = await self.socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            if (content := message.get("bytes")) is not None:
-                if content:
-                    await stream.send(Frame.INPUT, content)
-            else:
-                await self._obey(stream, message["text"])
+        """Until the client goes. A stream that takes no more may still have something to tell, its exit above all: that
+        it is over is for `_tell` to find out, after all of that."""
+        is_over = False
+        while (message := await self.socket.receive())["type"] != "websocket.disconnect":
+            heard = await self._heard(message)
+            if heard is not None and not is_over:
+                is_over = not await _is_taken(stream, *heard)
 
-    async def _obey(self, stream: SessionStream, text: str) -> None:
-        said: Said = read(_SAID, text)
+    async def _heard(self, message: MutableMapping[str, Any]) -> tuple[Frame, bytes] | None:
+        """The frame that a client's message means; None for one that means nothing, or is done."""
+        if (content := message.get("bytes")) is not None:
+            return (Frame.INPUT, content) if content else None
+        said: Said = read(_SAID, message["text"])
         match said:
             case InputSaid(data=data):
-                if data:
-                    await stream.send(Frame.INPUT, data.encode(errors="replace"))
+                return (Frame.INPUT, data.encode(errors="replace")) if data else None
             case ResizeSaid(cols=cols, rows=rows):
-                await stream.send(Frame.RESIZE, TerminalSize(cols=cols, rows=rows).model_dump_json().encode())
+                return Frame.RESIZE, TerminalSize(cols=cols, rows=rows).model_dump_json().encode()
             case SignalSaid(signal=number):
-                await self._signal(number)
+                return await self._signal(number)
             case AckSaid(offset=offset):
-                await stream.send(Frame.ACK, offset.to_bytes(8, "big"))
+                return Frame.ACK, offset.to_bytes(8, "big")
             case EofSaid():
-                await stream.send(Frame.END_OF_INPUT)
+                return Frame.END_OF_INPUT, b""
 
     async def _signal(self, number: int) -> None:
         try:
@@ -167,6 +167,14 @@ class Relay:
                 await self.signal(number)
         except Refused:
             return  # it has ended; the exit is on its way
+
+
+async def _is_taken(stream: SessionStream, frame: Frame, payload: bytes) -> bool:
+    try:
+        await stream.send(frame, payload)
+    except Retryable:
+        return False
+    return True
 
 
 def read(kind: TypeAdapter[Any], text: str) -> Any:
