@@ -75,9 +75,9 @@ def create_app(routers: list[APIRouter], *, site: Site | None = None) -> FastAPI
     handle_problems(app)
     # the last one added is the outermost
     app.add_middleware(IdempotencyMiddleware)
+    app.add_middleware(UiMiddleware, site=site)
     app.add_middleware(WellFormedMiddleware)
     app.add_middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES)
-    app.add_middleware(UiMiddleware, site=site)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, headers=SECURITY_HEADERS)
     app.add_middleware(RequestIdMiddleware, routine=_ROUTINE)

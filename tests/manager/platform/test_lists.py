@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -15,15 +16,24 @@ from nexus.manager.wiring import describe
 OF_ALL_LISTS = {"limit", "cursor", "sort", "q"}
 
 
+BOUNDED = {
+    "/v1/rate-limiter-presets",
+    "/v1/vms/{vm_id}/drives",
+    "/v1/vms/{vm_id}/nics",
+    "/v1/vms/{vm_id}/terminals",
+}
+"""Lists that can never be long: what one VM has, and what this code knows."""
+
+
 def lists() -> dict[str, set[str]]:
-    """The parameters of every get that answers `items`, by path."""
+    """The parameters of every get that answers `items` and may be long, by path."""
     document = describe().openapi()
     found: dict[str, set[str]] = {}
     for path, methods in document["paths"].items():
         content: dict[str, Any] = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
         reference: str = content.get("application/json", {}).get("schema", {}).get("$ref", "")
         schema = document["components"]["schemas"].get(reference.rpartition("/")[2], {})
-        if "items" in schema.get("properties", {}):
+        if "items" in schema.get("properties", {}) and path not in BOUNDED:
             found[path] = {parameter["name"] for parameter in methods["get"].get("parameters", [])}
     return found
 
@@ -80,17 +90,16 @@ async def test_a_cursor_belongs_to_its_list_and_sort(admin: httpx.AsyncClient, d
 
 
 async def test_hosts_are_found_by_name_state_and_address(admin: httpx.AsyncClient, db: Db) -> None:
-    for name, age in (("rack-1", 0), ("rack-2", 60), ("desk", 0)):
+    for name, silent_since in (("rack-1", None), ("rack-2", datetime.now(UTC)), ("desk", None)):
         await db.execute(
             """
             insert into hosts (id, name, address, credential_sha256, vmm, facts, vcpus, memory_mib, disk_bytes, boot_id,
-                               last_seen_at)
-            values (gen_random_uuid(), $1, 'unix:/run/' || $1, $1::text::bytea, 'fake', $2, 1, 1, 1, 'b',
-                    now() - make_interval(secs => $3))
+                               silent_since)
+            values (gen_random_uuid(), $1, 'unix:/run/' || $1, $1::text::bytea, 'fake', $2, 1, 1, 1, 'b', $3)
             """,
             name,
             {"vmm_version": "1", "acceleration": "none", "why_vmm": "", "offers": [], "agent_version": "1"},
-            float(age),
+            silent_since,
         )
 
     async def found(**asked: str) -> list[str]:

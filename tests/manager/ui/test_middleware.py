@@ -39,8 +39,13 @@ async def test_head_tells_the_same_without_the_page(browser: httpx.AsyncClient) 
 
 
 async def test_an_unknown_page_is_404_and_a_page(browser: httpx.AsyncClient) -> None:
-    answer = await browser.get("/nowhere")
+    answer = await browser.get("/nowhere", headers={"Accept": "text/html,*/*;q=0.8"})
     assert (answer.status_code, answer.content) == (404, b"no page")
+
+
+async def test_who_wants_no_page_is_told_of_an_unknown_path_in_the_apis_shape(browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/nowhere")
+    assert (answer.status_code, answer.json()["status"]) == (404, 404)
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/nothing", "/v1/vms/", "/health/nothing"])

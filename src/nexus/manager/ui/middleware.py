@@ -24,7 +24,8 @@ class UiMiddleware:
         if self._site is None or scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or _is_api(scope):
             await self._app(scope, receive, send)
             return
-        await _answer(self._site, scope)(scope, receive, send)
+        answer = _answer(self._site, scope)
+        await (answer or self._app)(scope, receive, send)
 
 
 def _is_api(scope: Scope) -> bool:
@@ -32,18 +33,19 @@ def _is_api(scope: Scope) -> bool:
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _API)
 
 
-def _answer(site: Site, scope: Scope) -> Response:
+def _answer(site: Site, scope: Scope) -> Response | None:
+    """What the UI has for this path; None where it has nothing and the client is no browser that wants a page."""
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     if len(path) > 1 and path.endswith("/"):
         query = scope.get("query_string", b"").decode("latin-1")
         # one slash in front: //example.org would lead to another site
         return RedirectResponse(f"/{path.strip('/')}{f'?{query}' if query else ''}", 308)
-    file, status = site.find(path), 200
-    if file is None:
-        file, status = site.not_found, 404
-    if file is None:
-        return Response("There is no such page.\n", 404, media_type="text/plain")
-    return _sent(file, Headers(scope=scope), status=status)
+    asked = Headers(scope=scope)
+    if file := site.find(path):
+        return _sent(file, asked, status=200)
+    if site.not_found is not None and "text/html" in asked.get("accept", ""):
+        return _sent(site.not_found, asked, status=404)
+    return None
 
 
 def _sent(file: File, asked: Headers, *, status: int) -> Response:
