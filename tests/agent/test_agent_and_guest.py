@@ -106,13 +106,15 @@ async def _balloon(lab: Lab) -> None:
     seen = await lab.change(balloon_mib=128)
     assert seen.pending == ()
     await _until_balloon(lab, 128)
-    free_inflated, rss_inflated = await lab.free_kib(), await lab.rss_kib()
+    free_inflated = await lab.free_kib()
+    async with asyncio.timeout(PATIENCE_S):
+        while rss_before - (rss_inflated := await lab.rss_kib()) <= 64 * 1024:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)  # requests that come together share one reading
     assert (await lab.change(balloon_mib=0)).pending == ()
     await _until_balloon(lab, 0)
     free_after = await lab.free_kib()
     print(f"MemFree {free_before} -> {free_inflated} -> {free_after} KiB; RSS {rss_before} -> {rss_inflated} KiB")
     assert free_before - free_inflated > 100 * 1024
-    assert rss_before - rss_inflated > 64 * 1024
     assert free_after - free_inflated > 100 * 1024
 
 

@@ -28,9 +28,8 @@ from nexus.manager.wiring import describe
 EXAMPLES = int(os.environ.get("NEXUS_TEST_EXAMPLES", "10"))
 SEED = 20
 _VALID_KEY = re.compile("[!-~]{1,255}")
-ENDLESS = {"events_stream", "metrics_stream"}
-"""Answers that never end; see test_targets, platform/test_events and metrics/test_last_usage for what they tell and
-refuse."""
+ENDLESS = {"events_stream", "metrics_stream", "vms_get_console", "logs_tail"}
+"""Answers that never end, or not if one asks to follow. What they tell and refuse is tested where they are at home."""
 checks.load_all_checks()
 CONFORMANCE: list[Any] = cast(Any, checks).CHECKS.get_by_names(
     [

@@ -165,13 +165,16 @@ async def open_terminal(
     return TerminalOpened(id=await terminals.open(actor, reached, wanted or OpenTerminal()))
 
 
-@router.get("/{terminal_id}", responses={**_REACHED, **problems(TerminalNotFound)})
+_OF_ONE = problems(VmNotFound, TerminalNotFound, VmLost, VmStateConflict, *PASSED_ON)
+
+
+@router.get("/{terminal_id}", responses=_OF_ONE)
 async def get_terminal(vm_id: UUID, terminal_id: TerminalId, actor: Operator, terminals: Service) -> TerminalItem:
     """One terminal."""
     return TerminalItem(item=await terminals.get(actor, vm_id, terminal_id))
 
 
-@router.delete("/{terminal_id}", responses={**_REACHED, **problems(TerminalNotFound)})
+@router.delete("/{terminal_id}", responses=_OF_ONE)
 async def close_terminal(vm_id: UUID, terminal_id: TerminalId, actor: Operator, terminals: Service) -> Done:
     """Close a terminal: what runs in it is killed."""
     await terminals.close(actor, vm_id, terminal_id)
