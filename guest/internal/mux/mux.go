@@ -145,11 +145,11 @@ func (m *Mux) answer(s *session, kind byte, id uint32) {
 	}()
 }
 
-// send writes one frame, unless the session s is over by the time it can be written.
+// send writes one frame, unless the session s is over by the time it can be written; of a dead one only that may be told.
 func (m *Mux) send(s *session, kind byte, id uint32, payload []byte) error {
 	m.writing.Lock()
 	defer m.writing.Unlock()
-	if m.current.Load() != s {
+	if m.current.Load() != s || kind != typeRst && s.isDead() {
 		return net.ErrClosed
 	}
 	m.out = appendFrame(m.out[:0], kind, id, payload)
