@@ -73,8 +73,12 @@ async def test_a_vm_that_is_not_what_one_has_seen_is_left_alone(
     user: httpx.AsyncClient, host: JoinedHost, db: Db
 ) -> None:
     path = f"/v1/vms/{await create(user)}"
-    seen = await version(user, path)
-    ok(await user.patch(path, json={"description": "another's"}, headers={"If-Match": seen}))
+    while True:  # until its host has nothing new to tell of it
+        seen = await version(user, path)
+        edited = await user.patch(path, json={"description": "another's"}, headers={"If-Match": seen})
+        if edited.status_code != 412:
+            break
+    ok(edited)
     before = await version(user, path)
     assert before != seen
     traces = await _traces(db)
