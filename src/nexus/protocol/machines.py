@@ -195,6 +195,15 @@ class MetadataSpec(Message):
     is_plain: bool = Field(default=False, description="Text whatever is asked for, as EC2 answers")
 
 
+class RestoreSpec(Message):
+    """How a machine comes to be what a snapshot of this host holds: the first boot that is begun with a number of at
+    least `boot` starts from it, memory and all where it holds memory; the machine's disks are made of it before. Later
+    boots are ordinary ones of those disks."""
+
+    snapshot: UUID = Field(description="A snapshot that this host has, of any machine")
+    boot: int = Field(ge=1, le=MOST_INT4, description="The boot that begins from it")
+
+
 LEAST_CONSOLE_BYTES = 64 << 10
 MOST_CONSOLE_BYTES = 256 << 20
 
@@ -232,6 +241,7 @@ class MachineSpec(Message):
     vsock_cid: int | None = Field(default=None, ge=3, le=2**32 - 2, description="Of a vsock for the guest's own use")
     metadata: MetadataSpec | None = Field(default=None, description="None: there is no metadata service")
     user_data: str | None = Field(default=None, max_length=MOST_USER_DATA, description="For cloud-init")
+    restore: RestoreSpec | None = Field(default=None, description="A snapshot that a boot is to begin from")
 
 
 class PowerWish(Message):

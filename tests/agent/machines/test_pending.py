@@ -8,7 +8,7 @@ from tests.agent.lab import machine_spec, random_images
 from nexus.agent.machines.pending import pending
 from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, GuestSpec, MachineSpec
 
-NEVER_DIFFER = {"id", "generation"}
+NEVER_DIFFER = {"id", "generation", "restore"}
 
 
 def test_the_same_definition_leaves_nothing_pending(tmp_path: Path) -> None:
