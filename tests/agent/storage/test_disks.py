@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nexus.agent.storage import disks, formatting
 from nexus.agent.storage.disks import DiskStore, run_tool
 from nexus.agent.storage.files import clone, write_atomically
 from nexus.agent.storage.trouble import StorageTrouble
@@ -38,6 +41,41 @@ async def test_an_empty_ext4_disk_is_whole_and_takes_almost_no_space(short_tmp: 
     assert file_system_blocks(made.path) == 1 << 30
     before = made.path.stat().st_ino
     assert (await store.ensure(spec, None)).path.stat().st_ino == before
+
+
+def _uuid(path: Path) -> str:
+    return subprocess.run(["blkid", "-o", "value", "-s", "UUID", path], check=True, capture_output=True).stdout.decode()
+
+
+@pytest.mark.parametrize("size", [64 * MIB, 100 * MIB + 4096, 8 << 30])
+async def test_further_empty_disks_of_a_size_are_whole_and_have_uuids_of_their_own(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    ran: list[str] = []
+
+    async def run(*argv: str, fds: tuple[int, ...] = (), accepted: tuple[int, ...] = (0,)) -> None:
+        ran.append(argv[0])
+        await run_tool(*argv, fds=fds, accepted=accepted)
+
+    monkeypatch.setattr(disks, "run_tool", run)
+    monkeypatch.setattr(formatting, "_remembered", OrderedDict[int, Any]())
+    store = DiskStore(short_tmp / "disks", uid=None)
+    made = [(await store.ensure(disk(DiskFormat.EXT4, size_bytes=size), None)).path for _ in range(3)]
+    assert ran == ["mke2fs"]
+    assert len({_uuid(path) for path in made}) == 3
+    for path in made:
+        assert file_system_blocks(path) == size - size % 4096
+    await store.ensure(disk(DiskFormat.EXT4, size_bytes=2 * size), None)
+    assert ran == ["mke2fs", "mke2fs"]
+
+
+async def test_what_was_written_out_again_is_grown_and_checked_as_any(short_tmp: Path) -> None:
+    store = DiskStore(short_tmp / "disks", uid=None)
+    for _ in range(2):
+        spec = disk(DiskFormat.EXT4, size_bytes=64 * MIB)
+        await store.ensure(spec, None)
+        grown = await store.ensure(spec.model_copy(update={"size_bytes": 256 * MIB}), None)
+        assert file_system_blocks(grown.path) == 256 * MIB
 
 
 async def test_a_read_only_image_is_used_in_place(short_tmp: Path) -> None:

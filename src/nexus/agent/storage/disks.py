@@ -13,6 +13,7 @@ from uuid import UUID
 
 from nexus.agent.privilege import identity
 from nexus.agent.storage.files import clone
+from nexus.agent.storage.formatting import make_ext4, make_sparse
 from nexus.agent.storage.host_files import NO_HOST_FILES, HostFiles
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Disk
@@ -20,13 +21,7 @@ from nexus.kit.durable import put_in_place
 from nexus.protocol.machines import DiskFormat, DiskSpec
 
 DEFAULT_SIZE_BYTES = 8 << 30
-SMALL_DISK_BYTES = 16 << 30
 TOOL_DEADLINE_S = 120.0
-MKE2FS = (
-    *("mke2fs", "-q", "-F", "-t", "ext4", "-m", "0"),
-    *("-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0"),
-)
-SMALL_JOURNAL = ("-J", "size=16")
 
 
 class DiskStore:
@@ -122,15 +117,11 @@ def _disk(spec: DiskSpec, path: Path, *, is_host_file: bool = False) -> Disk:
 
 
 async def _make_empty(spec: DiskSpec, path: Path) -> None:
-    size = spec.size_bytes or DEFAULT_SIZE_BYTES
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.ftruncate(fd, size)
-    finally:
-        os.close(fd)
+    size_bytes = spec.size_bytes or DEFAULT_SIZE_BYTES
     if spec.format is DiskFormat.EXT4:
-        journal = SMALL_JOURNAL if size <= SMALL_DISK_BYTES else ()
-        await run_tool(*MKE2FS, *journal, str(path))
+        await make_ext4(path, size_bytes=size_bytes, run=run_tool)
+    else:
+        make_sparse(path, size_bytes)
 
 
 async def run_tool(*argv: str, fds: tuple[int, ...] = (), accepted: tuple[int, ...] = (0,)) -> None:
