@@ -1,5 +1,7 @@
 """Finding one's way: deep links, reload, back and forward, the session's end, and changes that show by themselves."""
 
+import os
+import signal
 import time
 
 from playwright.sync_api import expect
@@ -119,20 +121,13 @@ def test_an_open_page_survives_a_manager_that_restarts(visits: Visits, fleet: In
     visitor.visit("/vms?q=db-1")
     row = page.get_by_role("row", name="db-1")
     expect(row).to_contain_text("stopped")
-    _kill(fleet.pid_of("manager"))
+    os.kill(fleet.pid_of("manager"), signal.SIGKILL)
     fleet_is_back(fleet)
     fleet.done("vm", "start", "db-1")
     expect(row).to_contain_text("running")
     fleet.done("vm", "stop", "db-1")
     expect(row).to_contain_text("stopped")
     visitor.troubles.clear()  # the browser reports the connections that it lost meanwhile
-
-
-def _kill(pid: int) -> None:
-    import os
-    import signal
-
-    os.kill(pid, signal.SIGKILL)
 
 
 def fleet_is_back(fleet: Installation) -> None:

@@ -15,6 +15,7 @@ import { bytes, mib } from '@/design/size'
 import { Failure, Loading } from '@/design/states'
 import { OperationRow } from '@/operations/operation-row'
 import { useSession } from '@/shell/session'
+import { IN_TROUBLE } from '@/vms/filter-bar'
 import { StateBadge } from '@/vms/state-badge'
 
 const MOST = 500
@@ -39,10 +40,10 @@ export function Dashboard() {
         <Figure href="/hosts" name="Hosts" value={String(hosts.data.items.length)} below={`${ready.length} online`} />
         <Figure href="/images" name="Images" value={String(images.data.items.length)} below={bytes(images.data.items.reduce((sum, { size_bytes }) => sum + size_bytes, 0))} />
         <Figure
-          href="/vms?state=error"
+          href={`/vms?state=${IN_TROUBLE.join()}`}
           name="In trouble"
-          value={String(machines.filter(({ state, fault }) => state === 'error' || state === 'unknown' || fault).length)}
-          below="VMs with a fault or an unreachable host"
+          value={String(machines.filter(({ state }) => IN_TROUBLE.includes(state)).length)}
+          below="VMs in error or on an unreachable host"
         />
       </div>
       {machines.length === 0 ? <FirstSteps mayChange={mayChange} /> : null}

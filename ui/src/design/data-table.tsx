@@ -10,8 +10,8 @@ import { cn } from './cn'
 const ROW_PX = 45
 const MOST_PLAIN_ROWS = 60
 
-/** A table that scrolls with the page. Long ones hold only the rows in view. Sorting is told by `aria-sort`. */
-export function DataTable<T>({ table, label, total }: { table: Model<T>; label: string; total?: number }) {
+/** A table that scrolls with the page. Long ones hold only the rows in view. Sorting is told by `aria-sort`; `total` is null while nobody knows how many there are. */
+export function DataTable<T>({ table, label, total }: { table: Model<T>; label: string; total: number | null }) {
   const rows = table.getRowModel().rows
   const body = useRef<HTMLDivElement>(null)
   const [top, setTop] = useState(0)
@@ -22,7 +22,7 @@ export function DataTable<T>({ table, label, total }: { table: Model<T>; label: 
   const last = shown?.at(-1)
   return (
     <div ref={body} className="overflow-x-auto rounded-lg border bg-surface">
-      <table aria-label={label} aria-rowcount={(total ?? rows.length) + 1} className="w-full border-collapse text-left">
+      <table aria-label={label} aria-rowcount={total === null ? -1 : total + 1} className="w-full border-collapse text-left">
         <thead>
           {table.getHeaderGroups().map((group) => (
             <tr key={group.id} aria-rowindex={1} className="border-b">

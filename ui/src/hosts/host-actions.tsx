@@ -1,33 +1,21 @@
 'use client'
 
-import { useQueryClient } from '@tanstack/react-query'
 import { Ellipsis, Search, ShieldBan, ShieldCheck, Square, Unplug } from 'lucide-react'
 import { useRouter } from 'next/navigation'
-import { toast } from 'sonner'
 
 import { type HostBody, hostsAbandon, hostsCordon, hostsDrain, hostsUncordon } from '@/api'
 import { Button } from '@/design/button'
 import { useConfirm } from '@/design/confirm'
 import { Menu } from '@/design/menu'
-import { refused } from '@/design/refused'
+import { useTell } from '@/shell/tell'
 
 /** What an administrator does with a host. */
 export function HostActions({ host }: { host: HostBody }) {
   const confirm = useConfirm()
-  const queries = useQueryClient()
+  const tell = useTell()
   const router = useRouter()
   const path = { host_id: host.id }
 
-  const tell = async (call: Promise<unknown>, words: string) => {
-    try {
-      await call
-      toast.success(words)
-    } catch (thrown) {
-      const { error, suggestion } = refused(thrown)
-      toast.error(error, { description: suggestion })
-    }
-    void queries.invalidateQueries()
-  }
   const cordon = () =>
     host.is_cordoned
       ? tell(hostsUncordon({ path, throwOnError: true }), `${host.name} takes new VMs again`)

@@ -1,8 +1,8 @@
 'use client'
 
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { HardDrive, Trash2 } from 'lucide-react'
-import { toast } from 'sonner'
+import type { ReactNode } from 'react'
 
 import { type ImageBody, type ImageKind, imagesDelete } from '@/api'
 import { imagesListOptions } from '@/api/@tanstack/react-query.gen'
@@ -15,9 +15,11 @@ import { PageHead } from '@/design/page'
 import { refused } from '@/design/refused'
 import { bytes } from '@/design/size'
 import { Empty, Failure, Loading } from '@/design/states'
+import { Table } from '@/design/table'
 import { Ago } from '@/design/time'
 import { useUrlState } from '@/route/route'
 import { useSession } from '@/shell/session'
+import { useTell } from '@/shell/tell'
 
 const KINDS: Record<ImageKind, { words: string; tone: Tone }> = {
   kernel: { words: 'kernel', tone: 'unsure' },
@@ -56,35 +58,39 @@ export function ImageList() {
         </Empty>
       ) : null}
       {shown.length > 0 ? (
-        <div className="overflow-x-auto rounded-lg border bg-surface">
-          <table aria-label="Images" className="w-full text-left">
-            <thead>
-              <tr className="border-b text-sm text-muted">
-                {['Name', 'Kind', 'Size', 'SHA-256', 'Made'].map((head) => (
-                  <th key={head} scope="col" className="px-3 py-2 font-medium">
-                    {head}
-                  </th>
-                ))}
-                <th scope="col" className="w-12">
-                  <span className="sr-only">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((image) => (
-                <Row key={image.id} image={image} isAdmin={isAdmin} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table label="Images" heads={['Name', 'Kind', 'Size', 'SHA-256', 'Made', ...(isAdmin ? ['Actions'] : [])]} rows={shown.map((image) => ({ key: image.id, cells: cells(image) }))} />
       ) : null}
     </>
   )
 }
 
-function Row({ image, isAdmin }: { image: ImageBody; isAdmin: boolean }) {
+function cells(image: ImageBody): ReactNode[] {
+  const { words, tone } = KINDS[image.kind]
+  return [
+    <div key="name">
+      <span className="font-medium">{image.name}</span> {image.is_default ? <Badge tone="ok">default</Badge> : null}
+      {image.description ? <span className="block text-sm text-muted">{image.description}</span> : null}
+    </div>,
+    <span key="kind">
+      <Badge tone={tone}>{words}</Badge> <span className="text-sm text-muted">{image.format}</span>
+    </span>,
+    <span key="size" className="tabular">
+      {bytes(image.size_bytes)}
+    </span>,
+    <span key="sha256" className="inline-flex items-center">
+      <code className="font-mono text-xs">{image.sha256.slice(0, 12)}</code>
+      <Copy text={image.sha256} label={`Copy the SHA-256 of ${image.name}`} />
+    </span>,
+    <span key="made" className="text-muted">
+      <Ago at={image.created_at} />
+    </span>,
+    <DeleteImage key="actions" image={image} />,
+  ]
+}
+
+function DeleteImage({ image }: { image: ImageBody }) {
   const confirm = useConfirm()
-  const queries = useQueryClient()
+  const tell = useTell()
   const remove = async () => {
     const agreed = await confirm({
       title: `Delete the image ${image.name}?`,
@@ -92,43 +98,11 @@ function Row({ image, isAdmin }: { image: ImageBody; isAdmin: boolean }) {
       action: 'Delete',
       isDangerous: true,
     })
-    if (!agreed) return
-    try {
-      await imagesDelete({ path: { image_id: image.id }, throwOnError: true })
-      toast.success(`Deleted ${image.name}`)
-    } catch (thrown) {
-      const { error, suggestion } = refused(thrown)
-      toast.error(error, { description: suggestion })
-    }
-    void queries.invalidateQueries()
+    if (agreed) await tell(imagesDelete({ path: { image_id: image.id }, throwOnError: true }), `Deleted ${image.name}`)
   }
-  const { words, tone } = KINDS[image.kind]
   return (
-    <tr className="border-b last:border-0 hover:bg-sunken/60">
-      <td className="px-3 py-2 whitespace-nowrap">
-        <span className="font-medium">{image.name}</span> {image.is_default ? <Badge tone="ok">default</Badge> : null}
-        {image.description ? <span className="block text-sm text-muted">{image.description}</span> : null}
-      </td>
-      <td className="px-3 py-2">
-        <Badge tone={tone}>{words}</Badge> <span className="text-sm text-muted">{image.format}</span>
-      </td>
-      <td className="tabular px-3 py-2 whitespace-nowrap">{bytes(image.size_bytes)}</td>
-      <td className="px-3 py-2">
-        <span className="inline-flex items-center">
-          <code className="font-mono text-xs">{image.sha256.slice(0, 12)}</code>
-          <Copy text={image.sha256} label={`Copy the SHA-256 of ${image.name}`} />
-        </span>
-      </td>
-      <td className="px-3 py-2 whitespace-nowrap text-muted">
-        <Ago at={image.created_at} />
-      </td>
-      <td className="px-3 py-2">
-        {isAdmin ? (
-          <Button kind="quiet" size="icon" aria-label={`Delete ${image.name}`} onClick={() => void remove()}>
-            <Trash2 aria-hidden />
-          </Button>
-        ) : null}
-      </td>
-    </tr>
+    <Button kind="quiet" size="icon" aria-label={`Delete ${image.name}`} onClick={() => void remove()}>
+      <Trash2 aria-hidden />
+    </Button>
   )
 }

@@ -3,9 +3,9 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Trash2 } from 'lucide-react'
 import { type FormEvent, useState } from 'react'
-import { toast } from 'sonner'
 
-import { sshKeysCreateMutation, sshKeysDeleteMutation, sshKeysListOptions } from '@/api/@tanstack/react-query.gen'
+import { sshKeysDelete } from '@/api'
+import { sshKeysCreateMutation, sshKeysListOptions } from '@/api/@tanstack/react-query.gen'
 import { Button } from '@/design/button'
 import { Card } from '@/design/card'
 import { useConfirm } from '@/design/confirm'
@@ -13,6 +13,7 @@ import { Field, Input, Textarea } from '@/design/field'
 import { refused } from '@/design/refused'
 import { Failure, Loading } from '@/design/states'
 import { useSession } from '@/shell/session'
+import { useTell } from '@/shell/tell'
 
 /** Public keys that new machines can be told to let in. */
 export function SshKeys() {
@@ -21,7 +22,7 @@ export function SshKeys() {
   const confirm = useConfirm()
   const keys = useQuery(sshKeysListOptions({ query: { limit: 200 } }))
   const again = () => void queries.invalidateQueries()
-  const remove = useMutation({ ...sshKeysDeleteMutation(), onSettled: again, onError: (thrown) => toast.error(refused(thrown).error) })
+  const tell = useTell()
   return (
     <Card title="SSH keys">
       <div className="grid gap-4">
@@ -42,7 +43,8 @@ export function SshKeys() {
                   aria-label={`Delete the key ${key.name}`}
                   onClick={async () => {
                     const body = <p>Machines that were made with it go on letting it in.</p>
-                    if (await confirm({ title: `Delete the key ${key.name}?`, body, action: 'Delete', isDangerous: true })) remove.mutate({ path: { key_id: key.id } })
+                    if (await confirm({ title: `Delete the key ${key.name}?`, body, action: 'Delete', isDangerous: true }))
+                      await tell(sshKeysDelete({ path: { key_id: key.id }, throwOnError: true }), `Deleted ${key.name}`)
                   }}
                 >
                   <Trash2 aria-hidden />

@@ -4,19 +4,19 @@ import { type QueryClient, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 
 import type { EventBody, Marker } from '@/events/types'
+import { closeSocket, socketUrl } from '@/route/socket'
 
 export type Connection = 'connecting' | 'live' | 'lost'
 
 const GATHER_MS = 60
 const LONGEST_PAUSE_MS = 15_000
+/** What is looked at anew on news of a subject: calls of the API whose names begin so. */
 const NOUNS: Record<string, string[]> = {
-  vm: ['vms', 'drives', 'nics'],
+  vm: ['vm', 'drives', 'nics'],
   operation: ['operations'],
   host: ['hosts'],
   image: ['images'],
-  network: ['networks'],
   ssh_key: ['sshKeys'],
-  bulk: ['vmsGetBulk'],
   template: ['templates'],
 }
 
@@ -32,11 +32,11 @@ export function useLive(isSignedIn: boolean): Connection {
   return connection
 }
 
-class Stream {
+/** The connection behind `useLive`. */
+export class Stream {
   private socket: WebSocket | null = null
   private seq: number | null = null
   private pause = 500
-  private isClosed = false
   private timer: ReturnType<typeof setTimeout> | undefined
   private gathered = new Set<string>()
   private gathering: ReturnType<typeof setTimeout> | undefined
@@ -49,15 +49,14 @@ class Stream {
   }
 
   close() {
-    this.isClosed = true
     clearTimeout(this.timer)
     clearTimeout(this.gathering)
-    this.socket?.close()
+    if (this.socket) closeSocket(this.socket)
   }
 
   private connect() {
     const since = this.seq === null ? '' : `?since=${this.seq}`
-    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/events${since}`)
+    const socket = new WebSocket(socketUrl(`/v1/events${since}`))
     let hasOpened = false
     socket.onopen = () => {
       hasOpened = true
@@ -66,9 +65,8 @@ class Stream {
     }
     socket.onmessage = ({ data }: MessageEvent<string>) => this.hear(JSON.parse(data) as EventBody | Marker)
     socket.onclose = () => {
-      if (this.isClosed) return
       this.tell('lost')
-      // never opened: perhaps the position is too old, perhaps the session is over; look at everything anew
+      // never opened: perhaps the position is too old, perhaps the session is over, which the next answer says
       if (!hasOpened) {
         this.seq = null
         void this.queries.invalidateQueries()
@@ -80,6 +78,8 @@ class Stream {
   }
 
   private hear(news: EventBody | Marker) {
+    // from here on nothing is missed; what was fetched before may be of a time that nobody told of
+    if (this.seq === null) void this.queries.invalidateQueries({}, { cancelRefetch: false })
     this.seq = news.seq
     if (!('subject_kind' in news)) return
     this.gathered.add(news.subject_kind)

@@ -3,6 +3,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { LoaderCircle, SquareStack } from 'lucide-react'
 import Link from 'next/link'
+import { useRouter } from 'next/navigation'
 import { Popover } from 'radix-ui'
 import { useEffect, useRef } from 'react'
 import { toast } from 'sonner'
@@ -57,6 +58,7 @@ export function Tray() {
 
 /** Tells, once each, of operations that failed while this page was open. */
 function useTold(operations: OperationBody[] | undefined) {
+  const router = useRouter()
   const known = useRef<Set<string> | null>(null)
   useEffect(() => {
     if (!operations) return
@@ -67,10 +69,10 @@ function useTold(operations: OperationBody[] | undefined) {
         const href = subjectHref(operation)
         toast.error(wordsFor(operation), {
           description: operation.error?.error,
-          action: href ? { label: 'Show', onClick: () => window.history.pushState(null, '', href) } : undefined,
+          action: href ? { label: 'Show', onClick: () => router.push(href) } : undefined,
         })
       }
     }
     known.current = new Set([...(known.current ?? []), ...failed.map(({ id }) => id)])
-  }, [operations])
+  }, [operations, router])
 }

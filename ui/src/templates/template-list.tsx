@@ -1,9 +1,9 @@
 'use client'
 
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { CirclePlus, LayoutTemplate, Trash2 } from 'lucide-react'
 import Link from 'next/link'
-import { toast } from 'sonner'
+import type { ReactNode } from 'react'
 
 import { type TemplateBody, templatesDelete } from '@/api'
 import { templatesListOptions } from '@/api/@tanstack/react-query.gen'
@@ -14,9 +14,11 @@ import { PageHead } from '@/design/page'
 import { refused } from '@/design/refused'
 import { mib } from '@/design/size'
 import { Empty, Failure, Loading } from '@/design/states'
+import { Table } from '@/design/table'
 import { Ago } from '@/design/time'
 import { useUrlState } from '@/route/route'
 import { useSession } from '@/shell/session'
+import { useTell } from '@/shell/tell'
 
 const HEADS = ['Name', 'Size', 'Image', 'Kernel', 'Used', 'Changed']
 
@@ -38,76 +40,52 @@ export function TemplateList() {
         </Empty>
       ) : null}
       {shown.length > 0 ? (
-        <div className="overflow-x-auto rounded-lg border bg-surface">
-          <table aria-label="Templates" className="w-full text-left">
-            <thead>
-              <tr className="border-b text-sm text-muted">
-                {HEADS.map((head) => (
-                  <th key={head} scope="col" className="px-3 py-2 font-medium">
-                    {head}
-                  </th>
-                ))}
-                <th scope="col">
-                  <span className="sr-only">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((template) => (
-                <Row key={template.id} template={template} mayChange={mayChange} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table label="Templates" heads={[...HEADS, ...(mayChange ? ['Actions'] : [])]} rows={shown.map((template) => ({ key: template.id, cells: cells(template) }))} />
       ) : null}
     </>
   )
 }
 
-function Row({ template, mayChange }: { template: TemplateBody; mayChange: boolean }) {
+function cells(template: TemplateBody): ReactNode[] {
+  return [
+    <div key="name">
+      <span className="font-medium">{template.name}</span>
+      {template.description ? <span className="block text-sm text-muted">{template.description}</span> : null}
+    </div>,
+    <span key="size" className="tabular">
+      {template.vcpu} vCPU, {mib(template.mem_mib)}
+    </span>,
+    template.image,
+    template.kernel,
+    <span key="used" className="tabular">
+      {template.usage_count}
+    </span>,
+    <span key="changed" className="text-muted">
+      <Ago at={template.updated_at} />
+    </span>,
+    <Actions key="actions" template={template} />,
+  ]
+}
+
+function Actions({ template }: { template: TemplateBody }) {
   const confirm = useConfirm()
-  const queries = useQueryClient()
+  const tell = useTell()
   const remove = async () => {
     const body = <p>Machines that were made from it stay as they are.</p>
-    if (!(await confirm({ title: `Delete the template ${template.name}?`, body, action: 'Delete', isDangerous: true }))) return
-    try {
-      await templatesDelete({ path: { template_id: template.id }, throwOnError: true })
-      toast.success(`Deleted ${template.name}`)
-    } catch (thrown) {
-      const { error, suggestion } = refused(thrown)
-      toast.error(error, { description: suggestion })
+    if (await confirm({ title: `Delete the template ${template.name}?`, body, action: 'Delete', isDangerous: true })) {
+      await tell(templatesDelete({ path: { template_id: template.id }, throwOnError: true }), `Deleted ${template.name}`)
     }
-    void queries.invalidateQueries()
   }
   return (
-    <tr className="border-b last:border-0 hover:bg-sunken/60">
-      <td className="px-3 py-2">
-        <span className="font-medium">{template.name}</span>
-        {template.description ? <span className="block text-sm text-muted">{template.description}</span> : null}
-      </td>
-      <td className="tabular px-3 py-2 whitespace-nowrap">
-        {template.vcpu} vCPU, {mib(template.mem_mib)}
-      </td>
-      <td className="px-3 py-2 whitespace-nowrap">{template.image}</td>
-      <td className="px-3 py-2 whitespace-nowrap">{template.kernel}</td>
-      <td className="tabular px-3 py-2">{template.usage_count}</td>
-      <td className="px-3 py-2 whitespace-nowrap text-muted">
-        <Ago at={template.updated_at} />
-      </td>
-      <td className="px-3 py-2 text-right whitespace-nowrap">
-        {mayChange ? (
-          <>
-            <Button size="sm" asChild>
-              <Link href={`/vms/create?template=${encodeURIComponent(template.name)}`} prefetch={false}>
-                <CirclePlus aria-hidden /> Create VM
-              </Link>
-            </Button>
-            <Button kind="quiet" size="icon" aria-label={`Delete ${template.name}`} onClick={() => void remove()}>
-              <Trash2 aria-hidden />
-            </Button>
-          </>
-        ) : null}
-      </td>
-    </tr>
+    <span className="flex justify-end gap-1">
+      <Button size="sm" asChild>
+        <Link href={`/vms/create?template=${encodeURIComponent(template.name)}`} prefetch={false}>
+          <CirclePlus aria-hidden /> Create VM
+        </Link>
+      </Button>
+      <Button kind="quiet" size="icon" aria-label={`Delete ${template.name}`} onClick={() => void remove()}>
+        <Trash2 aria-hidden />
+      </Button>
+    </span>
   )
 }

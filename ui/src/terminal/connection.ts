@@ -1,3 +1,5 @@
+import { closeSocket, socketUrl } from '@/route/socket'
+
 /** A shell over WebSocket (docs/protocol/streams.md): raw bytes out, JSON control; taken up again where it was lost. */
 export type Told =
   | { type: 'session'; id: string; offset: number }
@@ -38,7 +40,7 @@ export class ShellConnection {
     this.send(JSON.stringify({ type: 'signal', signal: 1 }))
     this.isOver = true
     clearTimeout(this.timer)
-    this.socket?.close()
+    if (this.socket) closeSocket(this.socket)
   }
 
   private send(message: string) {
@@ -53,7 +55,7 @@ export class ShellConnection {
       query.set('offset', String(this.offset))
     }
     this.on.status({ phase: 'connecting' })
-    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/vms/${this.vmId}/shell/ws?${query}`)
+    const socket = new WebSocket(socketUrl(`/v1/vms/${this.vmId}/shell/ws?${query}`))
     socket.binaryType = 'arraybuffer'
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
       if (typeof data === 'string') this.hear(JSON.parse(data) as Told)

@@ -9,6 +9,8 @@ import { Input, Select } from '@/design/field'
 import { useUrlState } from '@/route/route'
 
 const STATES: State[] = ['running', 'paused', 'stopped', 'creating', 'starting', 'stopping', 'suspended', 'error', 'unknown', 'deleting']
+/** States that somebody has to look after. */
+export const IN_TROUBLE: State[] = ['error', 'unknown']
 const TYPING_PAUSE_MS = 150
 
 export function FilterBar() {
@@ -34,6 +36,7 @@ export function FilterBar() {
         {STATES.map((one) => (
           <option key={one}>{one}</option>
         ))}
+        <option value={IN_TROUBLE.join()}>in trouble</option>
       </Select>
       <Chosen what="Tag" value={tag} onRemove={() => setTag('')} />
       <Chosen what="Host" value={host} onRemove={() => setHost('')} />

@@ -6,6 +6,7 @@ import { type State, type VmsListData, vmsList } from '@/api'
 
 const PAGE = 200
 
+/** `state` may be several, separated by commas. */
 export type Filters = { q: string; state: string; tag: string; host: string; sort: string }
 
 /** VMs as the server filters and sorts them, page after page. The key begins like the generated ones, for events. */
@@ -13,7 +14,7 @@ export function useVms({ q, state, tag, host, sort }: Filters) {
   const query: VmsListData['query'] = {
     limit: PAGE,
     q: q || undefined,
-    state: state ? [state as State] : undefined,
+    state: state ? (state.split(',') as State[]) : undefined,
     tag: tag ? [tag] : undefined,
     host: host || undefined,
     sort: sort || undefined,

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react'
 
 import type { MachineMetrics } from '@/api'
 import type { Refused } from '@/design/refused'
+import { closeSocket, socketUrl } from '@/route/socket'
 
 /** One moment of a VM. Percent, and bytes a second; null where nobody can tell. `at` in seconds since 1970. */
 export type Sample = {
@@ -50,7 +51,7 @@ export function useSamples(vmId: string, isOn: boolean) {
     let socket: WebSocket | undefined
     let timer: ReturnType<typeof setTimeout> | undefined
     const connect = () => {
-      socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/vms/${vmId}/metrics/ws`)
+      socket = new WebSocket(socketUrl(`/v1/vms/${vmId}/metrics/ws`))
       socket.onmessage = ({ data }: MessageEvent<string>) => {
         const told = JSON.parse(data) as MachineMetrics | { type: 'error'; error: string; suggestion?: string }
         if ('type' in told) {
@@ -68,10 +69,7 @@ export function useSamples(vmId: string, isOn: boolean) {
     connect()
     return () => {
       clearTimeout(timer)
-      if (socket) {
-        socket.onclose = null
-        socket.close()
-      }
+      if (socket) closeSocket(socket)
     }
   }, [vmId, isOn])
   return { samples, trouble }

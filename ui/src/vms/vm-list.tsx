@@ -92,7 +92,7 @@ export function VmList() {
       {vms.error ? <Failure refused={refused(vms.error)} onRetry={() => void vms.refetch()} /> : null}
       {vms.isPending ? <Loading rows={8} /> : null}
       {vms.data && rows.length === 0 ? <NoVms isFiltered={isFiltered} mayChange={mayChange} /> : null}
-      {rows.length > 0 && view === 'table' ? <DataTable table={table} label="Virtual machines" total={vms.hasNextPage ? -1 : rows.length} /> : null}
+      {rows.length > 0 && view === 'table' ? <DataTable table={table} label="Virtual machines" total={vms.hasNextPage ? null : rows.length} /> : null}
       {rows.length > 0 && view === 'cards' ? <VmCards vms={rows} /> : null}
       <BulkBar chosen={rows.filter((vm) => chosen[vm.id])} onClear={() => setChosen({})} />
     </>

@@ -2,16 +2,14 @@
 
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Pencil } from 'lucide-react'
-import { type FormEvent, useState } from 'react'
+import { useState } from 'react'
 import { toast } from 'sonner'
 
 import type { RestartPolicy, VmBody } from '@/api'
 import { vmsEditMutation } from '@/api/@tanstack/react-query.gen'
 import { Button } from '@/design/button'
-import { Dialog } from '@/design/dialog'
 import { Field, Input, Select, Textarea } from '@/design/field'
-import { refused } from '@/design/refused'
-import { Failure } from '@/design/states'
+import { FormDialog } from '@/design/form-dialog'
 
 export function EditVm({ vm }: { vm: VmBody }) {
   const [isOpen, setOpen] = useState(false)
@@ -37,52 +35,36 @@ function EditDialog({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
     },
   })
   const set = (changes: Partial<typeof draft>) => setDraft({ ...draft, ...changes })
-  const save = (event: FormEvent) => {
-    event.preventDefault()
+  const save = () => {
     const { name, description, environment, owner, restart_policy } = draft
     const tags = draft.tags.split(/\s+/).filter(Boolean)
     edit.mutate({ path: { vm_id: vm.id }, body: { name, description, environment, owner, restart_policy, tags } })
   }
   return (
-    <Dialog
-      open
-      onOpenChange={onClose}
-      title={`Edit ${vm.name}`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" form="edit-vm" busy={edit.isPending}>
-            Save
-          </Button>
-        </>
-      }
-    >
-      <form id="edit-vm" onSubmit={save} className="grid gap-4">
-        {edit.error ? <Failure refused={refused(edit.error)} /> : null}
-        <Field label="Name" hint="The guest's host name takes effect at its next start.">
-          <Input value={draft.name} onChange={(event) => set({ name: event.target.value })} />
+    <FormDialog title={`Edit ${vm.name}`} action="Save" isBusy={edit.isPending} thrown={edit.error} onSubmit={save} onClose={onClose}>
+      <Field label="Name" hint="The guest's host name takes effect at its next start.">
+        <Input value={draft.name} onChange={(event) => set({ name: event.target.value })} />
+      </Field>
+      <Field label="Description">
+        <Textarea value={draft.description} onChange={(event) => set({ description: event.target.value })} />
+      </Field>
+      <Field label="Tags" hint="Separated by spaces">
+        <Input value={draft.tags} onChange={(event) => set({ tags: event.target.value })} />
+      </Field>
+      <div className="grid gap-4 sm:grid-cols-2">
+        <Field label="Environment">
+          <Input value={draft.environment} onChange={(event) => set({ environment: event.target.value })} />
         </Field>
-        <Field label="Description">
-          <Textarea value={draft.description} onChange={(event) => set({ description: event.target.value })} />
+        <Field label="Owner">
+          <Input value={draft.owner} onChange={(event) => set({ owner: event.target.value })} />
         </Field>
-        <Field label="Tags" hint="Separated by spaces">
-          <Input value={draft.tags} onChange={(event) => set({ tags: event.target.value })} />
-        </Field>
-        <div className="grid gap-4 sm:grid-cols-2">
-          <Field label="Environment">
-            <Input value={draft.environment} onChange={(event) => set({ environment: event.target.value })} />
-          </Field>
-          <Field label="Owner">
-            <Input value={draft.owner} onChange={(event) => set({ owner: event.target.value })} />
-          </Field>
-        </div>
-        <Field label="When its host has restarted">
-          <Select value={draft.restart_policy} onChange={(event) => set({ restart_policy: event.target.value as RestartPolicy })}>
-            <option value="never">leave it stopped</option>
-            <option value="always">start it again</option>
-          </Select>
-        </Field>
-      </form>
-    </Dialog>
+      </div>
+      <Field label="When its host has restarted">
+        <Select value={draft.restart_policy} onChange={(event) => set({ restart_policy: event.target.value as RestartPolicy })}>
+          <option value="never">leave it stopped</option>
+          <option value="always">start it again</option>
+        </Select>
+      </Field>
+    </FormDialog>
   )
 }

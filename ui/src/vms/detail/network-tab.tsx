@@ -1,9 +1,8 @@
 'use client'
 
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { CirclePlus, Pencil, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { toast } from 'sonner'
 
 import { type NicBody, type NicLimiterAnswer, nicsDelete, type VmBody } from '@/api'
 import { nicsListOptions } from '@/api/@tanstack/react-query.gen'
@@ -13,10 +12,11 @@ import { Nothing } from '@/design/card'
 import { useConfirm } from '@/design/confirm'
 import { refused } from '@/design/refused'
 import { Failure, Loading } from '@/design/states'
+import { Table } from '@/design/table'
 import { useSession } from '@/shell/session'
+import { useTell } from '@/shell/tell'
 
 import { tellApplied } from '../devices/changed'
-import { DeviceTable } from '../devices/device-table'
 import { MBIT, perSecond, shown } from '../devices/limits'
 import { AddNic, EditNic } from '../devices/nic-dialogs'
 
@@ -36,7 +36,7 @@ export function NetworkTab({ vm }: { vm: VmBody }) {
           </Button>
         </div>
       ) : null}
-      <DeviceTable
+      <Table
         label={`Network interfaces of ${vm.name}`}
         heads={heads}
         rows={nics.data.items.map((nic) => ({
@@ -73,25 +73,22 @@ function limit(limiter: NicLimiterAnswer | null) {
 
 function Remove({ vm, nic }: { vm: VmBody; nic: NicBody }) {
   const confirm = useConfirm()
-  const queries = useQueryClient()
-  const remove = useMutation({
-    mutationFn: () => nicsDelete({ path: { vm_id: vm.id, nic: nic.id }, throwOnError: true }),
-    onSuccess: ({ data }) => tellApplied(`Removed ${nic.iface_id}`, data.applied),
-    onError: (thrown) => {
-      const { error, suggestion } = refused(thrown)
-      toast.error(error, { description: suggestion })
-    },
-    onSettled: () => void queries.invalidateQueries(),
-  })
+  const tell = useTell()
+  const [isBusy, setBusy] = useState(false)
+  const remove = async () => {
+    setBusy(true)
+    await tell(nicsDelete({ path: { vm_id: vm.id, nic: nic.id }, throwOnError: true }), ({ data }) => tellApplied(`Removed ${nic.iface_id}`, data.applied))
+    setBusy(false)
+  }
   return (
     <Button
       kind="quiet"
       size="icon"
       aria-label={`Remove ${nic.iface_id}`}
-      busy={remove.isPending}
+      busy={isBusy}
       onClick={async () => {
         const body = <p>The guest loses this interface, and its address {nic.address ?? ''} goes back to the network.</p>
-        if (await confirm({ title: `Remove ${nic.iface_id} from ${vm.name}?`, body, action: 'Remove', isDangerous: true })) remove.mutate()
+        if (await confirm({ title: `Remove ${nic.iface_id} from ${vm.name}?`, body, action: 'Remove', isDangerous: true })) await remove()
       }}
     >
       <Trash2 aria-hidden />

@@ -1,12 +1,10 @@
 'use client'
 
-import { useQuery } from '@tanstack/react-query'
+import { useMutation } from '@tanstack/react-query'
 import { Eye, EyeOff } from 'lucide-react'
 import Link from 'next/link'
-import { useState } from 'react'
 
-import type { VmBody } from '@/api'
-import { vmsGetShellOptions } from '@/api/@tanstack/react-query.gen'
+import { type VmBody, vmsGetShell } from '@/api'
 import { Badge } from '@/design/badge'
 import { Button } from '@/design/button'
 import { Card, Facts } from '@/design/card'
@@ -89,17 +87,17 @@ function Value({ text, label }: { text: string; label: string }) {
   )
 }
 
-/** Fetched only when asked for: reading a password is on record. */
+/** The password is fetched once for each time it is revealed, never again by itself: reading it is on record. */
 function Credentials({ vm }: { vm: VmBody }) {
-  const [isShown, setShown] = useState(false)
-  const shell = useQuery({ ...vmsGetShellOptions({ path: { vm_id: vm.id } }), enabled: isShown, staleTime: Infinity, refetchInterval: false })
-  const password = shell.data?.item.password
+  const shell = useMutation({ mutationFn: () => vmsGetShell({ path: { vm_id: vm.id }, throwOnError: true }), gcTime: 0 })
+  const isShown = !shell.isIdle
+  const password = shell.data?.data.item.password
   const hidden = <span aria-label="hidden">••••••••</span>
   return (
     <Card
       title="Credentials"
       actions={
-        <Button size="sm" kind="quiet" onClick={() => setShown(!isShown)}>
+        <Button size="sm" kind="quiet" onClick={() => (isShown ? shell.reset() : shell.mutate())}>
           {isShown ? <EyeOff aria-hidden /> : <Eye aria-hidden />}
           {isShown ? 'Hide' : 'Reveal'}
         </Button>
@@ -108,7 +106,7 @@ function Credentials({ vm }: { vm: VmBody }) {
       <Facts
         of={[
           ['User', <Value key="user" text={vm.username} label="Copy the user name" />],
-          ['Password', isShown ? password ? <Value key="password" text={password} label="Copy the password" /> : shell.isPending ? hidden : null : hidden],
+          ['Password', password ? <Value key="password" text={password} label="Copy the password" /> : shell.isSuccess ? null : hidden],
           ['SSH keys', vm.ssh_authorized_keys.length || null],
         ]}
       />

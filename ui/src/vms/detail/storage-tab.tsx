@@ -1,6 +1,6 @@
 'use client'
 
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { CirclePlus, Pencil, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 
@@ -12,11 +12,11 @@ import { useConfirm } from '@/design/confirm'
 import { refused } from '@/design/refused'
 import { bytes } from '@/design/size'
 import { Failure, Loading } from '@/design/states'
+import { Table } from '@/design/table'
 import { useSession } from '@/shell/session'
-import { toast } from 'sonner'
+import { useTell } from '@/shell/tell'
 
 import { tellApplied } from '../devices/changed'
-import { DeviceTable } from '../devices/device-table'
 import { AddDrive, EditDrive } from '../devices/drive-dialogs'
 import { perSecond } from '../devices/limits'
 
@@ -36,7 +36,7 @@ export function StorageTab({ vm }: { vm: VmBody }) {
           </Button>
         </div>
       ) : null}
-      <DeviceTable
+      <Table
         label={`Drives of ${vm.name}`}
         heads={heads}
         rows={drives.data.items.map((drive) => ({
@@ -73,27 +73,26 @@ function limits({ rate_limiter: limiter }: DriveBody) {
 
 function Remove({ vm, drive }: { vm: VmBody; drive: DriveBody }) {
   const confirm = useConfirm()
-  const queries = useQueryClient()
-  const remove = useMutation({
-    mutationFn: () => drivesDelete({ path: { vm_id: vm.id, drive: drive.id }, throwOnError: true }),
-    onSuccess: ({ data }) => tellApplied(`Removed ${drive.drive_id}; its data is ${data.data}`, data.applied),
-    onError: (thrown) => {
-      const { error, suggestion } = refused(thrown)
-      toast.error(error, { description: suggestion })
-    },
-    onSettled: () => void queries.invalidateQueries(),
-  })
+  const tell = useTell()
+  const [isBusy, setBusy] = useState(false)
+  const remove = async () => {
+    setBusy(true)
+    await tell(drivesDelete({ path: { vm_id: vm.id, drive: drive.id }, throwOnError: true }), ({ data }) =>
+      tellApplied(`Removed ${drive.drive_id}; its data is ${data.data}`, data.applied),
+    )
+    setBusy(false)
+  }
   const isShared = drive.path_on_host !== null
   return (
     <Button
       kind="quiet"
       size="icon"
       aria-label={`Remove ${drive.drive_id}`}
-      busy={remove.isPending}
+      busy={isBusy}
       refusal={drive.role === 'data' ? null : 'The machine boots from it; delete the VM to remove it.'}
       onClick={async () => {
         const body = isShared ? <p>Its file on the host, {drive.path_on_host}, stays.</p> : <p>Everything on it is lost.</p>
-        if (await confirm({ title: `Remove ${drive.drive_id} from ${vm.name}?`, body, action: 'Remove', isDangerous: true })) remove.mutate()
+        if (await confirm({ title: `Remove ${drive.drive_id} from ${vm.name}?`, body, action: 'Remove', isDangerous: true })) await remove()
       }}
     >
       <Trash2 aria-hidden />

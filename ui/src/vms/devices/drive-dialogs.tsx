@@ -1,21 +1,19 @@
 'use client'
 
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, type ReactNode, useState } from 'react'
+import { useState } from 'react'
 
 import { type CacheType, type DriveBody, drivesCreate, drivesEdit, type IoEngine, type VmBody } from '@/api'
 import { imagesListOptions } from '@/api/@tanstack/react-query.gen'
-import { Button } from '@/design/button'
-import { Dialog } from '@/design/dialog'
 import { Checkbox, Field, Input, Select } from '@/design/field'
-import { refused } from '@/design/refused'
-import { Failure } from '@/design/states'
+import { FormDialog } from '@/design/form-dialog'
 
 import { tellApplied } from './changed'
-import { bucketOf, MBYTE, perSecond, shown, typed } from './limits'
+import { MBYTE, perSecond, rewritten, shown, typed } from './limits'
 import { RateField } from './rate-field'
 
 const GIB = 1024 ** 3
+const WRONG_SIZE = 'A number above 0, or nothing.'
 
 export function AddDrive({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
   const queries = useQueryClient()
@@ -24,13 +22,14 @@ export function AddDrive({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
   const [size, setSize] = useState('10')
   const [image, setImage] = useState('')
   const [isReadOnly, setReadOnly] = useState(false)
-  const [cache, setCache] = useState<CacheType>('Unsafe')
+  const [cache, setCache] = useState<CacheType>('Writeback')
   const [engine, setEngine] = useState<IoEngine>('Sync')
+  const bytes = typed(size, GIB)
   const add = useMutation({
     mutationFn: () =>
       drivesCreate({
         path: { vm_id: vm.id },
-        body: { drive_id: driveId, image: image || null, size_bytes: size ? Math.round(Number(size) * GIB) : null, is_read_only: isReadOnly, cache_type: cache, io_engine: engine },
+        body: { drive_id: driveId, image: image || null, size_bytes: bytes ? Math.round(bytes) : null, is_read_only: isReadOnly, cache_type: cache, io_engine: engine },
         throwOnError: true,
       }),
     onSuccess: ({ data }) => {
@@ -40,11 +39,19 @@ export function AddDrive({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
     },
   })
   return (
-    <DeviceDialog title={`Add a drive to ${vm.name}`} action="Add" isBusy={add.isPending} thrown={add.error} onSubmit={() => add.mutate()} onClose={onClose}>
+    <FormDialog
+      title={`Add a drive to ${vm.name}`}
+      action="Add"
+      isBusy={add.isPending}
+      thrown={add.error}
+      refusal={bytes === undefined ? WRONG_SIZE : null}
+      onSubmit={() => add.mutate()}
+      onClose={onClose}
+    >
       <Field label="Drive id" required hint="Letters, digits and _">
         <Input value={driveId} onChange={(event) => setDriveId(event.target.value)} />
       </Field>
-      <Field label="Size (GiB)" hint={image ? 'Empty: the image’s own' : undefined}>
+      <Field label="Size (GiB)" hint={image ? 'Empty: the image’s own' : undefined} error={bytes === undefined ? WRONG_SIZE : null}>
         <Input inputMode="decimal" value={size} onChange={(event) => setSize(event.target.value)} />
       </Field>
       <Field label="Starts as">
@@ -59,7 +66,7 @@ export function AddDrive({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
       </Field>
       <Checkbox label="Read-only" checked={isReadOnly} onChange={(event) => setReadOnly(event.target.checked)} />
       <Tuning cache={cache} engine={engine} onCache={setCache} onEngine={setEngine} />
-    </DeviceDialog>
+    </FormDialog>
   )
 }
 
@@ -68,10 +75,12 @@ export function EditDrive({ vm, drive, onClose }: { vm: VmBody; drive: DriveBody
   const [size, setSize] = useState(drive.size_bytes === null ? '' : String(drive.size_bytes / GIB))
   const [bandwidth, setBandwidth] = useState(shown(perSecond(drive.rate_limiter?.bandwidth), MBYTE))
   const [ops, setOps] = useState(shown(perSecond(drive.rate_limiter?.ops), 1))
+  const bytes = typed(size, GIB)
+  const isWrong = bytes === undefined || typed(bandwidth, MBYTE) === undefined || typed(ops, 1) === undefined
   const edit = useMutation({
     mutationFn: () => {
-      const wanted = size ? Math.round(Number(size) * GIB) : null
-      const limits = { bandwidth: bucketOf(typed(bandwidth, MBYTE) ?? null), ops: bucketOf(typed(ops, 1) ?? null) }
+      const wanted = bytes ? Math.round(bytes) : null
+      const limits = { bandwidth: rewritten(drive.rate_limiter?.bandwidth, bandwidth, MBYTE), ops: rewritten(drive.rate_limiter?.ops, ops, 1) }
       return drivesEdit({
         path: { vm_id: vm.id, drive: drive.id },
         body: { ...(wanted !== drive.size_bytes && wanted !== null ? { size_bytes: wanted } : {}), rate_limiter: limits },
@@ -85,15 +94,23 @@ export function EditDrive({ vm, drive, onClose }: { vm: VmBody; drive: DriveBody
     },
   })
   return (
-    <DeviceDialog title={`Change ${drive.drive_id}`} action="Save" isBusy={edit.isPending} thrown={edit.error} onSubmit={() => edit.mutate()} onClose={onClose}>
+    <FormDialog
+      title={`Change ${drive.drive_id}`}
+      action="Save"
+      isBusy={edit.isPending}
+      thrown={edit.error}
+      refusal={isWrong ? 'Correct what is marked first' : null}
+      onSubmit={() => edit.mutate()}
+      onClose={onClose}
+    >
       {drive.is_read_only ? null : (
-        <Field label="Size (GiB)" hint="A drive can grow, not shrink">
+        <Field label="Size (GiB)" hint="A drive can grow, not shrink" error={bytes === undefined ? WRONG_SIZE : null}>
           <Input inputMode="decimal" value={size} onChange={(event) => setSize(event.target.value)} />
         </Field>
       )}
       <RateField label="Bandwidth" unit="MB/s" presets={[10, 50, 100, 250]} value={bandwidth} onChange={setBandwidth} />
       <RateField label="Operations" unit="a second" presets={[100, 500, 1000, 5000]} value={ops} onChange={setOps} />
-    </DeviceDialog>
+    </FormDialog>
   )
 }
 
@@ -116,34 +133,5 @@ function Tuning({ cache, engine, onCache, onEngine }: TuningProps) {
         </Select>
       </Field>
     </div>
-  )
-}
-
-type DeviceDialogProps = { title: string; action: string; isBusy: boolean; thrown: unknown; onSubmit: () => void; onClose: () => void; children: ReactNode }
-
-export function DeviceDialog({ title, action, isBusy, thrown, onSubmit, onClose, children }: DeviceDialogProps) {
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    onSubmit()
-  }
-  return (
-    <Dialog
-      open
-      onOpenChange={onClose}
-      title={title}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" form="device" busy={isBusy}>
-            {action}
-          </Button>
-        </>
-      }
-    >
-      <form id="device" onSubmit={submit} className="grid gap-4">
-        {thrown ? <Failure refused={refused(thrown)} /> : null}
-        {children}
-      </form>
-    </Dialog>
   )
 }

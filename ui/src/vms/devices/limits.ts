@@ -22,4 +22,10 @@ export function typed(text: string, unit: number): number | null | undefined {
   return Number.isFinite(number) && number > 0 ? number * unit : undefined
 }
 
+/** The bucket that is meant by what stands in a field: the one there was, as long as nobody has typed over it. */
+export function rewritten(before: BucketAnswer | TokenBucketBody | null | undefined, text: string, unit: number): TokenBucketBody | null {
+  if (text === shown(perSecond(before), unit)) return before ?? null
+  return bucketOf(typed(text, unit) ?? null)
+}
+
 export const shown = (rate: number | null, unit: number) => (rate === null ? '' : String(Math.round((rate / unit) * 1000) / 1000))

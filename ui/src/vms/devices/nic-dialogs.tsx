@@ -3,22 +3,21 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 
-import { type NicBody, nicsCreate, nicsEdit, type NicLimiterBody, type VmBody } from '@/api'
+import { type NicBody, nicsCreate, nicsEdit, type NicLimiterAnswer, type NicLimiterBody, type VmBody } from '@/api'
 import { networksListOptions } from '@/api/@tanstack/react-query.gen'
 import { Field, Input, Select } from '@/design/field'
+import { FormDialog } from '@/design/form-dialog'
 
 import { tellApplied } from './changed'
-import { DeviceDialog } from './drive-dialogs'
-import { bucketOf, MBIT, perSecond, shown, typed } from './limits'
+import { MBIT, perSecond, rewritten, shown, typed } from './limits'
 import { RateField } from './rate-field'
 
 const PRESETS = [10, 100, 1000]
 
-function limiter(text: string): NicLimiterBody | null {
-  const bandwidth = bucketOf(typed(text, MBIT) ?? null)
+function limiter(before: NicLimiterAnswer | null, text: string): NicLimiterBody | null {
+  const bandwidth = rewritten(before?.bandwidth, text, MBIT)
   return bandwidth && { bandwidth }
 }
-
 
 export function AddNic({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
   const queries = useQueryClient()
@@ -35,7 +34,7 @@ export function AddNic({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
     },
   })
   return (
-    <DeviceDialog title={`Add an interface to ${vm.name}`} action="Add" isBusy={add.isPending} thrown={add.error} onSubmit={() => add.mutate()} onClose={onClose}>
+    <FormDialog title={`Add an interface to ${vm.name}`} action="Add" isBusy={add.isPending} thrown={add.error} onSubmit={() => add.mutate()} onClose={onClose}>
       <Field label="Interface id" required hint="Letters, digits and _, such as eth1">
         <Input value={ifaceId} onChange={(event) => setIfaceId(event.target.value)} />
       </Field>
@@ -50,7 +49,7 @@ export function AddNic({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
       <Field label="MAC" hint="Empty: one is made up">
         <Input className="font-mono" placeholder="02:00:00:00:00:01" value={mac} onChange={(event) => setMac(event.target.value)} />
       </Field>
-    </DeviceDialog>
+    </FormDialog>
   )
 }
 
@@ -59,7 +58,7 @@ export function EditNic({ vm, nic, onClose }: { vm: VmBody; nic: NicBody; onClos
   const [rx, setRx] = useState(shown(perSecond(nic.rx_rate_limiter?.bandwidth), MBIT))
   const [tx, setTx] = useState(shown(perSecond(nic.tx_rate_limiter?.bandwidth), MBIT))
   const edit = useMutation({
-    mutationFn: () => nicsEdit({ path: { vm_id: vm.id, nic: nic.id }, body: { rx_rate_limiter: limiter(rx), tx_rate_limiter: limiter(tx) }, throwOnError: true }),
+    mutationFn: () => nicsEdit({ path: { vm_id: vm.id, nic: nic.id }, body: { rx_rate_limiter: limiter(nic.rx_rate_limiter, rx), tx_rate_limiter: limiter(nic.tx_rate_limiter, tx) }, throwOnError: true }),
     onSuccess: ({ data }) => {
       tellApplied(`Changed ${nic.iface_id}`, data.applied)
       void queries.invalidateQueries()
@@ -67,9 +66,17 @@ export function EditNic({ vm, nic, onClose }: { vm: VmBody; nic: NicBody; onClos
     },
   })
   return (
-    <DeviceDialog title={`Limits of ${nic.iface_id}`} action="Save" isBusy={edit.isPending} thrown={edit.error} onSubmit={() => edit.mutate()} onClose={onClose}>
+    <FormDialog
+      title={`Limits of ${nic.iface_id}`}
+      action="Save"
+      isBusy={edit.isPending}
+      thrown={edit.error}
+      refusal={[rx, tx].some((text) => typed(text, MBIT) === undefined) ? 'Correct what is marked first' : null}
+      onSubmit={() => edit.mutate()}
+      onClose={onClose}
+    >
       <RateField label="Into the guest" unit="Mbit/s" presets={PRESETS} value={rx} onChange={setRx} />
       <RateField label="Out of the guest" unit="Mbit/s" presets={PRESETS} value={tx} onChange={setTx} />
-    </DeviceDialog>
+    </FormDialog>
   )
 }

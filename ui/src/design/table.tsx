@@ -1,7 +1,9 @@
 import type { ReactNode } from 'react'
 
-/** A small table of a machine's devices. */
-export function DeviceTable({ label, heads, rows }: { label: string; heads: string[]; rows: { key: string; cells: ReactNode[] }[] }) {
+export type TableRow = { key: string; cells: ReactNode[] }
+
+/** A table of few rows, all of them shown. A head that is `Actions` is for screen readers only. */
+export function Table({ label, heads, rows }: { label: string; heads: string[]; rows: TableRow[] }) {
   return (
     <div className="overflow-x-auto rounded-lg border bg-surface">
       <table aria-label={label} className="w-full text-left">
@@ -16,10 +18,10 @@ export function DeviceTable({ label, heads, rows }: { label: string; heads: stri
         </thead>
         <tbody>
           {rows.map(({ key, cells }) => (
-            <tr key={key} className="border-b last:border-0">
-              {cells.map((cell, index) => (
-                <td key={heads[index]} className="px-3 py-2 whitespace-nowrap">
-                  {cell}
+            <tr key={key} className="border-b last:border-0 hover:bg-sunken/60">
+              {heads.map((head, index) => (
+                <td key={head} className="px-3 py-2 whitespace-nowrap">
+                  {cells[index]}
                 </td>
               ))}
             </tr>
