@@ -9,7 +9,6 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from nexus.kit.http import problems, provided
-from nexus.kit.versions import IfMatch
 from nexus.manager.access import Operator, Viewer
 from nexus.manager.agents.troubles import PASSED_ON
 from nexus.manager.configuration import schemas
@@ -21,9 +20,10 @@ from nexus.manager.images.errors import ImageNotFound, NoDefaultImage
 from nexus.manager.networks.errors import AddressRefused
 from nexus.manager.nics.editing import Nics
 from nexus.manager.nics.errors import NicNotFound
-from nexus.manager.operations import Done, Wait
+from nexus.manager.operations import Done
 from nexus.manager.operations.errors import Superseded
-from nexus.manager.vms.changing import Changed, VmChanges
+from nexus.manager.vms.change_request import Asked
+from nexus.manager.vms.changing import Changed
 from nexus.manager.vms.errors import VmFaulted, VmNotFound, VmOverdue, VmStateConflict
 from nexus.manager.vms.offering import NotOffered
 from nexus.protocol.hosts import Offer
@@ -31,7 +31,6 @@ from nexus.protocol.hosts import Offer
 router = APIRouter(prefix="/v1/vms/{vm_id}", tags=["vm-config"])
 
 Service = Annotated[Configuration, provided(Configuration)]
-Changes = Annotated[VmChanges, provided(VmChanges)]
 GuestReadings = Annotated[Readings, provided(Readings)]
 CHANGE_PROBLEMS = (VmNotFound, VmStateConflict, VmFaulted, VmOverdue, Superseded)
 """What may become of any change."""
@@ -57,32 +56,24 @@ async def get_machine_config(vm_id: UUID, actor: Viewer, configuration: Service)
 
 @router.put("/machine-config", responses=_SIZE)
 async def put_machine_config(
-    vm_id: UUID,
-    wanted: schemas.PutMachineConfig,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PutMachineConfig, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Set a VM's size. A running VM has it after its next start or reboot; its host must have that much left."""
-    change = await configuration.resize(actor, vm_id, vcpus=wanted.vcpu, memory_mib=wanted.mem_mib, expected=expected)
-    return await changes.answer(actor, change, wait=wait)
+    change = await configuration.resize(
+        actor, vm_id, vcpus=wanted.vcpu, memory_mib=wanted.mem_mib, expected=asked.expected
+    )
+    return await asked.answer(actor, change)
 
 
 @router.patch("/machine-config", responses=_SIZE)
 async def patch_machine_config(
-    vm_id: UUID,
-    wanted: schemas.PatchMachineConfig,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PatchMachineConfig, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Change a VM's vCPUs or memory, as PUT does."""
-    change = await configuration.resize(actor, vm_id, vcpus=wanted.vcpu, memory_mib=wanted.mem_mib, expected=expected)
-    return await changes.answer(actor, change, wait=wait)
+    change = await configuration.resize(
+        actor, vm_id, vcpus=wanted.vcpu, memory_mib=wanted.mem_mib, expected=asked.expected
+    )
+    return await asked.answer(actor, change)
 
 
 @router.get("/boot-source", responses=problems(VmNotFound))
@@ -103,33 +94,21 @@ async def get_boot_source(vm_id: UUID, actor: Viewer, configuration: Service) ->
 
 @router.put("/boot-source", responses=_BOOT)
 async def put_boot_source(
-    vm_id: UUID,
-    wanted: schemas.BootSource,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.BootSource, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Set what a VM boots from its next start on: kernel, initramfs and kernel arguments. What is left out is the
     platform's default."""
-    change = await configuration.boot_from(actor, vm_id, wanted, is_whole=True, expected=expected)
-    return await changes.answer(actor, change, wait=wait)
+    change = await configuration.boot_from(actor, vm_id, wanted, is_whole=True, expected=asked.expected)
+    return await asked.answer(actor, change)
 
 
 @router.patch("/boot-source", responses=_BOOT)
 async def patch_boot_source(
-    vm_id: UUID,
-    wanted: schemas.BootSource,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.BootSource, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Change some of what a VM boots, from its next start on; what is left out stays."""
-    change = await configuration.boot_from(actor, vm_id, wanted, is_whole=False, expected=expected)
-    return await changes.answer(actor, change, wait=wait)
+    change = await configuration.boot_from(actor, vm_id, wanted, is_whole=False, expected=asked.expected)
+    return await asked.answer(actor, change)
 
 
 @router.get("/cpu-config", responses=problems(VmNotFound))
@@ -141,19 +120,13 @@ async def get_cpu_config(vm_id: UUID, actor: Viewer, configuration: Service) -> 
 
 @router.put("/cpu-config", responses=_DEVICE)
 async def put_cpu_config(
-    vm_id: UUID,
-    wanted: schemas.PutCpuConfig,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PutCpuConfig, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Set what a VM's CPU shows its guest, from its next start on."""
     change = await configuration.set_device(
-        actor, vm_id, {"cpu_config": wanted.as_stored()}, needs=[Offer.CPU_CONFIG], expected=expected
+        actor, vm_id, {"cpu_config": wanted.as_stored()}, needs=[Offer.CPU_CONFIG], expected=asked.expected
     )
-    return await changes.answer(actor, change, wait=wait)
+    return await asked.answer(actor, change)
 
 
 @router.get("/vsock", responses=problems(VmNotFound))
@@ -165,19 +138,13 @@ async def get_vsock(vm_id: UUID, actor: Viewer, configuration: Service) -> schem
 
 @router.put("/vsock", responses=_DEVICE)
 async def put_vsock(
-    vm_id: UUID,
-    wanted: schemas.PutVsock,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PutVsock, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Give a VM a vsock for its guest's own use, from its next start on. The guest channel has one of its own."""
     change = await configuration.set_device(
-        actor, vm_id, {"vsock_cid": wanted.guest_cid}, needs=[Offer.VSOCK], expected=expected
+        actor, vm_id, {"vsock_cid": wanted.guest_cid}, needs=[Offer.VSOCK], expected=asked.expected
     )
-    return await changes.answer(actor, change, wait=wait)
+    return await asked.answer(actor, change)
 
 
 @router.get("/entropy", responses=problems(VmNotFound))
@@ -189,19 +156,13 @@ async def get_entropy(vm_id: UUID, actor: Viewer, configuration: Service) -> sch
 
 @router.put("/entropy", responses=_DEVICE)
 async def put_entropy(
-    vm_id: UUID,
-    wanted: schemas.PutEntropy,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PutEntropy, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Limit what a VM's guest may draw from its entropy device, from its next start on. Every VM has one."""
     change = await configuration.set_device(
-        actor, vm_id, {"entropy_limit": wanted.as_stored()}, needs=[Offer.ENTROPY_LIMIT], expected=expected
+        actor, vm_id, {"entropy_limit": wanted.as_stored()}, needs=[Offer.ENTROPY_LIMIT], expected=asked.expected
     )
-    return await changes.answer(actor, change, wait=wait)
+    return await asked.answer(actor, change)
 
 
 @router.get("/serial", responses=problems(VmNotFound))
@@ -213,19 +174,13 @@ async def get_serial(vm_id: UUID, actor: Viewer, configuration: Service) -> sche
 
 @router.put("/serial", responses=_DEVICE)
 async def put_serial(
-    vm_id: UUID,
-    wanted: schemas.PutSerial,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PutSerial, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Set how much of a VM's serial console's log is kept."""
     change = await configuration.set_device(
-        actor, vm_id, {"console_bytes": wanted.log_limit_bytes}, needs=[Offer.CONSOLE_LIMIT], expected=expected
+        actor, vm_id, {"console_bytes": wanted.log_limit_bytes}, needs=[Offer.CONSOLE_LIMIT], expected=asked.expected
     )
-    return await changes.answer(actor, change, wait=wait)
+    return await asked.answer(actor, change)
 
 
 @router.get("/logger", responses=problems(VmNotFound))
@@ -237,19 +192,13 @@ async def get_logger(vm_id: UUID, actor: Viewer, configuration: Service) -> sche
 
 @router.put("/logger", responses=_DEVICE)
 async def put_logger(
-    vm_id: UUID,
-    wanted: schemas.PutLogger,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PutLogger, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Set how much a VM's hypervisor writes into its own log."""
     change = await configuration.set_device(
-        actor, vm_id, {"log_level": wanted.level}, needs=[Offer.LOG_LEVEL], expected=expected
+        actor, vm_id, {"log_level": wanted.level}, needs=[Offer.LOG_LEVEL], expected=asked.expected
     )
-    return await changes.answer(actor, change, wait=wait)
+    return await asked.answer(actor, change)
 
 
 @router.get("/balloon", responses=problems(VmNotFound))
@@ -267,13 +216,7 @@ async def get_balloon(vm_id: UUID, actor: Viewer, configuration: Service) -> sch
 
 @router.put("/balloon", responses=_BALLOON)
 async def put_balloon(
-    vm_id: UUID,
-    wanted: schemas.PutBalloon,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PutBalloon, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Set a VM's balloon. A running guest begins at once to give back memory; whether it takes memory back when it is
     short of it, is settled at a start."""
@@ -285,24 +228,18 @@ async def put_balloon(
             "balloon_deflates_on_oom": wanted.deflate_on_oom,
             "balloon_stats_s": wanted.stats_polling_interval_s,
         },
-        expected=expected,
+        expected=asked.expected,
     )
-    return await changes.answer(actor, change, wait=wait)
+    return await asked.answer(actor, change)
 
 
 @router.patch("/balloon", responses=_BALLOON)
 async def patch_balloon(
-    vm_id: UUID,
-    wanted: schemas.PatchBalloon,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PatchBalloon, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Change how much memory a VM's guest is to give back; 0: it gets back all."""
-    change = await configuration.set_balloon(actor, vm_id, {"balloon_mib": wanted.amount_mib}, expected=expected)
-    return await changes.answer(actor, change, wait=wait)
+    change = await configuration.set_balloon(actor, vm_id, {"balloon_mib": wanted.amount_mib}, expected=asked.expected)
+    return await asked.answer(actor, change)
 
 
 @router.get("/balloon/statistics", responses=problems(VmNotFound, VmStateConflict, NotOffered, *PASSED_ON))
@@ -313,19 +250,13 @@ async def get_balloon_statistics(vm_id: UUID, actor: Viewer, readings: GuestRead
 
 @router.patch("/balloon/statistics", responses=_BALLOON)
 async def patch_balloon_statistics(
-    vm_id: UUID,
-    wanted: schemas.PatchBalloonStatistics,
-    actor: Operator,
-    configuration: Service,
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.PatchBalloonStatistics, actor: Operator, configuration: Service, asked: Asked
 ) -> Changed:
     """Change how often a VM's guest tells of its memory."""
     change = await configuration.set_balloon(
-        actor, vm_id, {"balloon_stats_s": wanted.stats_polling_interval_s}, expected=expected
+        actor, vm_id, {"balloon_stats_s": wanted.stats_polling_interval_s}, expected=asked.expected
     )
-    return await changes.answer(actor, change, wait=wait)
+    return await asked.answer(actor, change)
 
 
 @router.get("/guest-ip", responses=problems(VmNotFound))
@@ -337,18 +268,12 @@ async def get_guest_ip(vm_id: UUID, actor: Viewer, configuration: Service) -> sc
 
 @router.post("/guest-ip", responses=problems(*CHANGE_PROBLEMS, NotOffered, AddressRefused, NicNotFound))
 async def post_guest_ip(
-    vm_id: UUID,
-    wanted: schemas.GuestIp,
-    actor: Operator,
-    nics: Annotated[Nics, provided(Nics)],
-    changes: Changes,
-    expected: IfMatch,
-    wait: Wait = None,
+    vm_id: UUID, wanted: schemas.GuestIp, actor: Operator, nics: Annotated[Nics, provided(Nics)], asked: Asked
 ) -> Changed:
     """Give a VM's first interface another address of its network, from its next start on. What a guest has is read from
     its host, never taken from whoever says so."""
-    change = await nics.readdress(actor, vm_id, wanted.ip, expected=expected)
-    return await changes.answer(actor, change, wait=wait)
+    change = await nics.readdress(actor, vm_id, wanted.ip, expected=asked.expected)
+    return await asked.answer(actor, change)
 
 
 @router.post("/flush-metrics", responses=problems(VmNotFound, VmStateConflict, *PASSED_ON))
