@@ -15,6 +15,7 @@ import (
 	"nexus/guest/internal/boot"
 	"nexus/guest/internal/children"
 	"nexus/guest/internal/config"
+	"nexus/guest/internal/hostkeys"
 	"nexus/guest/internal/identity"
 	"nexus/guest/internal/kernel"
 	"nexus/guest/internal/power"
@@ -114,7 +115,10 @@ func mountMemory(dir string) error {
 }
 
 func newAgent(c *config.Config, m agent.Machine) *agent.Agent {
-	m.Version, m.DefaultUser, m.Metadata = version, c.User.Name, c.Metadata
+	m.Version, m.Config = version, c
+	if identity.WasAnothers("/", c.MachineID) {
+		m.Failed = errors.Join(m.Failed, hostkeys.Renew("/", m.Family.Run))
+	}
 	m.Failed = errors.Join(m.Failed, identity.Apply("/", c, time.Now()), syscall.Sethostname([]byte(c.Hostname)))
 	return agent.New(m)
 }

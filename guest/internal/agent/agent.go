@@ -11,6 +11,7 @@ import (
 
 	"nexus/guest/internal/children"
 	"nexus/guest/internal/config"
+	"nexus/guest/internal/filesystems"
 	"nexus/guest/internal/kernel"
 	"nexus/guest/internal/memory"
 	"nexus/guest/internal/metadata"
@@ -32,7 +33,9 @@ const (
 // Agent is the in-guest agent.
 type Agent struct {
 	sessions *session.Book
-	user     string // runs, and owns, what names no other
+	self     self
+	family   *children.Family
+	freezer  filesystems.Freezer
 	power    *power.Switch
 	meter    metrics.Meter
 	metadata metadata.Service
@@ -41,26 +44,26 @@ type Agent struct {
 
 // Machine is what the agent is told of the machine it is in.
 type Machine struct {
-	Version     string
-	DefaultUser string // runs the sessions that name none
-	Family      *children.Family
-	Disk        *power.Disk // nil: nothing is written
-	Terminated  <-chan os.Signal
-	Metadata    *config.Metadata
-	Failed      error // what went wrong on the way here: health shows it
+	Version    string
+	Config     *config.Config
+	Family     *children.Family
+	Disk       *power.Disk // nil: nothing is written
+	Terminated <-chan os.Signal
+	Failed     error // what went wrong on the way here: health shows it
 }
 
 // New returns an agent for m.
 func New(m Machine) *Agent {
 	memory.Economize()
-	a := &Agent{sessions: session.NewBook(m.Family, m.DefaultUser), user: m.DefaultUser}
+	a := &Agent{sessions: session.NewBook(m.Family, m.Config.User.Name), family: m.Family}
+	a.self.config, a.freezer.State = m.Config, m.Disk.Dir()
 	a.power = power.NewSwitch(a.sessions.HangUp, m.Disk, m.Terminated)
-	a.health = health{Version: m.Version, Protocol: Protocol, Warnings: []string{},
-		Capabilities: []string{"metrics", "time", "power", "exec", "pty", "pipes", "metadata"}}
-	m.Failed = errors.Join(m.Failed, a.metadata.Serve(m.Metadata))
+	a.health.said = said{Version: m.Version, Protocol: Protocol, Capabilities: []string{
+		"metrics", "time", "power", "exec", "pty", "pipes", "metadata", "freeze", "identity"}}
+	m.Failed = errors.Join(m.Failed, a.metadata.Serve(m.Config.Metadata))
 	if m.Failed != nil {
 		kernel.Log(kernel.Error, "%v", m.Failed)
-		a.health.Warnings = strings.Split(m.Failed.Error(), "\n")
+		a.health.said.Warnings = strings.Split(m.Failed.Error(), "\n")
 	}
 	return a
 }
@@ -92,7 +95,7 @@ func Open() Carriers {
 
 // Serve answers the host for as long as the machine lives.
 func (a *Agent) Serve(c Carriers) {
-	a.health.BootMs = kernel.SinceBoot() / 1e6
+	a.health.said.BootMs = kernel.SinceBoot() / 1e6
 	server := a.server()
 	if c.vsock != nil {
 		go serve(server, c.vsock)

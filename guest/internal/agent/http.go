@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
 	"time"
 
 	"nexus/guest/internal/children"
@@ -21,7 +22,14 @@ const Protocol = 1
 
 const maxBody = 1 << 20
 
+// health is what the host is told of us.
 type health struct {
+	said  said
+	mu    sync.Mutex
+	later []string // what went wrong when the machine was last restored
+}
+
+type said struct {
 	Version      string   `json:"version"`
 	Protocol     int      `json:"protocol"`
 	Capabilities []string `json:"capabilities"`
@@ -29,13 +37,24 @@ type health struct {
 	Warnings     []string `json:"warnings"`
 }
 
+func (h *health) now() said {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.said
+	all.Warnings = append(append([]string{}, all.Warnings...), h.later...)
+	return all
+}
+
 // server is the guest's HTTP interface (docs/protocol/guest.md).
 func (a *Agent) server() *web.Server {
 	s := &web.Server{}
-	s.Handle("GET /v1/health", func(w *web.Answer, r *web.Request) { w.JSON(200, a.health) })
+	s.Handle("GET /v1/health", func(w *web.Answer, r *web.Request) { w.JSON(200, a.health.now()) })
 	s.Handle("GET /v1/metrics", a.getMetrics)
 	s.Handle("PUT /v1/time", a.putTime)
 	s.Handle("PUT /v1/metadata", a.putMetadata)
+	s.Handle("POST /v1/filesystems/freeze", a.postFreeze)
+	s.Handle("POST /v1/filesystems/thaw", a.postThaw)
+	s.Handle("POST /v1/identity", a.postIdentity)
 	s.Handle("POST /v1/power", a.postPower)
 	s.Handle("POST /v1/sessions", a.postSession)
 	s.Handle("GET /v1/sessions", func(w *web.Answer, r *web.Request) {
@@ -108,6 +127,7 @@ func (a *Agent) postPower(w *web.Answer, r *web.Request) {
 	if err := w.JSON(200, ok); err != nil {
 		return // the host went before it could know; it will ask again
 	}
+	a.freezer.Thaw() // what ends has something to write
 	a.power.Begin(body.Action, force)
 }
 

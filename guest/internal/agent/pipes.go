@@ -140,7 +140,7 @@ func (a *Agent) getPush(w *web.Answer, r *web.Request) {
 // owner is whose the files of a push will be: of the named user, or of the machine's.
 func (a *Agent) owner(name string) (files.Owner, error) {
 	if name == "" {
-		name = a.user
+		name = a.sessions.DefaultUser()
 	}
 	passwd, err := os.ReadFile("/etc/passwd")
 	if err != nil && !os.IsNotExist(err) {

@@ -4,10 +4,12 @@
 package children
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"nexus/guest/internal/kernel"
 )
@@ -76,6 +78,33 @@ func (c *Child) Signal(s syscall.Signal) error {
 		return ErrEnded
 	}
 	return syscall.Kill(-c.PID, s)
+}
+
+// Run runs a program to its end, with nothing to read and its output thrown away; its error says how it ended. After
+// patience its process group is killed.
+func (f *Family) Run(argv, env []string, patience time.Duration) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	c, err := f.Start(argv[0], argv, &syscall.ProcAttr{
+		Dir: "/", Env: env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", argv[0], err)
+	}
+	late := time.AfterFunc(patience, func() { c.Signal(syscall.SIGKILL) }) // one that has ended needs none
+	status := c.Wait()
+	switch {
+	case !late.Stop():
+		return fmt.Errorf("%s: killed after %s", argv[0], patience)
+	case status.Signaled():
+		return fmt.Errorf("%s: ended by signal %d", argv[0], status.Signal())
+	case status.ExitStatus() != 0:
+		return fmt.Errorf("%s: ended with %d", argv[0], status.ExitStatus())
+	}
+	return nil
 }
 
 func (f *Family) shield(score string) {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,17 +27,24 @@ func Apply(base string, c *config.Config, now time.Time) error {
 	d := disk{base}
 	known := strings.TrimSpace(d.read("/etc/machine-id")) == c.MachineID
 	return errors.Join(
+		d.write("/etc/hosts", Hosts(d.read("/etc/hosts"), c.Hostname, strings.TrimSpace(d.read("/etc/hostname"))), 0o644),
 		d.write("/etc/hostname", c.Hostname+"\n", 0o644),
-		d.write("/etc/hosts", Hosts(d.read("/etc/hosts"), c.Hostname), 0o644),
 		d.resolver(c.DNS),
 		d.user(c.User, known, now),
 		d.seed(c.CloudInit, c.Hostname),
+		d.bus(c.MachineID),
 		d.write("/etc/machine-id", c.MachineID+"\n", 0o444), // last: it says that the user has been set up
 	)
 }
 
-// Hosts returns the text of hosts(5) in which name leads to this machine.
-func Hosts(text, name string) string {
+// WasAnothers says whether the disk has been that of another machine: it is a copy.
+func WasAnothers(base, machineID string) bool {
+	there := strings.TrimSpace(disk{base}.read("/etc/machine-id"))
+	return len(there) == len(machineID) && there != machineID // machine-id(5): it may be empty, or "uninitialized"
+}
+
+// Hosts returns the text of hosts(5) in which name leads to this machine, and former no longer does.
+func Hosts(text, name, former string) string {
 	const own = "127.0.1.1"
 	var out strings.Builder
 	local := false
@@ -45,8 +53,16 @@ func Hosts(text, name string) string {
 		if len(f) > 0 && f[0] == own {
 			continue
 		}
+		line = strings.TrimRight(line, "\n")
+		if former != name && former != "localhost" && len(f) > 1 && isLoopback(f[0]) && slices.Contains(f[1:], former) {
+			f = slices.DeleteFunc(f, func(word string) bool { return word == former })
+			line = f[0] + "\t" + strings.Join(f[1:], " ")
+		}
+		if len(f) == 1 && isLoopback(f[0]) {
+			continue
+		}
 		local = local || len(f) > 1 && f[0] == "127.0.0.1"
-		out.WriteString(strings.TrimRight(line, "\n") + "\n")
+		out.WriteString(line + "\n")
 	}
 	if !local {
 		out.WriteString("127.0.0.1\tlocalhost\n")
@@ -55,6 +71,11 @@ func Hosts(text, name string) string {
 		out.WriteString(own + "\t" + name + "\n")
 	}
 	return out.String()
+}
+
+func isLoopback(word string) bool {
+	a, err := netip.ParseAddr(word)
+	return err == nil && a.IsLoopback()
 }
 
 type disk struct{ base string }
@@ -119,6 +140,15 @@ func (d disk) resolver(servers []netip.Addr) error {
 		}
 	}
 	return d.write(file, text.String(), 0o644)
+}
+
+// bus writes the id that D-Bus keeps for itself, where it is not a link to the machine's.
+func (d disk) bus(machineID string) error {
+	const file = "/var/lib/dbus/machine-id"
+	if at, err := os.Lstat(d.path(file)); err != nil || !at.Mode().IsRegular() {
+		return nil
+	}
+	return d.write(file, machineID+"\n", 0o444)
 }
 
 func (d disk) user(u config.Account, known bool, now time.Time) error {

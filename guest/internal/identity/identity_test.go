@@ -19,9 +19,53 @@ func TestHosts(t *testing.T) {
 		"127.0.0.1 localhost x\n127.0.1.1 old\n10.0.0.9 db": "127.0.0.1 localhost x\n10.0.0.9 db\n127.0.1.1\tweb\n",
 		"127.0.0.1\tlocalhost\n127.0.1.1\tweb\n":            "127.0.0.1\tlocalhost\n127.0.1.1\tweb\n",
 	} {
-		if got := Hosts(before, "web"); got != want {
+		if got := Hosts(before, "web", "localhost"); got != want {
 			t.Errorf("%q became %q", before, got)
 		}
+	}
+}
+
+func TestHostsForgetsTheFormerNameWhereItMeantThisMachine(t *testing.T) {
+	const before = "127.0.0.1 localhost old\n::1 old\n127.0.1.1 old\n10.0.0.9 old\n# old\n"
+	const want = "127.0.0.1\tlocalhost\n10.0.0.9 old\n# old\n127.0.1.1\tweb\n"
+	if got := Hosts(before, "web", "old"); got != want {
+		t.Errorf("%q", got)
+	}
+	if got := Hosts(want, "web", "web"); got != want {
+		t.Errorf("a second time: %q", got)
+	}
+}
+
+func TestWasAnothersMindsAWholeIDOnly(t *testing.T) {
+	mine, other := strings.Repeat("a", 32), strings.Repeat("b", 32)
+	for there, want := range map[string]bool{"": false, "uninitialized\n": false, mine + "\n": false, other + "\n": true} {
+		base := t.TempDir()
+		if err := os.Mkdir(filepath.Join(base, "etc"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(base, "etc/machine-id"), there)
+		if WasAnothers(base, mine) != want {
+			t.Errorf("%q", there)
+		}
+	}
+}
+
+func TestBusIDFollowsOnlyWhereItIsAFileOfItsOwn(t *testing.T) {
+	base := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(base, "var/lib/dbus"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(base, "var/lib/dbus/machine-id")
+	d := disk{base}
+	if err := d.bus("new"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(file); err == nil {
+		t.Fatal("a D-Bus id where there was none")
+	}
+	write(t, file, "old\n")
+	if err := d.bus("new"); err != nil || text(t, file) != "new\n" {
+		t.Fatal(err, text(t, file))
 	}
 }
 

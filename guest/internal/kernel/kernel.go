@@ -2,6 +2,8 @@
 package kernel
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -66,4 +68,31 @@ func SinceBoot() int64 {
 	var t syscall.Timespec
 	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockBoottime, uintptr(unsafe.Pointer(&t)), 0)
 	return t.Nano()
+}
+
+// Freeze writes out everything of the file system that f lies on and has further writes wait, linux/fs.h. It cannot be
+// interrupted. EBUSY: it is frozen already.
+func Freeze(f *os.File) error { return Ioctl(int(f.Fd()), 0xc0045877, nil) } // FIFREEZE
+
+// Thaw ends that. EINVAL: it was not frozen.
+func Thaw(f *os.File) error { return Ioctl(int(f.Fd()), 0xc0045878, nil) } // FITHAW
+
+// AddEntropy mixes seed into the kernel's random number generator, counted as fully random, and has the generator that
+// everybody reads start anew from it; random(4).
+func AddEntropy(seed []byte) error {
+	const addEntropy, reseed = 0x40085203, 0x5207 // RNDADDENTROPY, RNDRESEEDCRNG
+	f, err := os.OpenFile("/dev/urandom", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	pool := make([]byte, 8, 8+len(seed)) // struct rand_pool_info
+	binary.NativeEndian.PutUint32(pool, uint32(8*len(seed)))
+	binary.NativeEndian.PutUint32(pool[4:], uint32(len(seed)))
+	pool = append(pool, seed...)
+	err = Ioctl(int(f.Fd()), addEntropy, unsafe.Pointer(unsafe.SliceData(pool)))
+	if err := errors.Join(err, Ioctl(int(f.Fd()), reseed, nil)); err != nil {
+		return fmt.Errorf("entropy: %w", err)
+	}
+	return nil
 }

@@ -19,6 +19,7 @@ import (
 const (
 	setAddress  = 0x8916
 	setMask     = 0x891c
+	setHardware = 0x8924
 	getFlags    = 0x8913
 	setFlags    = 0x8914
 	addRoute    = 0x890b
@@ -46,7 +47,7 @@ func RemoveAddress(alias string) error {
 		return err
 	}
 	defer syscall.Close(fd)
-	r := named(alias) // its flags without IFF_UP: an alias that goes down is gone
+	r := about(alias) // its flags without IFF_UP: an alias that goes down is gone
 	return kernel.Ioctl(fd, setFlags, unsafe.Pointer(r))
 }
 
@@ -58,32 +59,42 @@ type request struct {
 
 // Apply brings up the loopback and every interface of nics. It does all it can and returns what failed.
 func Apply(nics []config.NIC) error {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("network: %w", err)
-	}
-	defer syscall.Close(fd)
-	interfaces, err := net.Interfaces()
+	fd, interfaces, err := look()
 	if err != nil {
 		return err
 	}
-	failed := []error{up(fd, "lo")}
+	defer syscall.Close(fd)
+	failed := []error{setUp(fd, "lo", true)}
 	for _, nic := range nics {
-		failed = append(failed, apply(fd, nic, interfaces))
+		if name, ok := named(interfaces, nic.MAC); !ok {
+			failed = append(failed, fmt.Errorf("no interface has the MAC %s", nic.MAC))
+		} else if err := configure(fd, name, nic); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", name, err))
+		}
 	}
 	return errors.Join(failed...)
 }
 
-func apply(fd int, nic config.NIC, interfaces []net.Interface) error {
+// look opens a socket to ask the kernel by, and returns the interfaces that there are.
+func look() (fd int, interfaces []net.Interface, err error) {
+	fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fd, nil, fmt.Errorf("network: %w", err)
+	}
+	if interfaces, err = net.Interfaces(); err != nil {
+		syscall.Close(fd)
+	}
+	return fd, interfaces, err
+}
+
+// named returns the name of the interface that has mac.
+func named(interfaces []net.Interface, mac string) (string, bool) {
 	for _, i := range interfaces {
-		if strings.EqualFold(i.HardwareAddr.String(), nic.MAC) {
-			if err := configure(fd, i.Name, nic); err != nil {
-				return fmt.Errorf("%s: %w", i.Name, err)
-			}
-			return nil
+		if strings.EqualFold(i.HardwareAddr.String(), mac) {
+			return i.Name, true
 		}
 	}
-	return fmt.Errorf("no interface has the MAC %s", nic.MAC)
+	return "", false
 }
 
 func configure(fd int, name string, nic config.NIC) error {
@@ -97,7 +108,7 @@ func configure(fd int, name string, nic config.NIC) error {
 			return fmt.Errorf("mask: %w", err)
 		}
 	}
-	if err := up(fd, name); err != nil {
+	if err := setUp(fd, name, true); err != nil {
 		return fmt.Errorf("up: %w", err)
 	}
 	if nic.Gateway.IsValid() {
@@ -106,25 +117,28 @@ func configure(fd int, name string, nic config.NIC) error {
 	return nil
 }
 
-func named(name string) *request {
+func about(name string) *request {
 	r := &request{}
 	copy(r.name[:len(r.name)-1], name)
 	return r
 }
 
 func put(fd int, name string, what uintptr, a netip.Addr) error {
-	r := named(name)
+	r := about(name)
 	putAddress(r.data[:], a)
 	return kernel.Ioctl(fd, what, unsafe.Pointer(r))
 }
 
-func up(fd int, name string) error {
-	r := named(name)
+func setUp(fd int, name string, isUp bool) error {
+	r := about(name)
 	if err := kernel.Ioctl(fd, getFlags, unsafe.Pointer(r)); err != nil {
 		return err
 	}
-	flags := binary.NativeEndian.Uint16(r.data[:])
-	binary.NativeEndian.PutUint16(r.data[:], flags|syscall.IFF_UP)
+	flags := binary.NativeEndian.Uint16(r.data[:]) &^ syscall.IFF_UP
+	if isUp {
+		flags |= syscall.IFF_UP
+	}
+	binary.NativeEndian.PutUint16(r.data[:], flags)
 	return kernel.Ioctl(fd, setFlags, unsafe.Pointer(r))
 }
 

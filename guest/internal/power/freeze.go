@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"nexus/guest/internal/kernel"
 )
@@ -26,11 +25,15 @@ func OpenDisk(dir string) (*Disk, error) {
 	return &Disk{f}, nil
 }
 
-const (
-	freeze         = 0xc0045877 // FIFREEZE
-	thaw           = 0xc0045878 // FITHAW
-	freezePatience = 3 * time.Second
-)
+const freezePatience = 3 * time.Second
+
+// Dir is an open directory on it; nil when there is no such disk.
+func (d *Disk) Dir() *os.File {
+	if d == nil {
+		return nil
+	}
+	return d.dir
+}
 
 // freeze writes everything out and closes the journal. It gives up on a disk that takes too long.
 func (d *Disk) freeze() {
@@ -38,7 +41,7 @@ func (d *Disk) freeze() {
 		return
 	}
 	finished := make(chan error, 1)
-	go func() { finished <- d.control(freeze) }()
+	go func() { finished <- kernel.Freeze(d.dir) }()
 	select {
 	case err := <-finished:
 		if err != nil && err != syscall.EBUSY && err != syscall.EROFS { // frozen already; nothing to close
@@ -47,10 +50,6 @@ func (d *Disk) freeze() {
 	case <-time.After(freezePatience):
 		kernel.Log(kernel.Error, "the disk is not closed after %s", freezePatience)
 	}
-}
-
-func (d *Disk) control(request uintptr) error {
-	return kernel.Ioctl(int(d.dir.Fd()), request, unsafe.Pointer(nil))
 }
 
 // FollowRoot keeps d frozen while the root file system is mounted read-only, which is the last thing that an orderly
@@ -76,7 +75,7 @@ func (d *Disk) FollowRoot() error {
 			d.freeze()
 		}
 		if !readOnly && frozen {
-			d.control(thaw) // EINVAL: it never was frozen
+			kernel.Thaw(d.dir) // EINVAL: it never was frozen
 		}
 		frozen = readOnly
 		return false

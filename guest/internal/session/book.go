@@ -37,12 +37,12 @@ type spawn func(path string, argv []string, attr *syscall.ProcAttr) (*children.C
 
 // Book knows the sessions.
 type Book struct {
-	spawn       spawn
-	defaultUser string
+	spawn spawn
 
-	mu       sync.Mutex
-	sessions map[string]*Session
-	ended    []*Session // oldest first
+	mu          sync.Mutex
+	defaultUser string
+	sessions    map[string]*Session
+	ended       []*Session // oldest first
 }
 
 // NewBook returns an empty book whose processes belong to family. defaultUser runs what names no user.
@@ -53,7 +53,7 @@ func NewBook(family *children.Family, defaultUser string) *Book {
 // Open starts a session and returns its id.
 func (b *Book) Open(q Request) (string, error) {
 	if q.User == "" {
-		q.User = b.defaultUser
+		q.User = b.DefaultUser()
 	}
 	if q.Kind != Exec && q.Kind != PTY || q.Kind == Exec && len(q.Argv) == 0 || min(q.TimeoutMs, q.IdleMs, q.UnwatchedMs) < 0 {
 		return "", fmt.Errorf("%w: kind is exec (with argv) or pty", ErrMalformed)
@@ -84,6 +84,24 @@ func (b *Book) Open(q Request) (string, error) {
 	}
 	b.add(s)
 	return s.id, nil
+}
+
+// DefaultUser runs, and owns, what names no other.
+func (b *Book) DefaultUser() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.defaultUser
+}
+
+// StartOver kills and forgets every session; what names no user from now on is run by defaultUser.
+func (b *Book) StartOver(defaultUser string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.defaultUser = defaultUser
+	for id, s := range b.sessions {
+		s.signalAll(syscall.SIGKILL)
+		b.remove(id)
+	}
 }
 
 // newID asks the kernel, whose numbers differ in machines that were restored from one snapshot.

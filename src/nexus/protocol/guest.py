@@ -247,3 +247,55 @@ class TimeRequest(Message):
     """PUT /v1/time"""
 
     time_unix_ms: int
+
+
+class Capability(StrEnum):
+    """What `GuestHealth.capabilities` names of what an older agent may lack."""
+
+    FREEZE = "freeze"
+    IDENTITY = "identity"
+
+
+class FreezeRequest(Message):
+    """POST /v1/filesystems/freeze"""
+
+    hold_ms: int = Field(ge=1, le=60_000, description="The guest thaws by itself after so long, by its own clock")
+
+
+class FrozenSeen(Message):
+    """What was frozen, by mount points; the file system with the machine's state is `/`."""
+
+    frozen: tuple[str, ...]
+    skipped: tuple[str, ...] = Field(default=(), description="Cannot be frozen, or are by somebody else")
+
+
+class ThawSeen(Message):
+    """POST /v1/filesystems/thaw"""
+
+    held: bool = Field(description="Whether everything was frozen until now; false: it had thawed before, or never was")
+
+
+class IdentityReason(StrEnum):
+    """Why a guest goes on from a snapshot's memory."""
+
+    CLONE = "clone"
+    """As another machine than the one that was saved."""
+    ROLLBACK = "rollback"
+    """As the same, back at what it was."""
+    RESUME = "resume"
+    """As the same, after it was suspended."""
+
+
+class IdentityRequest(Message):
+    """POST /v1/identity: what a restored guest is told first."""
+
+    reason: IdentityReason
+    config: GuestConfig | None = Field(description="Who it is from now on; for a clone, and for nothing else")
+    entropy: str = Field(description="32 to 512 random bytes, in base64")
+    time_unix_ms: int
+
+
+class IdentitySeen(Message):
+    """What of it the guest could not do."""
+
+    warnings: tuple[str, ...] = ()

@@ -26,9 +26,13 @@ from nexus.agent.guest.answers import MAX_HEAD_BYTES, parse_head, trouble_of
 from nexus.agent.guest.session import SessionStream
 from nexus.protocol.base import Message
 from nexus.protocol.guest import (
+    FreezeRequest,
+    FrozenSeen,
     GuestHealth,
     GuestMetadata,
     GuestMetrics,
+    IdentityRequest,
+    IdentitySeen,
     MetadataRequest,
     PowerAction,
     PowerRequest,
@@ -36,6 +40,7 @@ from nexus.protocol.guest import (
     SessionRequest,
     SessionSeen,
     SessionsSeen,
+    ThawSeen,
     TimeRequest,
 )
 from nexus.protocol.trouble import Gone, Refused, Retryable
@@ -97,6 +102,18 @@ class GuestClient:
     async def set_metadata(self, metadata: GuestMetadata | None) -> None:
         """Have the guest serve this, and nothing else, as its metadata; None: no such service."""
         await self._send("PUT", "/v1/metadata", MetadataRequest(metadata=metadata))
+
+    async def freeze(self, *, hold_ms: int) -> FrozenSeen:
+        """Have the guest write everything out and then nothing more, for at most so long. Asked again: from then on."""
+        return await self._ask(FrozenSeen, "POST", "/v1/filesystems/freeze", FreezeRequest(hold_ms=hold_ms))
+
+    async def thaw(self) -> bool:
+        """Have it write again. False: it had begun by itself, or was never frozen."""
+        return (await self._ask(ThawSeen, "POST", "/v1/filesystems/thaw")).held
+
+    async def become(self, request: IdentityRequest) -> IdentitySeen:
+        """Tell a restored guest who it is. May be repeated: every step of it is ensured, only hooks run again."""
+        return await self._ask(IdentitySeen, "POST", "/v1/identity", request)
 
     async def power(self, action: PowerAction, *, force_after_ms: int | None = None) -> None:
         """Have the guest's init power it off or reboot it. Returns before that has happened.

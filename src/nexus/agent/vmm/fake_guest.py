@@ -4,7 +4,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from nexus.protocol.guest import GuestHealth, GuestMetrics, PowerAction, PowerRequest
+from nexus.protocol.guest import (
+    Capability,
+    FrozenSeen,
+    GuestHealth,
+    GuestMetrics,
+    IdentitySeen,
+    PowerAction,
+    PowerRequest,
+    ThawSeen,
+)
 
 HEAD_END = b"\r\n\r\n"
 STARTED = time.monotonic()
@@ -41,7 +50,8 @@ class FakeGuestStream:
     def _serve(self, method: str, path: str, body: bytes) -> bytes:
         match method, path:
             case "GET", "/v1/health":
-                health = GuestHealth(version="fake", protocol=1, boot_ms=0)
+                able = (Capability.FREEZE, Capability.IDENTITY)
+                health = GuestHealth(version="fake", protocol=1, boot_ms=0, capabilities=able)
                 return _response(200, health.model_dump_json())
             case "GET", "/v1/metrics":
                 return _response(200, _metrics().model_dump_json())
@@ -49,6 +59,12 @@ class FakeGuestStream:
                 return _response(200, '{"items": []}')
             case "PUT", "/v1/time" | "/v1/metadata":
                 return _response(200, '{"ok": true}')
+            case "POST", "/v1/filesystems/freeze":
+                return _response(200, FrozenSeen(frozen=("/",)).model_dump_json())
+            case "POST", "/v1/filesystems/thaw":
+                return _response(200, ThawSeen(held=True).model_dump_json())
+            case "POST", "/v1/identity":
+                return _response(200, IdentitySeen().model_dump_json())
             case "POST", "/v1/power":
                 asyncio.get_running_loop().call_soon(self._power, PowerRequest.model_validate_json(body).action)
                 return _response(200, '{"ok": true}')

@@ -1,0 +1,120 @@
+// Package hostkeys gives a machine that is a copy of another SSH host keys of its own, in the way of the image: OpenSSH's
+// are made anew, of the kinds that were there; dropbear makes its own at the first connection (its option -R).
+package hostkeys
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Run runs a program to its end.
+type Run func(argv, env []string, patience time.Duration) error
+
+const patience = 30 * time.Second
+
+var (
+	kinds     = []string{"dsa", "ecdsa", "ed25519", "rsa"}
+	keygens   = []string{"/usr/bin/ssh-keygen", "/usr/local/bin/ssh-keygen", "/bin/ssh-keygen"}
+	systemctl = "/usr/bin/systemctl"
+)
+
+// Renew removes the host keys below base ("/" in a machine) and makes new ones where the machine has the program for it.
+func Renew(base string, run Run) error {
+	old, err := filepath.Glob(filepath.Join(base, "etc/dropbear/dropbear_*_host_key"))
+	ssh, err2 := filepath.Glob(filepath.Join(base, "etc/ssh/ssh_host_*_key*")) // with .pub, and certificates
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	var failed []error
+	for _, file := range append(old, ssh...) {
+		failed = append(failed, os.Remove(file))
+	}
+	keygen := slices.IndexFunc(keygens, func(p string) bool { return isThere(filepath.Join(base, p)) })
+	for _, file := range ssh {
+		kind, ok := kindOf(file)
+		if keygen < 0 || !ok {
+			continue
+		}
+		argv := []string{keygens[keygen], "-q", "-t", kind, "-N", "", "-f", file}
+		failed = append(failed, run(argv, []string{"HOME=/root", "PATH=/usr/bin:/bin"}, patience))
+	}
+	return errors.Join(failed...)
+}
+
+// kindOf reads the kind from the name of a private key's file.
+func kindOf(file string) (string, bool) {
+	kind, ok := strings.CutPrefix(filepath.Base(file), "ssh_host_")
+	kind, ok2 := strings.CutSuffix(kind, "_key")
+	return kind, ok && ok2 && slices.Contains(kinds, kind)
+}
+
+func isThere(file string) bool {
+	at, err := os.Stat(file)
+	return err == nil && at.Mode().IsRegular()
+}
+
+// Reload has the running servers use the new keys. sshd reads them again at SIGHUP (sshd(8)); dropbear has to be started
+// anew: by busybox's init, which keeps it running, or by systemd.
+func Reload(run Run) error {
+	init, _ := os.Readlink("/proc/1/exe") // it may not be read: then we do not know it
+	var failed []error
+	for _, p := range servers() {
+		switch isBusybox := strings.HasPrefix(filepath.Base(init), "busybox"); {
+		case p.name == "sshd":
+			failed = append(failed, syscall.Kill(p.pid, syscall.SIGHUP))
+		case isBusybox:
+			failed = append(failed, syscall.Kill(p.pid, syscall.SIGTERM))
+		case isThere(systemctl):
+			argv := []string{systemctl, "--no-block", "try-restart", "dropbear.service"}
+			failed = append(failed, run(argv, []string{"PATH=/usr/bin:/bin"}, patience))
+		default:
+			failed = append(failed, fmt.Errorf("dropbear (process %d) keeps its host keys until it is started anew", p.pid))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+type server struct {
+	pid  int
+	name string
+}
+
+// servers are the processes that the machine's init has started and that wait for connections: not those of a connection.
+func servers() []server {
+	var found []server
+	files, _ := filepath.Glob("/proc/[1-9]*/stat") // the pattern is constant and valid
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		if s, ok := parseServer(string(b)); ok {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// parseServer reads /proc/PID/stat (proc(5)): number, name in brackets, state, parent's number.
+func parseServer(stat string) (server, bool) {
+	var s server
+	var parent int
+	var state string
+	begin, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
+	if begin < 0 || end < begin {
+		return s, false
+	}
+	s.name = stat[begin+1 : end]
+	if s.name != "sshd" && s.name != "dropbear" {
+		return s, false
+	}
+	_, err := fmt.Sscan(stat[:begin], &s.pid)
+	_, err2 := fmt.Sscan(stat[end+1:], &state, &parent)
+	return s, err == nil && err2 == nil && parent == 1
+}

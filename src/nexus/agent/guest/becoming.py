@@ -1,0 +1,50 @@
+"""What a guest is told when it goes on from a snapshot: who it is, something random of its own, and the time.
+
+What must stay true: until `become` has returned, the machine's links are down, for under its old addresses it is
+another; the time comes last, on a way that has just been used, so that it is right to within the time of that request.
+"""
+
+import base64
+import os
+import time
+from typing import Final
+
+from nexus.agent.guest.client import GuestClient
+from nexus.kit import log
+from nexus.kit.clock import Clock
+from nexus.protocol.guest import Capability, GuestConfig, IdentityReason, IdentityRequest
+from nexus.protocol.trouble import Refused
+
+_log = log.get("nexus.agent.guest")
+
+ENTROPY_BYTES: Final = 64
+GOOD_ROUND_TRIP_S: Final = 0.05
+MOST_CLOCK_TRIES: Final = 10
+
+
+async def become(
+    client: GuestClient, *, reason: IdentityReason, config: GuestConfig | None, clock: Clock
+) -> tuple[str, ...]:
+    """Have the guest be the machine of `config` (None: the one it was). Returns its warnings, a stranger's words.
+
+    Raises Refused for a guest that cannot, Retryable when it did not answer: then it may be repeated."""
+    if Capability.IDENTITY not in (await client.health()).capabilities:
+        raise Refused("the agent in the guest is too old to go on from a snapshot; boot its disks instead")
+    entropy = base64.b64encode(os.urandom(ENTROPY_BYTES)).decode()
+    now_ms = int(clock.now().timestamp() * 1000)
+    request = IdentityRequest(reason=reason, config=config, entropy=entropy, time_unix_ms=now_ms)
+    warnings = (await client.become(request)).warnings
+    await set_clock(client, clock=clock)
+    return warnings
+
+
+async def set_clock(client: GuestClient, *, clock: Clock) -> None:
+    """Set it until that went quickly: it is wrong by what a request takes on its way. Raises Trouble."""
+    took_s = 0.0
+    for _ in range(MOST_CLOCK_TRIES):
+        begun = time.monotonic()
+        await client.set_time(round(clock.now().timestamp() * 1000))
+        took_s = time.monotonic() - begun
+        if took_s <= GOOD_ROUND_TRIP_S:
+            return
+    _log.warning("guest_clock_not_exact", within_s=round(took_s, 3))
