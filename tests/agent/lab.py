@@ -26,6 +26,7 @@ from nexus.protocol.machines import (
     DiskSpec,
     GuestPhase,
     GuestSpec,
+    MachineOrder,
     MachineSeen,
     MachineSpec,
     NetworkSpec,
@@ -108,6 +109,14 @@ class AgentClient:
 
     async def define(self, spec: MachineSpec) -> httpx.Response:
         return await self.http.put(f"/v1/machines/{spec.id}", content=spec.model_dump_json())
+
+    async def order(self, spec: MachineSpec, power: Power, *, boot: int, patience_ms: int = 5000) -> MachineSeen:
+        """Definition and wish in one request."""
+        wish = PowerWish(generation=spec.generation, power=power, boot=boot)
+        order = MachineOrder.model_validate({**spec.model_dump(), "wish": wish, "patience_ms": patience_ms})
+        answer = await self.http.put(f"/v1/machines/{spec.id}", content=order.model_dump_json())
+        assert answer.is_success, answer.text
+        return MachineSeen.model_validate_json(answer.content)
 
     async def power(
         self, machine: UUID, power: Power, *, boot: int, generation: int = 1, grace_s: int = 30

@@ -253,6 +253,15 @@ class PowerWish(Message):
     grace_s: int = Field(default=30, ge=0, le=600, description="Seconds for an orderly shutdown before power is cut")
 
 
+class MachineOrder(MachineSpec):
+    """A definition with what the hypervisor should do with it, so that one request says both."""
+
+    wish: PowerWish | None = Field(default=None, description="None: the wish that was accepted last stays")
+    patience_ms: int = Field(
+        default=0, ge=0, le=5000, description="How long the answer may wait for the machine to be as wished, and rest"
+    )
+
+
 class Exit(Message):
     """How the last boot ended, with a sentence a user may read."""
 

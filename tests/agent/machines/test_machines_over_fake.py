@@ -4,6 +4,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tests.agent.lab import (
@@ -11,6 +12,7 @@ from tests.agent.lab import (
     ImageSet,
     agent_here,
     agent_settings,
+    eventually,
     is_off,
     is_ready,
     machine_spec,
@@ -23,7 +25,7 @@ from nexus.agent.machines import state as states
 from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.clock import SystemClock
-from nexus.protocol.machines import ExitReason, GuestPhase, MachineSeen, Power
+from nexus.protocol.machines import ExitReason, GuestPhase, MachineSeen, Power, PowerWish
 
 
 @pytest.fixture
@@ -70,6 +72,57 @@ async def test_the_same_wish_again_starts_nothing_again(agent: AgentClient, fake
         await agent.power(spec.id, Power.ON, boot=1)
     again = await agent.until(spec.id, is_ready)
     assert (again.boot, again.started_at) == (1, seen.started_at)
+
+
+async def test_one_order_defines_boots_and_is_answered_when_the_guest_is_ready(
+    running: tuple[AgentClient, wiring.Agent], fake_images: ImageSet
+) -> None:
+    agent, made = running
+    reported = _reports_of(made)
+    spec = machine_spec(fake_images)
+    seen = await agent.order(spec, Power.ON, boot=1)
+    assert (seen.power, seen.boot, seen.guest, seen.stage) == (Power.ON, 1, GuestPhase.READY, None)
+    assert reported == [], "what is answered was told besides"
+    assert made.machines.list() == (seen,), "something was seen after it that nobody is told"
+    assert await agent.order(spec, Power.ON, boot=1) == seen
+    off = await agent.order(spec.model_copy(update={"generation": 2}), Power.OFF, boot=1)
+    assert (off.power, off.generation) == (Power.OFF, 2)
+
+
+async def test_what_comes_after_the_answer_to_an_order_is_reported(
+    settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    async with agent_here(settings.model_copy(update={"fake_boot_s": 3600})) as (agent, made):
+        reported = _reports_of(made)
+        spec = machine_spec(fake_images)
+        seen = await agent.order(spec, Power.ON, boot=1, patience_ms=1)
+        assert (seen.generation, seen.guest is GuestPhase.READY) == (1, False)
+        await eventually(lambda: made.machines.seen(spec.id).power is Power.ON)
+        assert reported
+        assert reported[-1] == made.machines.seen(spec.id)
+
+
+async def test_what_is_seen_while_somebody_waits_is_reported_when_they_go_without_an_answer(
+    settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    async with agent_here(settings.model_copy(update={"fake_boot_s": 3600})) as (_, made):
+        reported = _reports_of(made)
+        spec = machine_spec(fake_images)
+        wish = PowerWish(generation=1, power=Power.ON, boot=1)
+        asking = asyncio.create_task(made.machines.define(spec, wish, patience_s=3600))
+        await eventually(lambda: made.machines.seen(spec.id).power is Power.ON)
+        assert reported == []
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert reported == [made.machines.seen(spec.id)]
+
+
+def _reports_of(made: wiring.Agent) -> list[MachineSeen]:
+    """What its machines report from now on."""
+    reported: list[MachineSeen] = []
+    cast(Any, made.machines)._reported = reported.append
+    return reported
 
 
 async def test_a_boot_that_ended_by_itself_stays_off_until_the_next_is_wished(

@@ -146,8 +146,15 @@ async def test_a_vm_that_could_not_be_paused_or_resumed_in_time_is_what_it_was(
     async with hanging(host, "pause", monkeypatch):
         assert "Cannot pause web-1 in time" in await is_late(user, f"/v1/vms/{vm_id}/pause")
         await in_state(user, vm_id, "running")
+        machine_id = await machine_of(db, vm_id)
+
+        async def is_asked_to_run() -> bool:
+            generation = await db.fetchval("select generation from machines where id = $1", machine_id)
+            seen = host.machines.seen(machine_id)
+            return seen.generation == generation and seen.power is Power.ON and seen.stage is None
+
+        await until(is_asked_to_run, within_s=LONG_S)
     await db.execute("update machines set goal = 'paused', generation = generation + 1")  # by whom it was not late
-    host.machines.get(await machine_of(db, vm_id))
     await db.execute(
         "insert into flows (subject_kind, subject_id, flow, step, wake_at) values ('vm', $1, 'vm', 'decide', now()) "
         "on conflict do nothing",

@@ -17,7 +17,7 @@ from nexus.kit import log
 from nexus.kit.wellformed import parse_json
 from nexus.protocol.base import Message
 from nexus.protocol.hosts import HostFacts, HostFile
-from nexus.protocol.machines import HostPath, MachineSpec, PowerWish
+from nexus.protocol.machines import HostPath, MachineOrder, MachineSpec, PowerWish
 from nexus.protocol.trouble import Refused
 
 _PATH: TypeAdapter[str] = TypeAdapter(HostPath)
@@ -60,20 +60,21 @@ class Routes:
         return JSONResponse({"items": [seen.model_dump(mode="json") for seen in self._machines.list()]})
 
     async def see(self, request: Request) -> Response:
-        return _json(self._machines.seen(machine_id(request)))
+        return answer(self._machines.seen(machine_id(request)))
 
     async def define(self, request: Request) -> Response:
-        spec = MachineSpec.model_validate_json(await _json_body(request))
+        body = await json_body(request)
+        spec, order = MachineSpec.model_validate_json(body), MachineOrder.model_validate_json(body)
         if spec.id != machine_id(request):
             raise Refused("the definition is another machine's")
-        return _json(await self._machines.define(spec))
+        return answer(await self._machines.define(spec, order.wish, patience_s=order.patience_ms / 1000))
 
     async def power(self, request: Request) -> Response:
-        wish = PowerWish.model_validate_json(await _json_body(request))
-        return _json(await self._machines.wish(machine_id(request), wish))
+        wish = PowerWish.model_validate_json(await json_body(request))
+        return answer(await self._machines.wish(machine_id(request), wish))
 
     async def discard(self, request: Request) -> Response:
-        return _json(await self._machines.discard(machine_id(request)))
+        return answer(await self._machines.discard(machine_id(request)))
 
     async def ctrl_alt_del(self, request: Request) -> Response:
         if not isinstance(self._vmm, CtrlAltDel):

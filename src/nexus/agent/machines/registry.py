@@ -1,6 +1,8 @@
 """All machines of this host: takes definitions and wishes in, gives numbered observations out.
 
-Must stay true: a machine that the registry does not know is never touched, except by a DELETE that names it.
+Must stay true: a machine that the registry does not know is never touched, except by a DELETE that names it. Every
+observation is reported, or is what somebody who waits for the machine is answered: if that answer is lost they ask
+again.
 """
 
 import asyncio
@@ -16,6 +18,7 @@ from nexus.agent.machines.host import Host
 from nexus.agent.machines.machine import Machine
 from nexus.agent.machines.preparing import remove_files
 from nexus.agent.machines.state import MachineState
+from nexus.agent.machines.waiting import Waiting, has_come_true, until
 from nexus.kit import log
 from nexus.protocol.machines import MachineSeen, MachineSpec, Power, PowerWish
 from nexus.protocol.trouble import Gone, Refused
@@ -51,6 +54,7 @@ class Machines:
         self._machines: dict[UUID, Machine] = {}
         self._seen: dict[UUID, MachineSeen] = {}
         self._defining = asyncio.Lock()
+        self._waiting = Waiting()
         host.vmm.listen(self._vmm_changed)
 
     async def restore(self) -> None:
@@ -85,13 +89,21 @@ class Machines:
             raise Gone(f"this host has no machine {machine}")
         return found
 
-    async def define(self, spec: MachineSpec) -> MachineSeen:
-        """Record a definition. Raises StaleGeneration; Refused while the machine is being deleted."""
-        async with self._defining:
-            if spec.id not in self._machines:
-                await self._create(spec)
-        await self.get(spec.id).change(lambda state: _with_spec(state, spec))
-        return self.seen(spec.id)
+    async def define(self, spec: MachineSpec, wish: PowerWish | None = None, *, patience_s: float = 0.0) -> MachineSeen:
+        """Record a definition, and at once what is wished of the machine; the answer may wait for `patience_s` until
+        that is so. Raises StaleGeneration; Refused while the machine is being deleted."""
+        if wish is None or not patience_s:
+            await self._define(spec, wish)
+            return self.seen(spec.id)
+        with self._waiting.joined(spec.id) as news:
+            try:
+                await self._define(spec, wish)
+                await until(lambda: has_come_true(wish, self.seen(spec.id)), news, seconds=patience_s)
+            except BaseException:
+                if spec.id in self._seen:
+                    self._reported(self._seen[spec.id])  # nobody will be answered with it
+                raise
+            return self.seen(spec.id)
 
     async def wish(self, machine: UUID, wish: PowerWish) -> MachineSeen:
         """Record a wish. Raises Gone, StaleGeneration; Refused while the machine is being deleted."""
@@ -121,14 +133,23 @@ class Machines:
         """Stop every worker; guests run on."""
         await asyncio.gather(*(machine.close() for machine in self._machines.values()))
 
-    async def _create(self, spec: MachineSpec) -> None:
+    async def _define(self, spec: MachineSpec, wish: PowerWish | None) -> None:
+        async with self._defining:
+            if spec.id not in self._machines:
+                await self._create(spec, wish)
+                return
+        await self.get(spec.id).change(lambda state: _with_order(state, spec, wish))
+
+    async def _create(self, spec: MachineSpec, wish: PowerWish | None) -> None:
         taken = {machine.state.slot for machine in self._machines.values()}
         slot = next(number for number in range(1, len(taken) + 2) if number not in taken)
-        state = MachineState(spec=spec, slot=slot)
+        state = MachineState(spec=spec, slot=slot, wish=wish)
         home = self._host.home(spec.id)
         home.mkdir(mode=0o700, exist_ok=True)
         await asyncio.to_thread(states.save, home, state)
-        self._add(state).run()
+        machine = self._add(state)
+        machine.tell()
+        machine.run()
 
     def _add(self, state: MachineState) -> Machine:
         machine = Machine(self._host, state, publish=self._publish)
@@ -145,7 +166,8 @@ class Machines:
         numbered = seen.model_copy(update={"seq": self._numbers.next()})
         if seen.power is not Power.ABSENT:
             self._seen[seen.id] = numbered
-        self._reported(numbered)
+        if not self._waiting.tell(seen.id) or seen.power is Power.ABSENT:
+            self._reported(numbered)
 
     def _absent(self, machine: UUID) -> MachineSeen:
         return MachineSeen(id=machine, seq=self._numbers.next(), generation=0, power=Power.ABSENT)
@@ -155,9 +177,10 @@ class Machines:
             found.notice()
 
 
-def _with_spec(state: MachineState, spec: MachineSpec) -> MachineState:
+def _with_order(state: MachineState, spec: MachineSpec, wish: PowerWish | None) -> MachineState:
     _check(state, spec.generation)
-    return state.model_copy(update={"spec": spec})
+    defined = state.model_copy(update={"spec": spec})
+    return defined if wish is None else _with_wish(defined, wish)
 
 
 def _with_wish(state: MachineState, wish: PowerWish) -> MachineState:

@@ -23,19 +23,24 @@ from nexus.manager.vms import repository, states
 from nexus.manager.vms.deadlines import Timing, goal_before, overdue
 from nexus.manager.vms.errors import VmFaulted, VmNotFound
 from nexus.manager.vms.models import FLOW, Vm
-from nexus.protocol.machines import Exit, MachineSeen, MachineSpec, Power, PowerWish
+from nexus.protocol.machines import Exit, MachineOrder, MachineSeen, Power, PowerWish
 from nexus.protocol.trouble import Gone, Refused
 
 LOOK_AGAIN_S = FAULT_PATIENCE_S + 1.0
 """Hosts report on their own; a report that got lost is made up for after this long, and a fault that stays is seen."""
 
 
+PATIENCE_MS = 250
+"""How long a host may take to answer with what came of an order: enough for what is done at once, and for restoring; a
+boot is reported when it has come so far."""
+
+
 @dataclass(frozen=True)
 class Moving:
-    """A VM with what its next step takes: the definition, when that is to be sent."""
+    """A VM with what its next step takes: the order, when that is to be sent."""
 
     vm: Vm
-    spec: MachineSpec | None = None
+    order: MachineOrder | None = None
 
     @property
     def facts(self) -> Facts:
@@ -56,8 +61,8 @@ class VmFlow(Flow[Moving]):
             vm = await repository.lock(tx, subject_id, sees_only=None)
         except VmNotFound:
             return None
-        needs_spec = decide(vm.machine.facts) is Move.DEFINE
-        return Moving(vm, await _spec_of(tx, vm) if needs_spec else None)
+        needs_order = decide(vm.machine.facts) is Move.DEFINE
+        return Moving(vm, await _order_of(tx, vm) if needs_order else None)
 
     def decide(self, facts: Moving) -> str | Next:
         move = decide(facts.facts)
@@ -81,20 +86,18 @@ class VmFlow(Flow[Moving]):
 
     @on_agent
     async def define(self, facts: Moving) -> Next:
-        """Have the host know the machine's definition."""
-        if facts.spec is None:
+        """Have the host know the machine's definition and what is wished of it. One that is older takes notice of the
+        definition alone, and is told the rest by `power`."""
+        if facts.order is None:
             return hop()
-        return hop(found=await self._agent(facts).ensure_machine(facts.spec))
+        return hop(found=await self._agent(facts).ensure_machine(facts.order))
 
     @on_agent
     async def power(self, facts: Moving) -> Next:
         """Have the hypervisor do what is wished, then wait for reports."""
         wanted, machine = facts.facts, facts.vm.machine
-        wish = PowerWish(
-            generation=wanted.generation, power=wanted.goal.power, boot=wanted.boot, grace_s=machine.grace_s
-        )
         try:
-            seen = await self._agent(facts).ensure_power(machine.id, wish)
+            seen = await self._agent(facts).ensure_power(machine.id, _wish_of(facts.vm))
         except Gone:
             return hop(found=await self._agent(facts).observe_machine(machine.id))
         if decide(_with(wanted, seen)) is Move.POWER:
@@ -211,10 +214,19 @@ def _with(facts: Facts, seen: MachineSeen) -> Facts:
     )
 
 
-async def _spec_of(tx: Tx, vm: Vm) -> MachineSpec:
+def _wish_of(vm: Vm) -> PowerWish:
+    wanted = vm.machine.facts
+    return PowerWish(
+        generation=wanted.generation, power=wanted.goal.power, boot=wanted.boot, grace_s=vm.machine.grace_s
+    )
+
+
+async def _order_of(tx: Tx, vm: Vm) -> MachineOrder:
     definition = await repository.definition(tx, vm.id)
-    return MachineSpec.model_validate(
+    return MachineOrder.model_validate(
         {
+            "wish": _wish_of(vm),
+            "patience_ms": PATIENCE_MS,
             **definition.settings,
             "id": vm.machine.id,
             "generation": vm.machine.facts.generation,
