@@ -16,6 +16,7 @@ from nexus.agent.api.console import Consoles
 from nexus.agent.api.guest_proxy import GuestProxy
 from nexus.agent.api.log_routes import LogRoutes
 from nexus.agent.api.routes import Routes
+from nexus.agent.api.snapshot_routes import SnapshotRoutes
 from nexus.agent.facts import host_boot_id, host_facts, host_usage
 from nexus.agent.listening import address_of
 from nexus.agent.machines.host import Host
@@ -27,6 +28,8 @@ from nexus.agent.metrics.recorder import Recorder
 from nexus.agent.net.choose import choose_network
 from nexus.agent.reporter import Outbox
 from nexus.agent.settings import AgentSettings
+from nexus.agent.snapshots.registry import SnapshotRegistry
+from nexus.agent.snapshots.store import SnapshotStore
 from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.storage.images import ImageSource, ImageStore
 from nexus.agent.tls import AgentTls
@@ -81,11 +84,14 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
     )
     stack.push_async_callback(images.close)
     host_files = HostFiles(settings.drive_roots, private=(data_dir(), settings.run_dir, settings.runtime_dir))
+    snapshots = SnapshotStore(settings.run_dir / "snapshots")
+    snapshots.open()
     host = Host(
         vmm=vmm,
         network=network,
         images=images,
         host_files=host_files,
+        snapshots=snapshots,
         clock=clock,
         machines=machines_dir,
         sockets=sockets,
@@ -129,7 +135,8 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
         recorder = Recorder(machines.all, metrics, meter, link.tell_samples, clock=clock)
     routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics, host_files=host_files)
     logs = LogRoutes(machines, vmm, own=settings.log_file)
-    app = make_app(routes, GuestProxy(machines), Consoles(machines, vmm), logs)
+    taken = SnapshotRoutes(SnapshotRegistry(snapshots, machines, vmm))
+    app = make_app(routes, GuestProxy(machines), Consoles(machines, vmm), logs, taken)
     return Agent(app=app, machines=machines, link=link, recorder=recorder, address=address, tls=tls)
 
 

@@ -17,6 +17,7 @@ from nexus.agent.api.guest_proxy import GuestProxy
 from nexus.agent.api.log_routes import LogRoutes
 from nexus.agent.api.pipes import Pipes
 from nexus.agent.api.routes import Routes
+from nexus.agent.api.snapshot_routes import SnapshotRoutes
 from nexus.agent.machines.registry import StaleGeneration
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit import log
@@ -29,9 +30,12 @@ _log = log.get("nexus.agent.api")
 MOST_BODY_BYTES = 4 << 20
 """The longest is a command's words for a guest, of which a manager takes one MiB."""
 _MACHINE = "/v1/machines/{machine:uuid}"
+_SNAPSHOT = "/v1/snapshots/{snapshot:uuid}"
 
 
-def make_app(routes: Routes, guests: GuestProxy, consoles: Consoles, logs: LogRoutes) -> Starlette:
+def make_app(
+    routes: Routes, guests: GuestProxy, consoles: Consoles, logs: LogRoutes, snapshots: SnapshotRoutes
+) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/host", routes.host),
@@ -48,6 +52,10 @@ def make_app(routes: Routes, guests: GuestProxy, consoles: Consoles, logs: LogRo
             Route(f"{_MACHINE}/balloon", routes.balloon),
             Route(f"{_MACHINE}/console", logs.console),
             Route(f"{_MACHINE}/vmm-log", logs.vmm_log),
+            Route(f"{_MACHINE}/snapshots/{{snapshot:uuid}}", snapshots.take, methods=["PUT"]),
+            Route("/v1/snapshots", snapshots.list),
+            Route(_SNAPSHOT, snapshots.see, methods=["GET"]),
+            Route(_SNAPSHOT, snapshots.discard, methods=["DELETE"]),
             WebSocketRoute(f"{_MACHINE}/console/stream", consoles.serve),
             WebSocketRoute(f"{_MACHINE}/guest/sessions/{{session}}/stream", guests.stream),
             WebSocketRoute(f"{_MACHINE}/guest/pipes/{{pipe}}", Pipes(guests).serve),

@@ -41,20 +41,20 @@ class Routes:
         self._host_files = host_files
 
     async def host(self, _request: Request) -> Response:
-        return _json(self._facts)
+        return answer(self._facts)
 
     async def host_file(self, request: Request) -> Response:
         """What is at the query's `path`, if a drive may be there."""
         path = _PATH.validate_python(request.query_params.get("path", ""))
-        return _json(await asyncio.to_thread(self._host_files.find, Path(path)))
+        return answer(await asyncio.to_thread(self._host_files.find, Path(path)))
 
     async def make_host_file(self, request: Request) -> Response:
         """Have an empty file where there is none."""
-        wanted = HostFile.model_validate_json(await _json_body(request))
+        wanted = HostFile.model_validate_json(await json_body(request))
         if wanted.size_bytes is None:
             raise Refused("a file that is to be made needs a size")
         path, size_bytes = Path(wanted.path), wanted.size_bytes
-        return _json(await asyncio.to_thread(self._host_files.create, path, size_bytes=size_bytes))
+        return answer(await asyncio.to_thread(self._host_files.create, path, size_bytes=size_bytes))
 
     async def machines(self, _request: Request) -> Response:
         return JSONResponse({"items": [seen.model_dump(mode="json") for seen in self._machines.list()]})
@@ -85,12 +85,12 @@ class Routes:
 
     async def metrics(self, request: Request) -> Response:
         machine = self._machines.get(machine_id(request))
-        return _json(await self._metrics.live(machine))
+        return answer(await self._metrics.live(machine))
 
     async def balloon(self, request: Request) -> Response:
         if not isinstance(self._vmm, Balloon):
             raise Refused("this host's hypervisor has no balloon")
-        return _json(await self._vmm.balloon(self._machines.get(machine_id(request)).id))
+        return answer(await self._vmm.balloon(self._machines.get(machine_id(request)).id))
 
 
 def machine_id(request: Request) -> UUID:
@@ -108,12 +108,14 @@ def byte_offset(connection: HTTPConnection) -> int:
     return int(given)
 
 
-async def _json_body(request: Request) -> bytes:
-    """Raises Malformed for a body that is no JSON, or that parsers would read differently."""
+async def json_body(request: Request) -> bytes:
+    """A request's body, not validated yet. Raises Malformed for one that is no JSON, or that parsers would read
+    differently."""
     body = await request.body()
     parse_json(body)
     return body
 
 
-def _json(message: Message) -> Response:
+def answer(message: Message) -> Response:
+    """The message, in its JSON form."""
     return Response(message.model_dump_json(), media_type="application/json")

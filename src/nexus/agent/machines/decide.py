@@ -20,6 +20,8 @@ class Move(StrEnum):
     RESUME = "resume"
     APPLY = "apply"
     """Change in the running machine what can be changed there."""
+    TAKE = "take"
+    """Take a snapshot."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,24 @@ class Facts:
     """Since the boot was begun."""
     can_apply: bool = False
     """Something of the accepted definition that the running boot lacks can be changed in it."""
+    is_snapshot_wanted: bool = False
 
 
 def decide(facts: Facts) -> Move:
     if facts.goal is Power.ABSENT:
         return Move.DISCARD
+    if facts.is_snapshot_wanted and _is_settled(facts):
+        return Move.TAKE
     if facts.power is Power.OFF:
         return _while_off(facts)
     if facts.goal is Power.OFF or facts.wished_boot > facts.boot:
         return Move.SHUT_DOWN
     return _while_alive(facts)
+
+
+def _is_settled(facts: Facts) -> bool:
+    """Neither on its way up nor being found out to have ended."""
+    return facts.has_ended if facts.power is Power.OFF else facts.was_ready
 
 
 def _while_off(facts: Facts) -> Move:

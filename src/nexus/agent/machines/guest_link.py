@@ -90,7 +90,7 @@ class GuestLink:
         except Trouble as silent:
             _log.warning("guest_not_examined", socket=str(self._socket), why=str(silent))
             return
-        self.warnings = tuple(_printable(warning) for warning in said[:MOST_WARNINGS])
+        self.warnings = tuple(printable(warning) for warning in said[:MOST_WARNINGS])
         self._changed()
 
     async def _stop_examining(self) -> None:
@@ -114,5 +114,6 @@ class GuestLink:
             self._away = None
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What a stranger said, as one short line."""
     return "".join(char if char.isprintable() else " " for char in text[:LONGEST_WARNING])

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from nexus.agent.net.port import Network
+from nexus.agent.snapshots.store import SnapshotStore
 from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.storage.images import ImageStore
 from nexus.agent.vmm.port import Vmm
@@ -22,6 +23,7 @@ class Host:
     network: Network
     images: ImageStore
     host_files: HostFiles
+    snapshots: SnapshotStore
     clock: Clock
     machines: Path
     sockets: Path

@@ -7,20 +7,25 @@ off at any await and taken up again, also by another process; and a boot number 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
-from nexus.agent.machines import asking
+from nexus.agent.machines import asking, boots
 from nexus.agent.machines import state as states
 from nexus.agent.machines.applying import Applier
+from nexus.agent.machines.awaking import awake
 from nexus.agent.machines.decide import Facts, Move, decide
 from nexus.agent.machines.guest_config import SpecTrouble
 from nexus.agent.machines.guest_link import GuestLink
 from nexus.agent.machines.host import BOOT_ATTEMPTS, Host
+from nexus.agent.machines.launching import NotLaunched, launch
 from nexus.agent.machines.live_parts import LIVE_PARTS
 from nexus.agent.machines.observing import Glance
-from nexus.agent.machines.preparing import fetch_images, prepare, reclaim, remove_files, tidy
+from nexus.agent.machines.preparing import fetch_images, reclaim, remove_files, tidy
 from nexus.agent.machines.state import MachineState
 from nexus.agent.net.port import NetTrouble
+from nexus.agent.snapshots import layout
+from nexus.agent.snapshots.taking import Subject, Takings
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import VmmState, VmmTrouble
 from nexus.kit import log
@@ -29,8 +34,6 @@ from nexus.protocol.trouble import Trouble
 
 _log = log.get("nexus.agent.machines")
 
-ORDERLY = (ExitReason.ASKED, ExitReason.GUEST_SHUTDOWN, ExitReason.GUEST_REBOOT)
-CUT = "Its power was cut."
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 ADOPTION_PATIENCE_S = 2.0
 Change = Callable[[MachineState], MachineState]
@@ -45,6 +48,7 @@ class Machine:
     def __init__(self, host: Host, state: MachineState, *, publish: Publish) -> None:
         self.state = state
         self.link = GuestLink(host.guest_socket(state.spec.id), changed=self._wake)
+        self.takings = Takings(changed=self._wake)
         self.gone = asyncio.Event()
         self._host = host
         self._publish = publish
@@ -55,6 +59,7 @@ class Machine:
         self._recording = asyncio.Lock()
         self._stage: str | None = None
         self._fault: str | None = None
+        self._held: Power | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -113,9 +118,9 @@ class Machine:
         first = next((self._host.network.attachment(nic, 0).address for nic in self.state.running.nics), None)
         glance = Glance(
             state=self.state,
-            vmm=self._vmm,
+            vmm=self._vmm if self._held is None else replace(self._vmm, power=self._held),
             is_gone=self.gone.is_set(),
-            is_ready=self.link.is_ready,
+            is_ready=self.link.is_ready and not self.state.is_awaking,
             is_missed=self.link.is_away,
             address=first.ip if first is not None else None,
             stage=self._stage,
@@ -124,6 +129,11 @@ class Machine:
             is_applying=self.state.was_ready and self._applier.due(self.state, self._vmm.power) is not None,
         )
         return glance.seen()
+
+    def why_no_snapshot(self) -> str | None:
+        """Why none can be taken of it as it runs."""
+        is_off = self._vmm.power is Power.OFF
+        return None if is_off else layout.why_not_now(self.state.running, self.state.spec)
 
     def tell(self) -> None:
         """Publish, if there is something new."""
@@ -190,6 +200,7 @@ class Machine:
                 was_ready=self.state.was_ready,
                 host_restarted=state.host_boot_id not in ("", self._host.boot_id),
                 can_apply=self._applier.due(state, vmm.power) is not None,
+                is_snapshot_wanted=self.takings.is_any,
             )
         )
 
@@ -205,7 +216,7 @@ class Machine:
                 self._changed.clear()
                 if not doing.done() and self._aim() != aim:
                     self._vmm = await self._host.vmm.observe(self.id)
-                    if (self._next(), self._grace()) != (move, aim[2]):
+                    if self._next() is not move or (move is Move.SHUT_DOWN and self._grace() != aim[2]):
                         break
                     aim = self._aim()
                 await self._refresh()
@@ -233,9 +244,8 @@ class Machine:
         if self._vmm.power is Power.OFF or not self.state.running.has_guest_agent:
             return
         await self.link.open(self._host.vmm.transport(self.id))
-        if self.link.is_ready and not self.state.was_ready and not self.state.discarding:
-            self.tell()
-            await self._record(lambda state: state.model_copy(update={"ready_boot": state.boot}))
+        if self.link.is_ready and not (self.state.was_ready or self.state.is_awaking or self.state.discarding):
+            await self._be_ready()
 
     # moves
 
@@ -245,31 +255,21 @@ class Machine:
         async with self._host.boot_slots:
             if not await self._begin():
                 return
-            definition = await prepare(self._host, self.state, self._say)
-            self._say_booting()
             try:
-                await self._host.vmm.start(definition, launch=self.state.launch)
-            except VmmTrouble as refused:
+                await launch(self._host, lambda: self.state, self._record, self._say)
+            except NotLaunched as refused:
                 await self._end(ExitReason.VMM_FAILED, str(refused))
                 return
             await self._attend()
 
     async def _begin(self) -> bool:
         """Number the boot, or another attempt, before anything of it happens; False when it had enough of them."""
-        state, wish = self.state, self.state.wish
-        assert wish is not None
-        update: dict[str, object] = {"nics": tuple({*state.nics, *(nic.id for nic in state.spec.nics)})}
-        update |= {"booted": state.spec}
-        if wish.boot > state.boot:
-            update |= {"boot": wish.boot, "attempt": 1, "host_boot_id": self._host.boot_id}
-            update |= {"launch": max(state.launch, self._vmm.launch) + 1}
-        elif self._vmm.launch >= state.launch:
-            if state.attempt >= BOOT_ATTEMPTS:
-                why = f"The guest did not come up within {self._host.boot_deadline_s:g} s, {BOOT_ATTEMPTS} times."
-                await self._end(ExitReason.BOOT_TIMEOUT, why)
-                return False
-            update |= {"launch": self._vmm.launch + 1, "attempt": state.attempt + 1}
-        await self._record(lambda state: state.model_copy(update=update))
+        begun = boots.begun(self.state, self._vmm, host_boot_id=self._host.boot_id)
+        if begun is None:
+            why = f"The guest did not come up within {self._host.boot_deadline_s:g} s, {BOOT_ATTEMPTS} times."
+            await self._end(ExitReason.BOOT_TIMEOUT, why)
+            return False
+        await self._record(lambda state: state.model_copy(update=begun))
         return True
 
     async def _attend(self) -> None:
@@ -283,28 +283,17 @@ class Machine:
                     await self._observed.wait()
                     if self._vmm.power is Power.OFF:
                         return
+                if self.state.is_awaking:
+                    self._say("giving the guest its identity")
+                    self.link.warnings = await awake(self._host, self.link, self.state)
+                    await self._be_ready()
         except TimeoutError:
             _log.warning("boot_timed_out", machine_id=str(self.id), boot=self.state.boot, attempt=self.state.attempt)
             await self._host.vmm.stop(self.id)
 
     async def _settle(self) -> None:
         """Record how the boot ended."""
-        ended = self._vmm.exit if self._vmm.launch == self.state.launch else None
-        if ended is None:
-            if self.state.host_boot_id != self._host.boot_id:
-                await self._end(ExitReason.HOST_REBOOTED, "The host restarted.")
-            else:
-                await self._end(ExitReason.ASKED, "It was stopped before it had started.")
-        elif self._is_wanted() or ended.reason not in ORDERLY:
-            await self._end(ended.reason, ended.why)
-        else:
-            was_cut = ended.reason is ExitReason.ASKED
-            await self._end(ExitReason.ASKED, CUT if was_cut else "The guest shut down as asked.")
-
-    def _is_wanted(self) -> bool:
-        """Whether the boot that is on is what was wished for."""
-        wish = self.state.wish
-        return wish is not None and wish.power is not Power.OFF and wish.boot <= self.state.boot
+        await self._end(*boots.ending(self.state, self._vmm, host_boot_id=self._host.boot_id))
 
     async def _end(self, reason: ExitReason, why: str) -> None:
         at = self._vmm.exit.at if self._vmm.exit else self._host.clock.now()
@@ -346,7 +335,18 @@ class Machine:
             has = await self._applier.apply(part, self.state, self._vmm.power)
             await self._record(lambda state: state.model_copy(update={"booted": has}))
 
+    async def _take(self) -> None:
+        """The machine is told of as it was: that it stands still is our doing."""
+        self._held = self._vmm.power
+        self._say("taking a snapshot")
+        try:
+            await self.takings.perform(Subject(self._host, self.state, self.link, self._held))
+        finally:
+            self._vmm = await self._host.vmm.observe(self.id)
+            self._held = None
+
     async def _discard(self) -> None:
+        self.takings.fail("its machine was deleted")
         self._say("deleting")
         await self.link.close()
         await self._host.vmm.discard(self.id)
@@ -357,6 +357,10 @@ class Machine:
         self.tell()
 
     # the rest
+
+    async def _be_ready(self) -> None:
+        self.tell()
+        await self._record(lambda state: state.model_copy(update={"ready_boot": state.boot}))
 
     async def _record(self, change: Change) -> None:
         async with self._recording:
@@ -383,6 +387,7 @@ class Machine:
         Move.PAUSE: _pause,
         Move.RESUME: _resume,
         Move.APPLY: _apply,
+        Move.TAKE: _take,
     }
 
 

@@ -27,13 +27,15 @@ async def fetch_images(host: Host, spec: MachineSpec, say: Say) -> None:
             await host.images.ensure(sha256, say)
 
 
-async def prepare(host: Host, state: MachineState, say: Say) -> Definition:
-    """Raises StorageTrouble, NetTrouble, SpecTrouble, VmmTrouble or OSError; may be repeated after any of them."""
+async def prepare(host: Host, state: MachineState, say: Say, *, makes_disks: bool = True) -> Definition:
+    """`makes_disks`: False where disks are made otherwise, before the definition is used.
+
+    Raises StorageTrouble, NetTrouble, SpecTrouble, VmmTrouble or OSError; may be repeated after any of them."""
     spec = state.running
     uid = host.uid(state.slot)
     kernel = await host.images.ensure(spec.kernel_sha256, say)
     base = await host.images.ensure(spec.initramfs_sha256, say)
-    disks = await _disks(host, spec, uid, say)
+    disks = await _disks(host, spec, uid, say, makes_disks=makes_disks)
     attachments = {nic.id: host.network.attachment(nic, position) for position, nic in enumerate(spec.nics)}
     taps = tuple(made.tap for made in attachments.values() if made.tap is not None)
     if taps and isinstance(host.vmm, Wires):
@@ -81,14 +83,14 @@ def _nic(mac: str, attachment: Attachment) -> Nic:
     return Nic(mac, attachment.tap, attachment.restrict, network)
 
 
-async def _disks(host: Host, spec: MachineSpec, uid: int | None, say: Say) -> tuple[Disk, ...]:
+async def _disks(host: Host, spec: MachineSpec, uid: int | None, say: Say, *, makes_disks: bool) -> tuple[Disk, ...]:
     store = disk_store(host, spec.id, uid)
     store.discard_others({disk.id for disk in spec.disks})
     host.host_files.release(spec.id)
     made: list[Disk] = []
     for disk in spec.disks:
         image = await host.images.ensure(disk.image_sha256, say) if disk.image_sha256 else None
-        made.append(await store.ensure(disk, image))
+        made.append(await store.ensure(disk, image) if makes_disks else store.as_is(disk, image))
         claim(host, spec.id, made[-1])
     return tuple(made)
 

@@ -5,9 +5,19 @@ from uuid import UUID
 
 from nexus.agent.storage.files import write_atomically
 from nexus.protocol.base import Message
-from nexus.protocol.machines import Exit, MachineSpec, PowerWish
+from nexus.protocol.machines import Exit, MachineSpec, PowerWish, RestoreSpec
 
 FILE = "machine.json"
+
+
+class Restored(Message):
+    """A boot whose disks were made of a snapshot; every attempt of it begins so, and no later boot. `is_clone`: the
+    snapshot is another machine's, so a guest whose memory came from it has to become this one."""
+
+    restore: RestoreSpec
+    boot: int
+    has_memory: bool
+    is_clone: bool
 
 
 class MachineState(Message):
@@ -30,6 +40,8 @@ class MachineState(Message):
     """The host's when `boot` was begun."""
     nics: tuple[UUID, ...] = ()
     """Interfaces that may have something on the host."""
+    restored: Restored | None = None
+    """The last boot that began from a snapshot."""
 
     @property
     def generation(self) -> int:
@@ -49,6 +61,21 @@ class MachineState(Message):
     def was_ready(self) -> bool:
         """Whether the guest has answered during the boot last begun. One without our agent is not waited for."""
         return self.boot > 0 and (self.ready_boot == self.boot or not self.running.has_guest_agent)
+
+    @property
+    def restore_due(self) -> RestoreSpec | None:
+        """What the next attempt of a boot begins from, as far as it is known which boot that is."""
+        restore, done = self.spec.restore, self.restored
+        is_over = done is not None and (done.boot != self.boot or self.has_ended or self.was_ready)
+        is_done = done is not None and done.restore == restore and is_over
+        return None if is_done else restore
+
+    @property
+    def is_awaking(self) -> bool:
+        """The guest's memory came from a snapshot, and the guest has not been told yet who and when it is."""
+        done = self.restored
+        is_restored = done is not None and done.boot == self.boot and done.has_memory
+        return is_restored and self.running.has_guest_agent and not self.was_ready
 
     def is_launched(self, launch: int) -> bool:
         """Whether the VMM of that number is the one that the boot asked for."""

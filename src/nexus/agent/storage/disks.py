@@ -7,17 +7,19 @@ of the host's own (`host_files`), which stay when the machine goes.
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 from nexus.agent.privilege import identity
-from nexus.agent.storage.files import clone
+from nexus.agent.storage.breaking_off import in_thread
+from nexus.agent.storage.files import Step, clone
 from nexus.agent.storage.formatting import make_ext4, make_sparse
 from nexus.agent.storage.host_files import NO_HOST_FILES, HostFiles
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Disk
-from nexus.kit.durable import put_in_place
+from nexus.kit.durable import put_in_place, sync_file
 from nexus.protocol.machines import DiskFormat, DiskSpec
 
 DEFAULT_SIZE_BYTES = 8 << 30
@@ -60,9 +62,42 @@ class DiskStore:
             return _disk(spec, path)
         return await self.ensure(spec, image)
 
+    def as_is(self, spec: DiskSpec, image: Path | None) -> Disk:
+        """The disk, which is there or will be before it is used: neither made nor grown."""
+        if spec.path_on_host is not None:
+            return _disk(spec, Path(spec.path_on_host), is_host_file=True)
+        if image is not None and (spec.read_only or spec.format is DiskFormat.SQUASHFS):
+            return replace(_disk(spec, image), read_only=True)
+        return _disk(spec, self.path(spec))
+
+    async def replace(self, sources: Mapping[UUID, Path]) -> None:
+        """Have copies of these files as the disks of these ids, in place of what they held, while no VMM uses them.
+        Raises StorageTrouble; then all are as they were."""
+        staged = {self._file(disk).with_name(f".{disk}.img.new"): source for disk, source in sources.items()}
+        try:
+            self._directory.mkdir(exist_ok=True, mode=0o700)
+            for path, source in staged.items():
+                await in_thread(lambda step, path=path, source=source: self._stage(source, path, step), step=_no_step)
+        except OSError as refused:
+            for path in staged:
+                path.unlink(missing_ok=True)
+            raise StorageTrouble(f"the disks cannot be copied: {refused.strerror or refused}") from refused
+        for disk, path in zip(sources, staged, strict=True):
+            await asyncio.to_thread(put_in_place, path, self._file(disk))
+
+    def _stage(self, source: Path, staged: Path, step: Step) -> None:
+        clone(source, staged, step=step)
+        staged.chmod(0o600)
+        if self._uid is not None:
+            os.chown(staged, self._uid, self._uid)
+        sync_file(staged)
+
+    def _file(self, disk: UUID) -> Path:
+        return self._directory / f"{disk}.img"
+
     def path(self, spec: DiskSpec) -> Path:
         """Where a disk of the machine's own is."""
-        return self._directory / f"{spec.id}.img"
+        return self._file(spec.id)
 
     def discard_others(self, wanted: set[UUID]) -> None:
         """Remove the files of disks the machine has no more."""
@@ -114,6 +149,10 @@ def _disk(spec: DiskSpec, path: Path, *, is_host_file: bool = False) -> Disk:
         io_engine=spec.io_engine,
         rate_limiter=spec.rate_limiter,
     )
+
+
+def _no_step(_copied: int) -> None:
+    """Nobody waits for a figure here."""
 
 
 async def _make_empty(spec: DiskSpec, path: Path) -> None:

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from nexus.kit.durable import sync_directory
@@ -12,7 +13,9 @@ from nexus.kit.durable import sync_directory
 FICLONE = 0x40049409
 """_IOW(0x94, 9, int), linux/fs.h: share the source's blocks (btrfs, xfs, overlay on them)."""
 NO_REFLINK = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS)
-COPY_CHUNK_BYTES = 64 << 20
+COPY_CHUNK_BYTES = 16 << 20
+Step = Callable[[int], None]
+"""Called with the number of bytes copied since the last call; breaks the copying off by raising."""
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
@@ -39,14 +42,18 @@ def write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def clone(source: Path, target: Path, *, mode: int = 0o600) -> None:
+def _count_nothing(_copied: int) -> None:
+    """Nobody waits for this copy."""
+
+
+def clone(source: Path, target: Path, *, mode: int = 0o600, step: Step = _count_nothing) -> None:
     """Make `target` a copy of `source`: by reflink, else copying what is data and leaving holes holes."""
     read = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         write = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
             if not _reflink(read, write):
-                _copy_sparsely(read, write)
+                copy_sparsely(read, write, step=step)
         finally:
             os.close(write)
     finally:
@@ -74,7 +81,8 @@ def _reflink(read: int, write: int) -> bool:
     return True
 
 
-def _copy_sparsely(read: int, write: int) -> None:
+def copy_sparsely(read: int, write: int, *, step: Step = _count_nothing) -> None:
+    """Have in an open file what another holds; where that has holes, what is there already stays."""
     size = os.fstat(read).st_size
     os.ftruncate(write, size)
     at = 0
@@ -86,16 +94,17 @@ def _copy_sparsely(read: int, write: int) -> None:
                 return
             raise
         at = os.lseek(read, start, os.SEEK_HOLE)
-        _copy_range(read, write, start, at)
+        _copy_range(read, write, start, at, step)
 
 
-def _copy_range(read: int, write: int, start: int, end: int) -> None:
+def _copy_range(read: int, write: int, start: int, end: int, step: Step) -> None:
     while start < end:
         want = min(end - start, COPY_CHUNK_BYTES)
         copied = _copy_some(read, write, start, want)
         if not copied:
             raise OSError(errno.EIO, "source became shorter while it was copied")
         start += copied
+        step(copied)
 
 
 def _copy_some(read: int, write: int, start: int, want: int) -> int:

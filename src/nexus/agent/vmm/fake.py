@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import Field
 
@@ -36,6 +36,9 @@ class FakeDrive(Message):
 
 
 class _Record(Message):
+    """`memory` stands for what a guest has in its memory: another one in every boot that does not begin from a
+    snapshot."""
+
     launch: int
     power: Power
     started_at: datetime
@@ -43,6 +46,8 @@ class _Record(Message):
     balloon_mib: int = 0
     balloon_stats_s: int = 0
     memory_mib: int = 0
+    memory: str = ""
+    is_linked: bool = True
     reason: ExitReason | None = None
     why: str = ""
     ended_at: datetime | None = None
@@ -62,8 +67,9 @@ class FakeVmm:
     why = "A hypervisor that runs nothing, as AGENT_VMM demands: for tests and scale runs only."
     offers = frozenset(
         {Offer.PAUSE, Offer.CTRL_ALT_DEL, Offer.DRIVE_LIMITS, Offer.HOT_DRIVES, Offer.WRITETHROUGH, Offer.ASYNC_IO}
-        | {Offer.BALLOON, Offer.ENTROPY_LIMIT, Offer.CONSOLE_LIMIT}
+        | {Offer.BALLOON, Offer.ENTROPY_LIMIT, Offer.CONSOLE_LIMIT, Offer.SNAPSHOT}
     )
+    cpu = "none"
 
     def __init__(self, *, machines: Path, clock: Clock, boot_s: float = 0.0) -> None:
         self.boot_s = boot_s
@@ -79,6 +85,35 @@ class FakeVmm:
         self._path(definition.id).parent.mkdir(parents=True, exist_ok=True)
 
     async def start(self, definition: Definition, *, launch: int) -> None:
+        await self._begin(definition, launch=launch, memory=uuid4().hex, is_linked=True)
+
+    async def save(self, machine: UUID, into: Path) -> tuple[str, ...]:
+        known = self._running(machine)
+        if known.power is not Power.PAUSED:
+            raise VmmTrouble("the machine is not paused")
+        (into / "memory").write_text(known.memory)
+        return ("disk",) * len(known.drives)
+
+    def check(self, definition: Definition, devices: tuple[str, ...]) -> None:
+        if len(definition.disks) != len(devices):
+            raise VmmTrouble(f"it had {len(devices)} disks, and is to have {len(definition.disks)}")
+
+    async def restore(
+        self, definition: Definition, *, launch: int, source: Path, devices: tuple[str, ...], is_linked: bool
+    ) -> None:
+        self.check(definition, devices)
+        memory = (source / "memory").read_text()
+        await self._begin(definition, launch=launch, memory=memory, is_linked=is_linked)
+
+    async def connect(self, machine: UUID) -> None:
+        self._save(machine, self._running(machine).model_copy(update={"is_linked": True}))
+
+    def memory(self, machine: UUID) -> tuple[str, bool]:
+        """What the running guest has in its memory, and whether its interfaces have a link. Raises VmmTrouble."""
+        known = self._running(machine)
+        return known.memory, known.is_linked
+
+    async def _begin(self, definition: Definition, *, launch: int, memory: str, is_linked: bool) -> None:
         known = self._load(definition.id)
         if known is not None and known.launch >= launch:
             return
@@ -94,6 +129,8 @@ class FakeVmm:
             memory_mib=definition.memory_mib,
             balloon_mib=definition.balloon.amount_mib,
             balloon_stats_s=definition.balloon.stats_s,
+            memory=memory,
+            is_linked=is_linked,
         )
         self._save(definition.id, record)
         self.console(definition.id).open("ab").close()

@@ -247,6 +247,36 @@ class HotDrives(Protocol):
 
 
 @runtime_checkable
+class Snapshots(Protocol):
+    """Drivers that offer `snapshot`."""
+
+    cpu: str
+    """The CPU that guests see, as far as a guest's memory depends on it."""
+
+    async def save(self, machine: UUID, into: Path) -> tuple[str, ...]:
+        """Write memory and devices of a machine that is paused into files of its own in `into`; the answer names the
+        devices, for `check` and `restore`. Afterwards, also when it was broken off, the machine is paused
+        and able to go on as if nothing had happened. Raises VmmTrouble, OSError."""
+        ...
+
+    def check(self, definition: Definition, devices: tuple[str, ...]) -> None:
+        """Raises VmmTrouble, with a sentence that names what differs, where a machine defined so cannot go on from
+        what was saved with those devices."""
+        ...
+
+    async def restore(
+        self, definition: Definition, *, launch: int, source: Path, devices: tuple[str, ...], is_linked: bool
+    ) -> None:
+        """As `start`, but the guest goes on from what `save` wrote into `source`, which is only read. Unless
+        `is_linked` no interface of it has a link, until `connect`. Raises VmmTrouble."""
+        ...
+
+    async def connect(self, machine: UUID) -> None:
+        """Give the running machine's interfaces their link. Raises VmmTrouble."""
+        ...
+
+
+@runtime_checkable
 class Wires(Protocol):
     """Drivers whose VMMs have a network namespace each, and make themselves the devices that lead there."""
 

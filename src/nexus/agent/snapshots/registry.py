@@ -1,0 +1,84 @@
+"""All snapshots of this host: takes wishes for them in, gives out how far they are.
+
+What is being taken is known here alone: after a restart of the agent nothing of it is left, and whoever wants it asks
+again. A machine's own worker does the taking, between its other moves.
+"""
+
+from uuid import UUID
+
+from nexus.agent.machines.machine import Machine
+from nexus.agent.machines.registry import Machines
+from nexus.agent.snapshots import layout
+from nexus.agent.snapshots.store import SnapshotStore
+from nexus.agent.snapshots.taking import Taking
+from nexus.agent.vmm.port import Snapshots, Vmm
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotType, SnapshotWish
+from nexus.protocol.trouble import Gone, Refused
+
+
+class SnapshotRegistry:
+    def __init__(self, store: SnapshotStore, machines: Machines, vmm: Vmm) -> None:
+        self._store = store
+        self._machines = machines
+        self._vmm = vmm
+        self._takings: dict[UUID, Taking] = {}
+
+    def list(self) -> tuple[SnapshotSeen, ...]:
+        kept = {each.manifest.id: each.seen() for each in self._store.list()}
+        return tuple(({each.id: each.seen() for each in self._takings.values()} | kept).values())
+
+    def seen(self, snapshot: UUID) -> SnapshotSeen:
+        """Raises Gone."""
+        if (kept := self._store.find(snapshot)) is not None:
+            self._takings.pop(snapshot, None)
+            return kept.seen()
+        if (taking := self._takings.get(snapshot)) is not None:
+            return taking.seen()
+        raise Gone(f"this host has no snapshot {snapshot}")
+
+    def ensure(self, machine: UUID, snapshot: UUID, wish: SnapshotWish) -> SnapshotSeen:
+        """Begin to take it, unless it is there, being taken or has failed. Raises Gone, Refused."""
+        if self._store.find(snapshot) is None and snapshot not in self._takings:
+            found = self._machines.get(machine)
+            self._check(found, wish)
+            self._takings[snapshot] = taking = Taking(snapshot, machine)
+            found.takings.add(taking)
+        seen = self.seen(snapshot)
+        if seen.machine != machine:
+            raise Refused(f"the snapshot {snapshot} is another machine's")
+        return seen
+
+    async def discard(self, snapshot: UUID) -> None:
+        """Leave nothing of it; absent is success. Raises Refused while it is needed, OSError."""
+        for machine in self._machines.all():
+            restore = machine.state.restore_due
+            if restore is not None and restore.snapshot == snapshot:
+                raise Refused(f"the machine {machine.state.spec.guest.hostname} is about to begin from it")
+        if (taking := self._takings.get(snapshot)) is not None:
+            self._withdraw(taking)
+            await taking.ended.wait()
+            self._takings.pop(snapshot, None)
+        await self._store.discard(snapshot)
+
+    def _withdraw(self, taking: Taking) -> None:
+        for machine in self._machines.all():
+            if machine.id == taking.machine:
+                machine.takings.withdraw(taking)
+
+    def _check(self, machine: Machine, wish: SnapshotWish) -> None:
+        """Raises Refused."""
+        state = machine.state
+        if not isinstance(self._vmm, Snapshots):
+            raise Refused("this host's hypervisor takes no snapshots")
+        if wish.type is not SnapshotType.FULL or wish.parent is not None:
+            raise Refused("this host takes full snapshots only")
+        if state.discarding:
+            raise Refused("the machine is being deleted")
+        if state.boot == 0:
+            raise Refused("the machine has never been started, so there is nothing to keep")
+        if state.restore_due is not None:
+            raise Refused("the machine is about to begin from a snapshot itself")
+        if (disk := layout.unkept_drive(state.spec)) is not None:
+            raise Refused(f"drive {disk.drive_id} is a file of the host's own, which no snapshot can hold")
+        if (why_not := machine.why_no_snapshot()) is not None:
+            raise Refused(why_not)

@@ -1,0 +1,178 @@
+"""The host's snapshots on disk: a directory each, by id, which nothing writes to once its manifest is there.
+
+Must stay true: a snapshot is either whole and listed, or not there; and nothing is made from one before its files were
+compared with its manifest's digests, once for each time that they changed or the agent started.
+"""
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from nexus.agent.snapshots import manifest as manifests
+from nexus.agent.snapshots.digests import digest
+from nexus.agent.snapshots.manifest import KeptFile, Manifest
+from nexus.agent.storage.breaking_off import in_thread
+from nexus.agent.storage.files import Step, write_atomically
+from nexus.kit import log
+from nexus.kit.durable import sync_directory, sync_file
+from nexus.protocol.snapshots import SnapshotSeen
+
+_log = log.get("nexus.agent.snapshots")
+
+READ_ONLY, DISKS = 0o400, "disks"
+Stamp = tuple[int, int, int, int]
+
+
+class SnapshotUnusable(Exception):
+    """A machine cannot begin from this snapshot, now or later; the message is a sentence for a user."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A snapshot that is whole."""
+
+    directory: Path
+    manifest: Manifest
+    checksum: str
+
+    def seen(self) -> SnapshotSeen:
+        return manifests.seen(self.manifest, checksum=self.checksum, directory=self.directory)
+
+
+class SnapshotStore:
+    """`root` is ours alone: VMMs are handed what they need, open."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._kept: dict[UUID, Kept] = {}
+        self._verified: dict[UUID, tuple[Stamp, ...]] = {}
+
+    def open(self) -> None:
+        """Find what is there, and remove what attempts left behind. Nothing may be being taken."""
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in sorted(self._root.iterdir()):
+            try:
+                kept = _load(directory)
+            except FileNotFoundError:
+                _log.info("snapshot_leftovers_removed", directory=directory.name)
+                shutil.rmtree(directory)
+            except (ValidationError, ValueError, OSError) as unreadable:
+                _log.error("snapshot_not_readable", directory=directory.name, why=str(unreadable))
+            else:
+                self._kept[kept.manifest.id] = kept
+
+    def list(self) -> tuple[Kept, ...]:
+        return tuple(self._kept.values())
+
+    def find(self, snapshot: UUID) -> Kept | None:
+        return self._kept.get(snapshot)
+
+    def begin(self, snapshot: UUID) -> Path:
+        """An empty directory for its files. Raises OSError."""
+        directory = self._root / str(snapshot)
+        if directory.exists():
+            shutil.rmtree(directory)
+        (directory / DISKS).mkdir(mode=0o700, parents=True)
+        return directory
+
+    def abandon(self, snapshot: UUID) -> None:
+        """Leave nothing of an attempt. What cannot be removed now is removed by the next agent."""
+        shutil.rmtree(self._root / str(snapshot), ignore_errors=True)
+
+    async def describe(self, directory: Path, *, step: Step) -> tuple[KeptFile, ...]:
+        """The files written since `begin`, on disk and never to be written again."""
+        return await in_thread(lambda between: _describe(directory, between), step=step)
+
+    async def finish(self, manifest: Manifest) -> Kept:
+        """From now on the snapshot is there. Raises OSError; then it is not."""
+        directory = self._root / str(manifest.id)
+        kept = await asyncio.to_thread(_finish, directory, manifest)
+        self._kept[manifest.id] = kept
+        self._verified[manifest.id] = _stamps(kept)
+        return kept
+
+    async def discard(self, snapshot: UUID) -> None:
+        """Absent is success. Raises OSError; then it may be there still."""
+        directory = self._root / str(snapshot)
+        await asyncio.to_thread(_remove, directory)
+        self._kept.pop(snapshot, None)
+        self._verified.pop(snapshot, None)
+
+    async def verified(self, snapshot: UUID, *, say: Callable[[str], None]) -> Kept:
+        """A snapshot whose files are what its manifest says. Raises SnapshotUnusable."""
+        kept = self._kept.get(snapshot)
+        if kept is None:
+            raise SnapshotUnusable(f"This host has no snapshot {snapshot}.")
+        try:
+            stamps = _stamps(kept)
+            if self._verified.get(snapshot) != stamps:
+                say("verifying the snapshot")
+                await in_thread(lambda between: _verify(kept, between), step=_count_nothing)
+                self._verified[snapshot] = stamps
+        except OSError as broken:
+            raise SnapshotUnusable(
+                f"The snapshot cannot be read: {broken.strerror or broken}; it was changed outside of Nexus."
+            ) from broken
+        return kept
+
+
+def _load(directory: Path) -> Kept:
+    data = (directory / manifests.FILE).read_bytes()
+    manifest = Manifest.model_validate_json(data)
+    if str(manifest.id) != directory.name:
+        raise ValueError(f"it is of the snapshot {manifest.id}")
+    return Kept(directory, manifest, hashlib.sha256(data).hexdigest())
+
+
+def _describe(directory: Path, step: Step) -> tuple[KeptFile, ...]:
+    described: list[KeptFile] = []
+    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+        path.chmod(READ_ONLY)
+        sync_file(path)
+        found, status = digest(path, step), path.stat()
+        described.append(
+            KeptFile(
+                name=str(path.relative_to(directory)),
+                size_bytes=status.st_size,
+                stored_bytes=status.st_blocks * 512,
+                digest=found,
+            )
+        )
+    return tuple(described)
+
+
+def _finish(directory: Path, manifest: Manifest) -> Kept:
+    sync_directory(directory / DISKS)
+    write_atomically(directory / manifests.FILE, manifest.model_dump_json().encode(), mode=READ_ONLY)
+    sync_directory(directory.parent)
+    return _load(directory)
+
+
+def _remove(directory: Path) -> None:
+    """The manifest first: what breaks off then is leftovers."""
+    if directory.is_dir():
+        (directory / manifests.FILE).unlink(missing_ok=True)
+        sync_directory(directory)
+        shutil.rmtree(directory)
+
+
+def _stamps(kept: Kept) -> tuple[Stamp, ...]:
+    """What would be other if a file had been changed since."""
+    found = [(kept.directory / file.name).lstat() for file in kept.manifest.files]
+    return tuple((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns) for status in found)
+
+
+def _verify(kept: Kept, step: Step) -> None:
+    for file in kept.manifest.files:
+        if digest(kept.directory / file.name, step) != file.digest:
+            raise OSError(f"its file {file.name} is not what was written")
+
+
+def _count_nothing(_read: int) -> None:
+    """Nobody waits for a figure here."""

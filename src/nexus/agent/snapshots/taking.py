@@ -1,0 +1,262 @@
+"""Taking one snapshot of one machine.
+
+Must stay true: whatever happens on the way, the machine goes on as it was, and of a snapshot that did not come to be
+nothing is left. The guest stands still from before its memory is written until after its disks are copied, so that
+both are of one moment.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from nexus.agent.machines.guest_link import GuestLink
+from nexus.agent.machines.host import Host
+from nexus.agent.machines.preparing import disk_store
+from nexus.agent.machines.state import MachineState
+from nexus.agent.snapshots.layout import is_in_place
+from nexus.agent.snapshots.manifest import Manifest, disk_file
+from nexus.agent.snapshots.pins import pins_of
+from nexus.agent.storage.breaking_off import in_thread
+from nexus.agent.storage.files import clone
+from nexus.agent.storage.trouble import StorageTrouble
+from nexus.agent.vmm.port import Snapshots, VmmTrouble
+from nexus.kit import log
+from nexus.protocol.machines import DiskSpec, Power
+from nexus.protocol.snapshots import SnapshotDisk, SnapshotPins, SnapshotSeen, SnapshotState
+
+_log = log.get("nexus.agent.snapshots")
+
+ROOM_BYTES = 64 << 20
+"""What is to stay free on the host's file system."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The machine as it is found: `power` is its VMM's."""
+
+    host: Host
+    state: MachineState
+    link: GuestLink
+    power: Power
+
+    def disks(self) -> list[tuple[DiskSpec, Path]]:
+        """Those that the snapshot is to hold, and where they are."""
+        store = disk_store(self.host, self.state.spec.id, self.host.uid(self.state.slot))
+        return [(disk, store.path(disk)) for disk in self.state.running.disks if not is_in_place(disk)]
+
+
+@dataclass
+class Progress:
+    """What is being done, and how far it is. Every byte is copied, and read once more for its digest."""
+
+    stage: str = "waiting for the machine"
+    done_bytes: int = 0
+    all_bytes: int = 0
+
+    @property
+    def share(self) -> float | None:
+        return min(1.0, self.done_bytes / self.all_bytes) if self.all_bytes else None
+
+    def step(self, done: int) -> None:
+        self.done_bytes += done
+
+
+@dataclass
+class _Moment:
+    """What was noted while the guest stood still."""
+
+    at: datetime
+    pins: SnapshotPins | None = None
+    is_consistent: bool = False
+    warning: str | None = None
+    paused_ms: int | None = None
+    disks: list[SnapshotDisk] = field(default_factory=list[SnapshotDisk])
+
+
+class Taking:
+    """A snapshot that is being taken, or could not be. The machine's worker calls `perform`, once."""
+
+    def __init__(self, snapshot: UUID, machine: UUID) -> None:
+        self.id = snapshot
+        self.machine = machine
+        self.progress = Progress()
+        self.fault: str | None = None
+        self.is_begun = False
+        self.ended = asyncio.Event()
+        self._task: asyncio.Task[object] | None = None
+
+    def seen(self) -> SnapshotSeen:
+        if self.fault is not None:
+            return SnapshotSeen(id=self.id, machine=self.machine, state=SnapshotState.FAILED, fault=self.fault)
+        return SnapshotSeen(
+            id=self.id,
+            machine=self.machine,
+            state=SnapshotState.TAKING,
+            stage=self.progress.stage,
+            progress=self.progress.share,
+        )
+
+    async def perform(self, subject: Subject) -> None:
+        """Raises nothing but CancelledError: what goes wrong is this snapshot's fault, not its machine's."""
+        self.is_begun, self._task = True, asyncio.current_task()
+        try:
+            await take(self.id, subject, self.progress)
+        except (VmmTrouble, StorageTrouble) as trouble:
+            self.fail(str(trouble))
+        except OSError as refused:
+            self.fail(f"the host cannot write it: {refused.strerror or refused}")
+        except asyncio.CancelledError:
+            self.fail("it was broken off")
+            raise
+        finally:
+            self._task = None
+            self.ended.set()
+
+    def fail(self, fault: str) -> None:
+        """Say why it does not come to be."""
+        _log.warning("snapshot_failed", snapshot_id=str(self.id), machine_id=str(self.machine), why=fault)
+        self.fault = fault
+        self.ended.set()
+
+    def break_off(self) -> None:
+        """Have it fail soon, if it has not come to be by then."""
+        if self._task is not None:
+            self._task.cancel()
+
+
+class Takings:
+    """Snapshots that are wanted of one machine, in order; `changed` is called with each new one."""
+
+    def __init__(self, *, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._wanted: list[Taking] = []
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self._wanted)
+
+    def add(self, taking: Taking) -> None:
+        """Have a snapshot taken, when the machine is neither on its way up nor down."""
+        self._wanted.append(taking)
+        self._changed()
+
+    def withdraw(self, taking: Taking) -> None:
+        """Have it not taken after all: one that has been begun is broken off."""
+        if taking.is_begun:
+            taking.break_off()
+        elif taking in self._wanted:
+            self._wanted.remove(taking)
+            taking.fail("it is not wanted any more")
+
+    def fail(self, why: str) -> None:
+        """Have none of them taken."""
+        for taking in self._wanted:
+            taking.fail(why)
+        self._wanted.clear()
+
+    async def perform(self, subject: Subject) -> None:
+        """Take the first. Raises nothing but CancelledError."""
+        try:
+            await self._wanted[0].perform(subject)
+        finally:
+            self._wanted.pop(0)
+
+
+async def take(snapshot: UUID, subject: Subject, progress: Progress) -> None:
+    """The snapshot is in the host's store when this returns. Raises VmmTrouble, StorageTrouble, OSError."""
+    store = subject.host.snapshots
+    progress.stage = "preparing the snapshot"
+    directory = await asyncio.to_thread(store.begin, snapshot)
+    try:
+        progress.all_bytes = 2 * await asyncio.to_thread(_needed_bytes, subject, directory)
+        moment = await _keep(subject, directory, progress)
+        progress.stage = "writing the snapshot to disk"
+        manifest = Manifest(
+            id=snapshot,
+            machine=subject.state.spec.id,
+            disks=tuple(moment.disks),
+            pins=moment.pins,
+            files=await store.describe(directory, step=progress.step),
+            is_consistent=moment.is_consistent,
+            warning=moment.warning,
+            taken_at=moment.at,
+            paused_ms=moment.paused_ms,
+        )
+        await store.finish(manifest)
+    except BaseException:
+        await asyncio.to_thread(store.abandon, snapshot)
+        raise
+    _log.info("snapshot_taken", snapshot_id=str(snapshot), paused_ms=moment.paused_ms)
+
+
+def _needed_bytes(subject: Subject, directory: Path) -> int:
+    """How much is going to be written at most. Raises StorageTrouble where there is no room for it."""
+    needed = sum(path.stat().st_blocks * 512 for _, path in subject.disks())
+    if subject.power is not Power.OFF:
+        needed += subject.state.running.memory_mib << 20
+    free = shutil.disk_usage(directory).free
+    if needed + ROOM_BYTES > free:
+        raise StorageTrouble(f"the snapshot may take {needed >> 20} MiB, and the host's disk has {free >> 20} MiB left")
+    return needed
+
+
+async def _keep(subject: Subject, directory: Path, progress: Progress) -> _Moment:
+    if subject.power is Power.ON:
+        return await _keep_running(subject, directory, progress)
+    moment = _Moment(subject.host.clock.now(), is_consistent=subject.power is Power.OFF)
+    await _copy(subject, directory, progress, moment)
+    return moment
+
+
+async def _keep_running(subject: Subject, directory: Path, progress: Progress) -> _Moment:
+    """The guest is told the time afterwards: its clock stood still too."""
+    async with _standing_still(subject) as since:
+        moment = _Moment(subject.host.clock.now())
+        await _copy(subject, directory, progress, moment)
+    moment.paused_ms = round((time.monotonic() - since) * 1000)
+    if subject.link.is_ready:
+        await subject.link.set_time(subject.host.clock.now())
+    return moment
+
+
+@asynccontextmanager
+async def _standing_still(subject: Subject) -> AsyncGenerator[float]:
+    """A VMM that has ended meanwhile is for the machine's own worker to see."""
+    vmm, machine = subject.host.vmm, subject.state.spec.id
+    since = time.monotonic()
+    try:
+        await vmm.pause(machine)
+        yield since
+    finally:
+        with contextlib.suppress(VmmTrouble):
+            await vmm.resume(machine)
+
+
+async def _copy(subject: Subject, directory: Path, progress: Progress, moment: _Moment) -> None:
+    """Memory and devices of a machine that is on, then its disks."""
+    vmm, spec = subject.host.vmm, subject.state.running
+    if subject.power is not Power.OFF:
+        assert isinstance(vmm, Snapshots)
+        progress.stage = "copying memory"
+        moment.pins = pins_of(vmm, spec, await vmm.save(spec.id, directory))
+        progress.step(spec.memory_mib << 20)
+    progress.stage = "copying disks"
+    for disk, path in subject.disks():
+        target = directory / disk_file(disk.drive_id)
+        await in_thread(lambda step, path=path, target=target: clone(path, target, step=step), step=progress.step)
+    moment.disks = [await asyncio.to_thread(_describe, disk, directory) for disk in spec.disks]
+
+
+def _describe(disk: DiskSpec, directory: Path) -> SnapshotDisk:
+    """Of one used in place the size is its image's, which whoever reads this has."""
+    if is_in_place(disk):
+        return SnapshotDisk(drive_id=disk.drive_id, size_bytes=disk.size_bytes or 0, image_sha256=disk.image_sha256)
+    size_bytes = (directory / disk_file(disk.drive_id)).stat().st_size
+    return SnapshotDisk(drive_id=disk.drive_id, size_bytes=size_bytes)
