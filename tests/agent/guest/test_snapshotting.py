@@ -3,15 +3,19 @@ it is told must come true on a running machine as well."""
 
 import asyncio
 import time
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
 
 import pytest
-from tests.agent.guest.conftest import Guest, holds
+from tests.agent.guest.conftest import Guest, booted, holds
+from tests.agent.lab import built
 
 from nexus.agent.guest.becoming import become
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.guest.snapshotting import frozen
 from nexus.kit.clock import SystemClock
+from nexus.local import images
 from nexus.protocol.guest import (
     GuestAccount,
     GuestConfig,
@@ -31,6 +35,33 @@ hostname; cat /etc/hostname /etc/machine-id /var/lib/dbus/machine-id /proc/sys/k
 cat /sys/class/net/eth0/address; ip -4 -o addr show eth0 | awk '{print $4}'; ip route | grep default
 cat /root/hooked; head -c 16 /dev/urandom | od -An -tx1
 ls /etc/dropbear /var/lib/dhcp
+"""
+
+
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
+SHOWN_KEY = "ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | grep ssh-ed25519"
+CONNECTED = """
+import socket
+
+def tell(what):
+    with open("/root/told", "w") as told:
+        print(what, file=told)
+
+def connected(host):
+    listening = socket.create_server((host, 0))
+    ours = socket.create_connection(listening.getsockname())
+    return ours, listening.accept()[0]
+
+out, _other = connected("10.0.2.15")
+inside, peer = connected("127.0.0.1")
+tell("connected")
+try:
+    out.recv(1)
+    how = "ended"
+except ConnectionError:
+    how = "reset"
+inside.send(b"whole")
+tell(f"{how}, inside {peer.recv(5).decode()}")
 """
 
 
@@ -134,6 +165,7 @@ async def test_a_clone_is_another_machine_in_everything(guest: Guest) -> None:
     dropbear = await server(guest)
     former = (await text(guest, PROBES)).splitlines()
     session = await guest.client.open_session(SessionRequest(kind=SessionKind.EXEC, argv=("sleep", "600")))
+    await connect(guest)
     await guest.client.freeze(hold_ms=60_000)
 
     for number in (1, 2):
@@ -164,6 +196,50 @@ async def test_a_clone_is_another_machine_in_everything(guest: Guest) -> None:
         return await text(guest, "pidof dropbear") not in ("", dropbear)
 
     await holds(serves_anew, within_s=60)
+
+    async def is_told() -> bool:
+        return await text(guest, "cat /root/told") in ("reset, inside whole\n", "ended, inside whole\n")
+
+    await holds(is_told, within_s=60)
+
+
+async def test_openssh_has_new_host_keys_and_shows_them(
+    systemd_image: images.Image, built_images: images.Store, short_tmp: Path
+) -> None:
+    using = replace(built(built_images), rootfs=systemd_image.sha256)
+    async with booted(short_tmp, built_images, using, memory_mib=384) as guest:
+
+        async def serves() -> bool:
+            return "ssh-ed25519" in await text(guest, f"{SHOWN_KEY} || sleep 1")
+
+        await holds(serves, within_s=180)
+        before = await text(guest, f"cut -d' ' -f2 {HOST_KEY}.pub; cat /etc/machine-id")
+        shown = await text(guest, SHOWN_KEY)
+        warnings = await become(guest.client, reason=IdentityReason.CLONE, config=config(3), clock=SystemClock())
+        assert warnings == ()
+        after = await text(guest, f"cut -d' ' -f2 {HOST_KEY}.pub; cat /etc/machine-id")
+        assert not set(after.splitlines()) & set(before.splitlines())
+        assert after.splitlines()[1] == f"{3:032x}"
+        assert await text(guest, "cat /var/lib/dbus/machine-id") in (f"{3:032x}\n", "")
+
+        async def shows_the_new() -> bool:
+            now = await text(guest, SHOWN_KEY)
+            return after.splitlines()[0] in now and now != shown
+
+        await holds(shows_the_new, within_s=60)
+        assert await text(guest, "systemctl is-active ssh") == "active\n"
+
+
+async def connect(guest: Guest) -> None:
+    """Two connections of a program that outlives its session: one under the guest's own address, one on loopback."""
+    await text(
+        guest, f"cat > /root/connected.py <<'EOF'\n{CONNECTED}EOF\nsetsid python3 /root/connected.py < /dev/null &"
+    )
+
+    async def is_connected() -> bool:
+        return await text(guest, "cat /root/told") == "connected\n"
+
+    await holds(is_connected, within_s=60)
 
 
 async def server(guest: Guest) -> str:

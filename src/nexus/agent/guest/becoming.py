@@ -6,7 +6,7 @@ another; the time comes last, on a way that has just been used, so that it is ri
 
 import base64
 import os
-import time
+from time import monotonic
 from typing import Final
 
 from nexus.agent.guest.client import GuestClient
@@ -42,9 +42,9 @@ async def set_clock(client: GuestClient, *, clock: Clock) -> None:
     """Set it until that went quickly: it is wrong by what a request takes on its way. Raises Trouble."""
     took_s = 0.0
     for _ in range(MOST_CLOCK_TRIES):
-        begun = time.monotonic()
+        begun = monotonic()
         await client.set_time(round(clock.now().timestamp() * 1000))
-        took_s = time.monotonic() - begun
+        took_s = monotonic() - begun
         if took_s <= GOOD_ROUND_TRIP_S:
             return
     _log.warning("guest_clock_not_exact", within_s=round(took_s, 3))

@@ -1,0 +1,90 @@
+"""Guests whose agent is older than snapshots, or slower than a clock should be set: what the host makes of them."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from nexus.agent.guest import becoming
+from nexus.agent.guest.becoming import become, set_clock
+from nexus.agent.guest.client import GuestClient
+from nexus.agent.guest.snapshotting import frozen
+from nexus.protocol.guest import GuestHealth, IdentityReason
+from nexus.protocol.trouble import Refused
+
+Answer = Callable[[str], str]
+
+
+class StoppedClock:
+    def now(self) -> datetime:
+        return datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def guest_that(answers: Answer, directory: Path) -> AsyncGenerator[tuple[GuestClient, list[str]]]:
+    """A client of a guest that answers so, and what it was asked."""
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(" ".join(head.split(" ")[:2]))
+        body = answers(asked[-1])
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, str(directory / "guest.sock"))
+    async with server, GuestClient(directory / "guest.sock", timeout_s=20) as client:
+        yield client, asked
+
+
+def old(_asked: str) -> str:
+    return GuestHealth(version="0", protocol=1, boot_ms=0, capabilities=("metrics",)).model_dump_json()
+
+
+async def test_an_old_agent_is_not_asked_to_freeze_and_the_snapshot_goes_on(short_tmp: Path) -> None:
+    async with guest_that(old, short_tmp) as (client, asked):
+        async with frozen(client) as hold:
+            assert not hold.is_consistent
+        assert hold.warning == "The guest's file systems were not frozen: its agent is too old for that."
+    assert asked == ["GET /v1/health"]
+
+
+async def test_an_old_agent_is_not_made_another_machine_and_says_why(short_tmp: Path) -> None:
+    async with guest_that(old, short_tmp) as (client, asked):
+        with pytest.raises(Refused, match="too old to go on from a snapshot"):
+            await become(client, reason=IdentityReason.CLONE, config=None, clock=StoppedClock())
+    assert asked == ["GET /v1/health"]
+
+
+async def test_a_failed_snapshot_is_thawed_and_its_failure_passed_on(short_tmp: Path) -> None:
+    def answers(asked: str) -> str:
+        if asked.endswith("/health"):
+            return GuestHealth(version="0", protocol=1, boot_ms=0, capabilities=("freeze",)).model_dump_json()
+        return json.dumps({"frozen": ["/"], "held": True})
+
+    async with guest_that(answers, short_tmp) as (client, asked):
+        with pytest.raises(OSError, match="disk full"):
+            async with frozen(client):
+                raise OSError("disk full")
+    assert asked[1:] == ["POST /v1/filesystems/freeze", "POST /v1/filesystems/thaw"]
+
+
+async def test_the_clock_is_set_again_until_the_way_was_short(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    took = iter([1.0, 0.06, 0.04])
+    at = 0.0
+
+    def monotonic() -> float:
+        nonlocal at
+        calls.append(at)
+        at += next(took) if len(calls) % 2 else 0.0
+        return calls[-1]
+
+    calls: list[float] = []
+    async with guest_that(lambda _asked: "{}", short_tmp) as (client, asked):
+        monkeypatch.setattr(becoming, "monotonic", monotonic)
+        await set_clock(client, clock=StoppedClock())
+    assert asked == ["PUT /v1/time"] * 3
