@@ -33,7 +33,13 @@ from nexus.manager.networks.routes import router as networks_router
 from nexus.manager.nics.editing import Nics
 from nexus.manager.nics.routes import router as nics_router
 from nexus.manager.platform import Built, Platform
+from nexus.manager.snapshots.flow import SnapshotFlow
+from nexus.manager.snapshots.making import Restoring
+from nexus.manager.snapshots.routes import router as snapshots_router
+from nexus.manager.snapshots.service import Snapshots
+from nexus.manager.snapshots.sweep import cleaning
 from nexus.manager.vms.changing import VmChanges
+from nexus.manager.vms.copying import VmCopies
 from nexus.manager.vms.creation import VmCreation
 from nexus.manager.vms.deadlines import Deadlines, Timing
 from nexus.manager.vms.flow import VmFlow
@@ -67,6 +73,7 @@ routers: list[APIRouter] = [
     networks_router,
     hosts_router,
     bulks_router,
+    snapshots_router,
 ]
 
 
@@ -86,6 +93,8 @@ def build(platform: Platform) -> Built:
     leaving = HostLeaving(db, platform.access, machines, flows, operations)
     vms = Vms(db, hosts, flows, operations, seal=platform.seal, timing=timing)
     guests = Guests(db, agents)
+    snapshots = Snapshots(db, hosts, flows, operations)
+    copies = VmCopies(hosts, flows, operations, seal=platform.seal, timing=timing)
     sampler = Sampler(is_disabled=settings.metrics_disabled)
 
     async def close() -> None:
@@ -113,12 +122,15 @@ def build(platform: Platform) -> Built:
             Nics(db, guests, changes),
             Metadata(db, changes),
             Readings(guests),
+            snapshots,
+            Restoring(db, snapshots, vms, copies),
         ),
         flows=(
             VmFlow(agents, machines, operations, timing),
             HostFlow(operations, VmOccupants(vms)),
             BulkFlow(vms, operations),
+            SnapshotFlow(agents, flows, operations, snapshots=snapshots, service=vms),
         ),
-        sweeps=(SilenceSweep(db, machines, leaving).as_sweep(), bulks_expiry(db)),
+        sweeps=(SilenceSweep(db, machines, leaving).as_sweep(), bulks_expiry(db), cleaning(snapshots)),
         close=close,
     )

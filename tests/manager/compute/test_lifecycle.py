@@ -61,6 +61,8 @@ RUNS = Facts(
 
 
 DIED = ended(ExitReason.VMM_KILLED)
+AWAITS = Facts(goal=Goal.ON, boot=1, restore_boot=1, restore_is_ready=False)
+"""A clone whose snapshot is being taken."""
 
 
 def test_every_combination_has_one_move_and_one_state() -> None:
@@ -141,6 +143,17 @@ def test_the_silence_of_its_host_makes_every_state_unknown_but_deleting() -> Non
         (replace(RUNS, seen=Power.ABSENT), Move.GIVE_UP, State.ERROR),
         (replace(RUNS, goal=Goal.OFF, seen=Power.ABSENT), Move.GIVE_UP, State.ERROR),
         (replace(RUNS, seen=Power.ABSENT, seen_generation=0), Move.DEFINE, State.CREATING),
+        (AWAITS, Move.WAIT, State.CREATING),
+        (replace(AWAITS, restore_fault="No disk left."), Move.GIVE_UP, State.ERROR),
+        (replace(AWAITS, restore_is_ready=True), Move.DEFINE, State.CREATING),
+        (replace(AWAITS, goal=Goal.OFF), Move.DEFINE, State.CREATING),
+        (replace(AWAITS, goal=Goal.GONE), Move.DISCARD, State.DELETING),
+        (replace(RUNS, restore_boot=1, restore_is_ready=False), Move.SETTLE, State.RUNNING),
+        (replace(RUNS, boot=2, restore_boot=2, generation=2), Move.DEFINE, State.STARTING),
+        (replace(RUNS, goal=Goal.OFF, restore_boot=2), Move.POWER, State.STOPPING),
+        (replace(RUNS, goal=Goal.OFF, seen=Power.OFF, restore_boot=2), Move.SETTLE, State.SUSPENDED),
+        (replace(RUNS, goal=Goal.OFF, seen=Power.OFF, restore_boot=1), Move.SETTLE, State.STOPPED),
+        (replace(RUNS, boot=2, seen=Power.OFF, restore_boot=2), Move.POWER, State.STARTING),
     ],
 )
 def test_from_there_it_goes_on_so(facts: Facts, move: Move, state: State) -> None:
@@ -183,6 +196,10 @@ ALLOWED = {
     Verb.PAUSE: {State.RUNNING},
     Verb.RESUME: {State.PAUSED, State.SUSPENDED},
     Verb.REBOOT: {State.RUNNING, State.ERROR},
+    Verb.SUSPEND: {State.RUNNING, State.PAUSED},
+    Verb.SNAPSHOT: {State.RUNNING, State.PAUSED, State.STOPPED},
+    Verb.CLONE: {State.RUNNING, State.PAUSED, State.STOPPED},
+    Verb.ROLLBACK: {State.RUNNING, State.PAUSED, State.STOPPED, State.SUSPENDED, State.ERROR},
     Verb.CTRL_ALT_DEL: {State.RUNNING},
     Verb.SHELL: {State.RUNNING},
     Verb.EXEC: {State.RUNNING},
@@ -190,7 +207,7 @@ ALLOWED = {
     Verb.COPY_FILES: {State.RUNNING},
     Verb.CONSOLE: {State.STARTING, State.RUNNING, State.PAUSED},
     Verb.FLUSH_METRICS: {State.RUNNING, State.PAUSED},
-    Verb.CONFIGURE: set(State) - {State.UNKNOWN, State.DELETING},
+    Verb.CONFIGURE: set(State) - {State.SUSPENDED, State.UNKNOWN, State.DELETING},
     Verb.DELETE: set(State) - {State.DELETING},
 }
 
@@ -213,6 +230,7 @@ def test_every_verb_is_allowed_where_it_should_be_and_refused_in_a_full_sentence
         (Circumstances(guest_is_ready=False), {Verb.SHELL, Verb.EXEC, Verb.FORWARD, Verb.COPY_FILES}),
         (Circumstances(can_pause=False), {Verb.PAUSE}),
         (Circumstances(can_ctrl_alt_del=False), {Verb.CTRL_ALT_DEL}),
+        (Circumstances(can_snapshot=False), {Verb.SNAPSHOT, Verb.ROLLBACK, Verb.CLONE, Verb.SUSPEND}),
     ],
 )
 def test_what_a_running_vm_cannot_do_depends_on_guest_and_host(circumstances: Circumstances, verbs: set[Verb]) -> None:

@@ -43,6 +43,7 @@ BODIES: dict[str, object] = {
     "PUT /user-data": {"user_data": "#!/bin/sh"},
     "POST /terminals": {},
     "POST /template": {"name": "kept"},
+    "POST /rollback": {"snapshot_id": str(UUID(int=1))},
     "POST /guest-ip": {"ip": "10.213.0.99"},
 }
 PLACES = {"drive": "rootfs", "nic": "eth0", "terminal_id": "none", "snapshot_id": str(UUID(int=1))}

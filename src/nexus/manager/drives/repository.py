@@ -1,6 +1,6 @@
 """The SQL of drives. Who may see a drive is who may see its VM; the machine's row is locked by whoever changes one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -60,6 +60,38 @@ async def ids(reader: Reader, machine_id: UUID) -> list[str]:
     """The `drive_id` of each of a machine's drives."""
     rows = await reader.fetch("select drive_id from drives where machine_id = $1", machine_id)
     return [row["drive_id"] for row in rows]
+
+
+async def described(reader: Reader, machine_id: UUID) -> list[dict[str, Any]]:
+    """What there is to a machine's drives but their content, as JSON, vda first."""
+    return await reader.fetchval(
+        """
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'id', d.id, 'drive_id', d.drive_id, 'position', d.position, 'role', d.role, 'format', d.format,
+            'image_id', d.image_id, 'size_bytes', d.size_bytes, 'is_read_only', d.is_read_only,
+            'path_on_host', d.path_on_host, 'cache_type', d.cache_type, 'io_engine', d.io_engine,
+            'rate_limiter', d.rate_limiter) order by d.position), '[]')
+        from drives d where d.machine_id = $1
+        """,
+        machine_id,
+    )
+
+
+async def add_described(tx: Tx, machine_id: UUID, described: Sequence[Mapping[str, Any]]) -> None:
+    """Give a machine drives like those (`described`), with ids of their own."""
+    await tx.execute(
+        """
+        insert into drives (id, machine_id, drive_id, position, role, format, image_id, size_bytes, is_read_only,
+                            cache_type, io_engine, rate_limiter)
+        select d.id, $1, d.drive_id, d.position, d.role, d.format, d.image_id, d.size_bytes, d.is_read_only,
+               d.cache_type, d.io_engine, d.rate_limiter
+        from jsonb_to_recordset($2) as d(
+            id uuid, drive_id text, position integer, role text, format text, image_id uuid, size_bytes bigint,
+            is_read_only boolean, cache_type text, io_engine text, rate_limiter jsonb)
+        """,
+        machine_id,
+        [{**drive, "id": str(new_id())} for drive in described],
+    )
 
 
 async def change(tx: Tx, drive: Drive) -> None:

@@ -34,9 +34,11 @@ class HostNameTaken(NameTaken):
 class HostInUse(WrongState):
     code = "host_in_use"
 
-    def __init__(self, name: str, machines: int) -> None:
+    def __init__(self, name: str, *, machines: int, snapshots: int) -> None:
+        counts = ((machines, "machine"), (snapshots, "snapshot"))
+        found = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
         super().__init__(
-            f"Cannot remove {name}: {machines} {'machine is' if machines == 1 else 'machines are'} on it.",
+            f"Cannot remove {name}: {found} {'is' if machines + snapshots == 1 else 'are'} on it.",
             suggestion="Delete them first: their disks are there.",
         )
 

@@ -106,14 +106,16 @@ class HostLeaving:
 
     async def remove(self, actor: Actor, host_id: UUID) -> None:
         """Take a host out: from now on it opens nothing and nothing is asked of it. Raises HostNotFound, or HostInUse
-        while machines are on it."""
+        while machines or snapshots are on it."""
         async with self._db.transaction() as tx:
             await draining.take_turns(tx, host_id)
             await draining.remove(tx, host_id)
             await repository.lock_rooms(tx)
             host = await _lock(tx, host_id)
-            if machines := await repository.count_machines(tx, host_id):
-                raise HostInUse(host.name, machines)
+            machines = await repository.count_machines(tx, host_id)
+            snapshots = await repository.count_snapshots(tx, host_id)
+            if machines or snapshots:
+                raise HostInUse(host.name, machines=machines, snapshots=snapshots)
             await self._operations.supersede(tx, host.subject, before=host.generation + 1)
             await repository.remove(tx, host_id)
             self._access.revoke(tx)

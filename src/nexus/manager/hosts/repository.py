@@ -18,7 +18,7 @@ _ROOMS = f"""
 select h.id, h.name, h.cordoned, {IS_SILENT} as is_silent, h.abandoned_at is not null as is_abandoned,
        h.facts -> 'offers' as offers, h.vcpus, h.memory_mib, h.disk_bytes,
        coalesce(busy.vcpus, 0)::bigint as reserved_vcpus, coalesce(busy.memory_mib, 0)::bigint as reserved_memory_mib,
-       coalesce(stored.bytes, 0)::bigint as reserved_disk_bytes
+       (coalesce(stored.bytes, 0) + coalesce(kept.bytes, 0))::bigint as reserved_disk_bytes
 from hosts h
 left join lateral (
     select sum(greatest(m.vcpus, m.seen_vcpus)) as vcpus,
@@ -32,6 +32,10 @@ left join lateral (
     where m.host_id = h.id and m.id is distinct from $2 and not d.is_read_only
       and d.resolved_path is null
 ) stored on true
+left join lateral (
+    select sum(coalesce(s.size_bytes, s.expected_bytes)) as bytes from snapshots s
+    where s.host_id = h.id and s.state <> 'failed'
+) kept on true
 where $1::uuid[] is null or h.id = any($1)
 order by h.name
 """
@@ -263,8 +267,12 @@ async def count_machines(tx: Tx, host_id: UUID) -> int:
     return await tx.fetchval("select count(*) from machines where host_id = $1", host_id)
 
 
+async def count_snapshots(tx: Tx, host_id: UUID) -> int:
+    return await tx.fetchval("select count(*) from snapshots where host_id = $1", host_id)
+
+
 async def remove(tx: Tx, host_id: UUID) -> None:
-    """Remove the row of a host without machines."""
+    """Remove the row of a host without machines or snapshots."""
     await tx.execute("delete from hosts where id = $1", host_id)
 
 

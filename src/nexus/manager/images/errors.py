@@ -25,10 +25,12 @@ class ImageNameTaken(NameTaken):
 class ImageInUse(Conflict):
     code = "image_in_use"
 
-    def __init__(self, name: str, vms: list[str], templates: list[str]) -> None:
+    def __init__(self, name: str, *, vms: list[str], templates: list[str], snapshots: list[str]) -> None:
         obstacles = [f"VMs were made from it ({', '.join(vms)})"] if vms else []
         obstacles += [f"templates name it ({', '.join(templates)})"] if templates else []
-        nouns = " and ".join(noun for noun, found in (("VMs", vms), ("templates", templates)) if found)
+        obstacles += [f"snapshots need it ({', '.join(snapshots)})"] if snapshots else []
+        users = (("VMs", vms), ("templates", templates), ("snapshots", snapshots))
+        nouns = " and ".join(noun for noun, found in users if found)
         super().__init__(
             f"Cannot delete image {name}: {', and '.join(obstacles)}.", suggestion=f"Delete those {nouns} first."
         )

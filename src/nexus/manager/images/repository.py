@@ -139,5 +139,17 @@ async def templates(tx: Tx, image_id: UUID) -> list[str]:
     return [row["name"] for row in rows]
 
 
+async def snapshots(tx: Tx, image_id: UUID) -> list[str]:
+    """The names of snapshots of VMs that were made from this image; at most five."""
+    rows = await tx.fetch(
+        """
+        select s.name from snapshots s join snapshot_images i on i.snapshot_id = s.id
+        where i.image_id = $1 order by s.name limit 5
+        """,
+        image_id,
+    )
+    return [row["name"] for row in rows]
+
+
 async def remove(tx: Tx, image_id: UUID) -> None:
     await tx.execute("delete from images where id = $1", image_id)

@@ -77,15 +77,16 @@ class Images:
 
     async def delete(self, actor: Actor, image_id: UUID, *, expected: Expected = ANY) -> None:
         """Take an image out of the registry; its file stays. Raises ImageInUse while there are VMs that were
-        made from it, or templates that name it."""
+        made from it, templates that name it, or snapshots that need it."""
         async with self._db.transaction() as tx:
             image = await repository.lock(tx, image_id, project_id=actor.project_id)
             if image is None:
                 raise ImageNotFound
             await expected.require(lambda: repository.find_json(tx, image_id, project_id=actor.project_id))
             users, templates = await repository.users(tx, image_id), await repository.templates(tx, image_id)
-            if users or templates:
-                raise ImageInUse(image.name, users, templates)
+            snapshots = await repository.snapshots(tx, image_id)
+            if users or templates or snapshots:
+                raise ImageInUse(image.name, vms=users, templates=templates, snapshots=snapshots)
             await repository.remove(tx, image_id)
             subject = Subject(KIND, image_id, image.name, actor.project_id)
             await audit.write(tx, actor, verb="delete", subject=subject)

@@ -44,8 +44,8 @@ class Move(StrEnum):
     POWER = "power"
     """Send what the hypervisor should do."""
     WAIT = "wait"
-    """Nothing to send: the boot is being prepared, the guest comes up, its host changes something in the running
-    machine, or tries to get over a fault."""
+    """Nothing to send: the snapshot it begins from is being taken, the boot is being prepared, the guest comes up, its
+    host changes something in the running machine, or tries to get over a fault."""
     SETTLE = "settle"
     """The wish has come true."""
     CONCLUDE = "conclude"
@@ -81,6 +81,12 @@ class Facts:
     """Its host is changing something in the running machine."""
     is_abandoned: bool = False
     """Its host was given up; `fault` says so. Nothing of it can be reached, nor has to be."""
+    restore_boot: int | None = None
+    """The boot that begins from a snapshot."""
+    restore_is_ready: bool = True
+    """Whether that snapshot is complete."""
+    restore_fault: str | None = None
+    """Why it never will be."""
 
     @property
     def is_defined(self) -> bool:
@@ -98,6 +104,22 @@ class Facts:
         return self.seen_boot >= self.boot
 
     @property
+    def is_suspended(self) -> bool:
+        """Whether its next boot, which nobody has asked for yet, goes on from a snapshot."""
+        return self.restore_boot is not None and self.restore_boot > self.boot
+
+    @property
+    def is_unrestored(self) -> bool:
+        """Whether its disks are not yet what the snapshot holds that it is to begin from."""
+        return self.restore_boot is not None and self.seen_boot < self.restore_boot
+
+    @property
+    def awaits_snapshot(self) -> bool:
+        """Whether the boot that was asked for cannot begin before a snapshot is complete."""
+        is_wanted = self.goal in (Goal.ON, Goal.PAUSED) and not self.is_suspended
+        return is_wanted and self.is_unrestored and not self.restore_is_ready
+
+    @property
     def has_ended(self) -> bool:
         """Whether the boot that was asked for ended although it should run. One that has begun may still be off."""
         is_wanted = self.goal in (Goal.ON, Goal.PAUSED)
@@ -113,6 +135,8 @@ class Facts:
         """Why the wish cannot come true, if that is known."""
         if self.fault:
             return self.fault
+        if self.awaits_snapshot and self.restore_fault:
+            return self.restore_fault
         if self.has_fresh_fault and self.fault_persists:
             return self.seen_fault
         return "Its host no longer has it; its disks are gone." if self.is_lost else None
@@ -137,6 +161,8 @@ def decide(facts: Facts) -> Move:
         return Move.CONCLUDE
     if facts.obstacle and not (facts.goal is Goal.OFF and is_reached(facts)):
         return Move.GIVE_UP
+    if facts.awaits_snapshot:
+        return Move.WAIT
     if facts.seen_generation < facts.generation or not facts.is_defined:
         return Move.DEFINE
     if is_reached(facts):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from nexus.kit.db import Record
 from nexus.manager.machines.lifecycle import FAULT_PATIENCE_S, Facts, Goal, RestartPolicy
-from nexus.protocol.machines import Exit, GuestPhase, Power
+from nexus.protocol.machines import Exit, GuestPhase, Power, RestoreSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,8 @@ class Machine:
     started_at: datetime | None
     pending: frozenset[str]
     """What of the accepted definition the running boot does not have."""
+    restore: RestoreSpec | None
+    """Which boot begins from which snapshot, while that is there."""
     facts: Facts
 
 
@@ -39,6 +41,8 @@ class NewMachine:
     boot_args: str | None
     goal: Goal
     restart_policy: RestartPolicy
+    restore_snapshot_id: UUID | None = None
+    """What its first boot begins from."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ m.id as machine_id, m.host_id, m.vcpus, m.memory_mib, m.grace_s, m.goal, m.gener
 m.fault, m.late, m.seen, m.seen_guest, m.seen_generation, m.seen_boot, m.seen_fault,
 coalesce(m.seen_fault_at < now() - interval '{FAULT_PATIENCE_S} seconds', false) as fault_persists,
 m.exit, m.stage, m.address, m.started_at, m.seen_pending, m.seen_applying,
-m.abandoned
+m.abandoned, m.restore_snapshot_id, m.restore_boot,
+(select s.state from snapshots s where s.id = m.restore_snapshot_id) as restore_state,
+(select s.fault from snapshots s where s.id = m.restore_snapshot_id) as restore_fault
 """
 """What `machine_of` reads, from `machines m`."""
 
@@ -78,8 +84,28 @@ def machine_of(row: Record) -> Machine:
         address=row["address"],
         started_at=row["started_at"],
         pending=frozenset(row["seen_pending"]),
+        restore=_restore_of(row),
         facts=_facts_of(row),
     )
+
+
+def _restore_of(row: Record) -> RestoreSpec | None:
+    if row["restore_snapshot_id"] is None:
+        return None
+    return RestoreSpec(snapshot=row["restore_snapshot_id"], boot=row["restore_boot"])
+
+
+_UNUSABLE = {
+    None: "The snapshot that it was to begin from is not there any more.",
+    "failed": "The snapshot that it was to begin from could not be taken.",
+    "deleting": "The snapshot that it was to begin from is being deleted.",
+}
+
+
+def _restore_fault(row: Record) -> str | None:
+    if row["restore_state"] not in _UNUSABLE:
+        return None
+    return " ".join(filter(None, (_UNUSABLE[row["restore_state"]], row["restore_fault"])))
 
 
 def _facts_of(row: Record) -> Facts:
@@ -97,6 +123,9 @@ def _facts_of(row: Record) -> Facts:
         seen_fault=row["seen_fault"],
         seen_applying=row["seen_applying"],
         is_abandoned=row["abandoned"],
+        restore_boot=row["restore_boot"],
+        restore_is_ready=row["restore_state"] == "completed",
+        restore_fault=_restore_fault(row),
         fault_persists=row["fault_persists"],
         exit=Exit.model_validate(row["exit"]) if row["exit"] else None,
     )

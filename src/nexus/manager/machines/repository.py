@@ -20,8 +20,9 @@ async def add(tx: Tx, new: NewMachine) -> None:
     await tx.execute(
         """
         insert into machines (id, project_id, created_by_user_id, kind, host_id, vcpus, memory_mib, kernel_image_id,
-                              initramfs_image_id, boot_args, goal, boot, restart_policy)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                              initramfs_image_id, boot_args, goal, boot, restart_policy, restore_snapshot_id,
+                              restore_boot)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, case when $14::uuid is not null then 1 end)
         """,
         new.id,
         new.project_id,
@@ -36,7 +37,37 @@ async def add(tx: Tx, new: NewMachine) -> None:
         new.goal,
         1 if new.goal is Goal.ON else 0,
         new.restart_policy,
+        new.restore_snapshot_id,
     )
+
+
+async def settings(reader: Reader, machine_id: UUID) -> dict[str, Any]:
+    """What users set of a machine, by column (`models.SETTINGS`)."""
+    row = await reader.fetchrow(f"select {', '.join(SETTINGS)} from machines where id = $1", machine_id)
+    return dict(row) if row is not None else {}
+
+
+async def restore(tx: Tx, machine_id: UUID, snapshot_id: UUID | None) -> None:
+    """Have the next boot that is asked for begin from a snapshot; None: from the disks as they are."""
+    await tx.execute(
+        """
+        update machines set restore_snapshot_id = $2, restore_boot = case when $2::uuid is not null then boot + 1 end
+        where id = $1
+        """,
+        machine_id,
+        snapshot_id,
+    )
+
+
+async def awaiting(tx: Tx, snapshot_id: UUID) -> list[UUID]:
+    """The machines that are to begin from this snapshot and have not, locked."""
+    rows = await tx.fetch(
+        """
+        select id from machines where restore_snapshot_id = $1 and seen_boot < restore_boot order by id for update
+        """,
+        snapshot_id,
+    )
+    return [row["id"] for row in rows]
 
 
 async def aim(
@@ -49,11 +80,15 @@ async def aim(
     fault: str | None = None,
 ) -> int:
     """Wish for `goal` (and one more boot): a new generation, which is the answer. It starts without a fault, unless one
-    is given, and a machine that its host had lost counts as never defined."""
+    is given, and a machine that its host had lost counts as never defined. Where a boot was to begin from a snapshot
+    and never came so far, the one more boot is to do that."""
     return await tx.fetchval(
         """
         update machines set goal = $2, generation = generation + 1, boot = boot + $3, grace_s = coalesce($4, grace_s),
             fault = $5, late = null, updated_at = now(),
+            restore_boot = case when $3 = 1 and restore_boot = boot and (seen_boot < boot or (
+                (exit ->> 'boot')::integer = boot and exit ->> 'reason' in ('vmm_failed', 'boot_timeout')))
+                then boot + 1 else restore_boot end,
             seen_generation = case when seen = 'absent' then 0 else seen_generation end
         where id = $1 returning generation
         """,

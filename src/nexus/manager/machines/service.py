@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from nexus.kit.db import Tx
+from nexus.kit.db import Reader, Tx
 from nexus.manager.hosts.models import HostRef
 from nexus.manager.machines import repository
 from nexus.manager.machines.lifecycle import Goal, RestartPolicy
@@ -43,6 +43,22 @@ async def amend(tx: Tx, machine_id: UUID) -> int:
 async def configure(tx: Tx, machine_id: UUID, settings: Mapping[str, Any]) -> None:
     """Change settings (`models.SETTINGS`) of a locked machine. Its host's room must be reserved (`Hosts.reserve`)."""
     await repository.configure(tx, machine_id, settings)
+
+
+async def settings(reader: Reader, machine_id: UUID) -> dict[str, Any]:
+    """What users set of a machine, by column (`models.SETTINGS`)."""
+    return await repository.settings(reader, machine_id)
+
+
+async def restore(tx: Tx, machine_id: UUID, snapshot_id: UUID | None) -> None:
+    """Have the next boot that is asked for of a locked machine begin from a snapshot; None: from its disks as they are.
+    A new generation must follow (`aim`)."""
+    await repository.restore(tx, machine_id, snapshot_id)
+
+
+async def awaiting(tx: Tx, snapshot_id: UUID) -> list[UUID]:
+    """The machines that are to begin from this snapshot and have not; they are locked from now on."""
+    return await repository.awaiting(tx, snapshot_id)
 
 
 async def boot_again(tx: Tx, machine_id: UUID, goal: Goal) -> None:

@@ -43,6 +43,19 @@ async def find(reader: Reader, machine_id: UUID, named: UUID | str) -> Nic | Non
     return None if row is None else nic_of(row)
 
 
+async def described(reader: Reader, machine_id: UUID) -> list[dict[str, Any]]:
+    """What there is to a machine's NICs but their MACs and addresses, as JSON, in the order they were added."""
+    return await reader.fetchval(
+        """
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'id', c.id, 'iface_id', c.iface_id, 'network_id', c.network_id, 'rx_rate_limiter', c.rx_rate_limiter,
+            'tx_rate_limiter', c.tx_rate_limiter) order by c.id), '[]')
+        from nics c where c.machine_id = $1
+        """,
+        machine_id,
+    )
+
+
 async def names(reader: Reader, machine_id: UUID) -> list[str]:
     """The `iface_id` of each of a machine's NICs."""
     rows = await reader.fetch("select iface_id from nics where machine_id = $1", machine_id)

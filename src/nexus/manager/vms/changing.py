@@ -25,9 +25,9 @@ from nexus.manager.machines import service as machines
 from nexus.manager.machines.lifecycle import Goal, is_reached
 from nexus.manager.operations import Done, Operation, Operations
 from nexus.manager.vms import listing, repository, states
-from nexus.manager.vms.errors import VmStateConflict
-from nexus.manager.vms.lifecycle import Verb, refusal
+from nexus.manager.vms.lifecycle import Verb
 from nexus.manager.vms.models import FLOW, Vm
+from nexus.manager.vms.service import require
 from nexus.protocol.machines import Power
 
 WITHIN = timedelta(minutes=10)
@@ -94,8 +94,7 @@ class VmChanges:
         async with self._db.transaction() as tx:
             vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
             await expected.require(lambda: listing.find_json(tx, vm_id, sees_only=actor.sees_only))
-            if refused := refusal(Verb.CONFIGURE, vm.state, vm.circumstances):
-                raise VmStateConflict(refused, name=vm.name, fault=vm.machine.facts.obstacle)
+            require(vm, Verb.CONFIGURE)
             change = Change(tx, vm)
             yield change
             if change.is_one:

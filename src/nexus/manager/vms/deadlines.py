@@ -41,6 +41,8 @@ class Deadlines:
             Verb.STOP: settings.stop_deadline_s,
             Verb.PAUSE: settings.pause_deadline_s,
             Verb.RESUME: settings.resume_deadline_s,
+            Verb.SUSPEND: settings.stop_deadline_s,
+            Verb.ROLLBACK: settings.reboot_deadline_s,
             Verb.DELETE: settings.delete_deadline_s,
         }
         return cls(each, settings.queue_deadline_s, settings.emulation_factor)

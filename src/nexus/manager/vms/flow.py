@@ -67,7 +67,8 @@ class VmFlow(Flow[Moving]):
     def decide(self, facts: Moving) -> str | Next:
         move = decide(facts.facts)
         if move is Move.WAIT:
-            return nap(LOOK_AGAIN_S, facts.facts.seen_fault or facts.vm.machine.stage or "the guest is booting")
+            waits_for = "its snapshot is being taken" if facts.facts.awaits_snapshot else "the guest is booting"
+            return nap(LOOK_AGAIN_S, facts.facts.seen_fault or facts.vm.machine.stage or waits_for)
         return move.value
 
     async def absorb(self, tx: Tx, facts: Moving, found: object) -> None:
@@ -235,5 +236,6 @@ async def _order_of(tx: Tx, vm: Vm) -> MachineOrder:
             "disks": await drives.specs(tx, vm.machine.id),
             "nics": await nics.specs(tx, vm.machine.id),
             "guest": definition.guest,
+            "restore": vm.machine.restore,
         }
     )

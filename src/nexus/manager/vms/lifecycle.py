@@ -38,7 +38,11 @@ class Verb(StrEnum):
     STOP = "stop"
     PAUSE = "pause"
     RESUME = "resume"
+    SUSPEND = "suspend"
     REBOOT = "reboot"
+    SNAPSHOT = "snapshot"
+    ROLLBACK = "rollback"
+    CLONE = "clone"
     CTRL_ALT_DEL = "ctrl-alt-del"
     CONSOLE = "console"
     SHELL = "shell"
@@ -59,7 +63,7 @@ def state_of(facts: Facts, *, host_is_silent: bool) -> State:
     if host_is_silent:
         return State.UNKNOWN
     if facts.goal is Goal.OFF and is_reached(facts):
-        return State.STOPPED
+        return State.SUSPENDED if facts.is_suspended else State.STOPPED
     if facts.obstacle or (facts.late and not is_reached(facts)):
         return State.ERROR
     if not facts.is_defined:
@@ -85,7 +89,11 @@ _ALLOWED: dict[Verb, frozenset[State]] = {
     ),
     Verb.PAUSE: frozenset({State.RUNNING}),
     Verb.RESUME: frozenset({State.PAUSED, State.SUSPENDED}),
+    Verb.SUSPEND: frozenset({State.RUNNING, State.PAUSED}),
     Verb.REBOOT: frozenset({State.RUNNING, State.ERROR}),
+    Verb.SNAPSHOT: frozenset({State.RUNNING, State.PAUSED, State.STOPPED}),
+    Verb.ROLLBACK: frozenset({State.RUNNING, State.PAUSED, State.STOPPED, State.SUSPENDED, State.ERROR}),
+    Verb.CLONE: frozenset({State.RUNNING, State.PAUSED, State.STOPPED}),
     Verb.CTRL_ALT_DEL: frozenset({State.RUNNING}),
     Verb.CONSOLE: frozenset({State.STARTING, State.RUNNING, State.PAUSED}),
     Verb.SHELL: frozenset({State.RUNNING}),
@@ -93,12 +101,15 @@ _ALLOWED: dict[Verb, frozenset[State]] = {
     Verb.FORWARD: frozenset({State.RUNNING}),
     Verb.COPY_FILES: frozenset({State.RUNNING}),
     Verb.FLUSH_METRICS: frozenset({State.RUNNING, State.PAUSED}),
-    Verb.CONFIGURE: frozenset(State) - {State.UNKNOWN, State.DELETING},
+    Verb.CONFIGURE: frozenset(State) - {State.SUSPENDED, State.UNKNOWN, State.DELETING},
     Verb.DELETE: frozenset(State) - {State.DELETING},
 }
 
 _BY_THE_GUEST = (Verb.SHELL, Verb.EXEC, Verb.FORWARD, Verb.COPY_FILES)
 """Verbs that the agent in the guest carries out."""
+
+_BY_SNAPSHOTS = (Verb.SUSPEND, Verb.SNAPSHOT, Verb.ROLLBACK, Verb.CLONE)
+"""Verbs that take a host that can make snapshots."""
 
 ENDS_IN: Mapping[Verb, State] = {
     Verb.START: State.RUNNING,
@@ -113,7 +124,11 @@ _PHRASES: dict[Verb, str] = {
     Verb.STOP: "stop",
     Verb.PAUSE: "pause",
     Verb.RESUME: "resume",
+    Verb.SUSPEND: "suspend",
     Verb.REBOOT: "reboot",
+    Verb.SNAPSHOT: "take a snapshot of",
+    Verb.ROLLBACK: "roll back",
+    Verb.CLONE: "clone",
     Verb.CTRL_ALT_DEL: "send Ctrl+Alt+Del to",
     Verb.CONSOLE: "open the console of",
     Verb.SHELL: "open a shell on",
@@ -146,12 +161,13 @@ def wording(verb: Verb, name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
-    """What besides the state decides on a verb. Only the verbs of VMs that run, or have failed, depend on them."""
+    """What besides the state decides on a verb. In states in which none of them does, they are all the same."""
 
     is_abandoned: bool = False
     guest_is_ready: bool = True
     can_pause: bool = True
     can_ctrl_alt_del: bool = True
+    can_snapshot: bool = True
 
     @classmethod
     def of(cls, guest: GuestPhase, offers: frozenset[Offer], *, is_abandoned: bool) -> "Circumstances":
@@ -160,6 +176,7 @@ class Circumstances:
             guest_is_ready=guest is GuestPhase.READY,
             can_pause=Offer.PAUSE in offers,
             can_ctrl_alt_del=Offer.CTRL_ALT_DEL in offers,
+            can_snapshot=Offer.SNAPSHOT in offers,
         )
 
 
@@ -184,6 +201,8 @@ def refusal(verb: Verb, state: State, circumstances: Circumstances) -> Refusal |
         return Refusal(verb, "its host was given up for lost, and its disks were there", "Delete it.")
     if state not in _ALLOWED[verb]:
         return Refusal(verb, *_OBSTACLES[state])
+    if verb in _BY_SNAPSHOTS and not circumstances.can_snapshot:
+        return Refusal(verb, "its host's hypervisor makes no snapshots", "Others do: see `offers` of the hosts.")
     if state is not State.RUNNING:
         return None
     if verb in _BY_THE_GUEST and not circumstances.guest_is_ready:

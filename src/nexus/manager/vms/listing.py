@@ -22,8 +22,9 @@ _NAME = "{name}"
 _KEY = """
 case when v.state = 'running'
      then concat_ws(' ', v.state, m.seen_guest = 'ready', h.facts -> 'offers' ? 'pause',
-                    h.facts -> 'offers' ? 'ctrl_alt_del')
-     when v.state = 'error' then concat_ws(' ', v.state, m.abandoned)
+                    h.facts -> 'offers' ? 'ctrl_alt_del', h.facts -> 'offers' ? 'snapshot')
+     when v.state = 'error' then concat_ws(' ', v.state, m.abandoned, h.facts -> 'offers' ? 'snapshot')
+     when v.state in ('paused', 'stopped', 'suspended') then concat_ws(' ', v.state, h.facts -> 'offers' ? 'snapshot')
      else v.state end
 """
 
@@ -53,7 +54,7 @@ json_build_object(
     'operation_id', (select o.id from operations o
                      where o.subject_kind = 'vm' and o.subject_id = v.id and o.status = 'running'
                      order by o.generation desc, o.created_at desc limit 1),
-    'template_id', v.template_id,
+    'template_id', v.template_id, 'source_snapshot_id', v.source_snapshot_id, 'cloned_from_id', v.cloned_from_id,
     'actions', replace(a.actions, '{_NAME}', v.name)::json, 'created_by_user_id', v.created_by_user_id,
     'created_at', v.created_at, 'updated_at', greatest(v.updated_at, m.updated_at)
 )
@@ -128,9 +129,19 @@ async def find_json(reader: Reader, vm_id: UUID, *, sees_only: UUID | None) -> s
 def _actions() -> tuple[list[str], list[str]]:
     """For every value of `_KEY` the list of actions as JSON, with `_NAME` where the VM's name goes."""
     table: dict[str, str] = {}
-    for state, (lost, ready, pause, keys) in product(State, product((True, False), repeat=4)):
-        circumstances = Circumstances(is_abandoned=lost, guest_is_ready=ready, can_pause=pause, can_ctrl_alt_del=keys)
-        decisive = {State.RUNNING: (ready, pause, keys), State.ERROR: (lost,)}.get(state, ())
+    for state, (lost, ready, pause, keys, snapshot) in product(State, product((True, False), repeat=5)):
+        circumstances = Circumstances(
+            is_abandoned=lost,
+            guest_is_ready=ready,
+            can_pause=pause,
+            can_ctrl_alt_del=keys,
+            can_snapshot=snapshot,
+        )
+        decisive = {
+            State.RUNNING: (ready, pause, keys, snapshot),
+            State.ERROR: (lost, snapshot),
+            **dict.fromkeys((State.PAUSED, State.STOPPED, State.SUSPENDED), (snapshot,)),
+        }.get(state, ())
         key = " ".join((state, *("t" if flag else "f" for flag in decisive)))
         told: list[dict[str, Any]] = [
             {"verb": verb, "refusal": refusal and refusal.sentence(_NAME)}

@@ -1,9 +1,13 @@
 """A VM: what a user named and configured, with the machine that it is and the host that it is on."""
 
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
+
 from nexus.kit.db import Record
+from nexus.kit.fields import Spelled
 from nexus.manager.hosts.models import IS_SILENT, HostRef
 from nexus.manager.machines.models import COLUMNS as MACHINE_COLUMNS
 from nexus.manager.machines.models import Machine, machine_of
@@ -13,6 +17,15 @@ from nexus.protocol.hosts import Offer
 
 KIND = "vm"
 FLOW = "vm"
+
+VmName = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9]([A-Za-z0-9-]{1,61}[A-Za-z0-9])$",
+        "3 to 63 letters, digits and hyphens, with a letter or digit at both ends",
+    ),
+    Field(description="3 to 63 letters, digits and hyphens, a valid host name; unique", examples=["web-1"]),
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from nexus.protocol.hosts import Offer
 
 _LACKS: Mapping[Offer, tuple[str, str]] = {
     Offer.CONSOLE_INPUT: ("take keys for serial consoles", "Read it with GET …/console."),
+    Offer.SNAPSHOT: ("make snapshots", "Hosts with `snapshot` among their `offers` can; make the VM there."),
     Offer.BALLOON: ("ask a running guest for memory", "Change its memory with machine-config, and start it again."),
     Offer.ENTROPY_LIMIT: ("limit what a guest draws from its entropy device", "Leave rate_limiter out."),
     Offer.CONSOLE_LIMIT: ("choose how much of a console it keeps", "Leave it as it is."),

@@ -69,6 +69,8 @@ class NewVm:
     password_hash: str
     ssh_authorized_keys: list[str]
     template_id: UUID | None = None
+    source_snapshot_id: UUID | None = None
+    cloned_from_id: UUID | None = None
 
 
 async def add(tx: Tx, new: NewVm) -> None:
@@ -78,8 +80,8 @@ async def add(tx: Tx, new: NewVm) -> None:
             """
             insert into vms (id, machine_id, project_id, created_by_user_id, name, description, tags, environment,
                              owner, state, username, password_sealed, password_hash, ssh_authorized_keys,
-                             template_id)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                             template_id, source_snapshot_id, cloned_from_id)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
             """,
             new.id,
             new.machine_id,
@@ -96,6 +98,8 @@ async def add(tx: Tx, new: NewVm) -> None:
             new.password_hash,
             new.ssh_authorized_keys,
             new.template_id,
+            new.source_snapshot_id,
+            new.cloned_from_id,
         )
     except asyncpg.UniqueViolationError as taken:
         raise VmNameTaken(new.name) from taken
@@ -126,6 +130,25 @@ async def write_state(tx: Tx, vm_id: UUID, state: State) -> bool:
 async def note_why(tx: Tx, vm_id: UUID, why: str | None) -> None:
     """Record how the VM came to its state without anybody asking; None: somebody asked."""
     await tx.execute("update vms set why = $2 where id = $1 and why is distinct from $2", vm_id, why)
+
+
+async def note_snapshot(tx: Tx, vm_id: UUID, snapshot_id: UUID) -> None:
+    """Record what was last taken of the VM, or what it last went back to."""
+    await tx.execute("update vms set last_snapshot_id = $2, updated_at = now() where id = $1", vm_id, snapshot_id)
+
+
+async def labels(reader: Reader, vm_id: UUID) -> dict[str, Any]:
+    """What a VM is called by besides its name, and who may log in."""
+    row = await reader.fetchrow(
+        """
+        select v.description, v.tags, v.environment, v.owner, v.username, v.ssh_authorized_keys, m.restart_policy
+        from vms v join machines m on m.id = v.machine_id where v.id = $1
+        """,
+        vm_id,
+    )
+    if row is None:
+        raise VmNotFound
+    return dict(row)
 
 
 _SPEC_FIELDS = tuple(name for name in SETTINGS if name not in ("kernel_image_id", "initramfs_image_id"))

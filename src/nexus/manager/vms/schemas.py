@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from nexus.kit.envelopes import Item, Items
-from nexus.kit.fields import FromText, Id, Line, RequestBody, Spelled
+from nexus.kit.fields import FromText, Id, Line, RequestBody
 from nexus.manager.hosts.placement import Placement
 from nexus.manager.labels import ImageRef, Label, Tags, Text, UserName
 from nexus.manager.machines.lifecycle import RestartPolicy
@@ -15,17 +15,10 @@ from nexus.manager.metrics.models import UsageBody
 from nexus.manager.ssh_keys.models import KeyRef, PublicKeyText
 from nexus.manager.templates.models import TemplateName, TemplateRef
 from nexus.manager.vms.lifecycle import State, Verb
+from nexus.manager.vms.models import VmName
 from nexus.protocol.hosts import Offer
 from nexus.protocol.machines import GuestPhase
 
-VmName = Annotated[
-    str,
-    Spelled(
-        r"^[A-Za-z0-9]([A-Za-z0-9-]{1,61}[A-Za-z0-9])$",
-        "3 to 63 letters, digits and hyphens, with a letter or digit at both ends",
-    ),
-    Field(description="3 to 63 letters, digits and hyphens, a valid host name; unique", examples=["web-1"]),
-]
 Password = Annotated[Line, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -195,6 +188,8 @@ class VmBody(BaseModel):
     started_at: datetime | None = Field(description="When the present boot began")
     operation_id: UUID | None = Field(description="The operation that is running on it")
     template_id: UUID | None = Field(description="The template it was made from, while that is there")
+    source_snapshot_id: UUID | None = Field(description="The snapshot it was made from, while that is there")
+    cloned_from_id: UUID | None = Field(description="The VM it is a clone of, while that is there")
     actions: list[ActionBody] = Field(description="What may be done with it now")
     created_by_user_id: UUID | None = Field(description="Whose it is")
     created_at: datetime = Field(description="When it was asked for")

@@ -4,8 +4,9 @@ A verb is checked, written down as a wish with a new generation, and promised by
 the flow makes it true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from nexus.kit.db import Db, Tx
@@ -24,7 +25,7 @@ from nexus.manager.operations import Operation, Operations
 from nexus.manager.vms import listing, repository, states
 from nexus.manager.vms.deadlines import Timing
 from nexus.manager.vms.errors import VmNotFound, VmStateConflict
-from nexus.manager.vms.lifecycle import ENDS_IN, Verb, refusal
+from nexus.manager.vms.lifecycle import ENDS_IN, Refusal, State, Verb, refusal, wording
 from nexus.manager.vms.listing import Wanted
 from nexus.manager.vms.models import FLOW, Vm, password_purpose
 from nexus.manager.vms.schemas import PatchVm, ShellCredentials
@@ -44,8 +45,13 @@ _WISHES = {
     Verb.STOP: _Wish(goal=Goal.OFF),
     Verb.PAUSE: _Wish(goal=Goal.PAUSED),
     Verb.RESUME: _Wish(goal=Goal.ON),
+    Verb.SUSPEND: _Wish(goal=Goal.OFF),
+    Verb.ROLLBACK: _Wish(goal=Goal.ON, boots_again=True),
     Verb.DELETE: _Wish(goal=Goal.GONE),
 }
+_REBOOT_GRACE_S = 30
+_NEEDS_ITS_DISKS = (Verb.SUSPEND, Verb.SNAPSHOT, Verb.CLONE, Verb.CONFIGURE)
+"""Verbs that are about the VM as it is now."""
 
 
 class Vms:
@@ -116,7 +122,30 @@ class Vms:
 
     async def reboot(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation:
         """One more boot; a guest that runs is shut down for it first."""
-        return await self._wish(actor, vm_id, Verb.REBOOT, expected)
+        return await self._wish(actor, vm_id, Verb.REBOOT, expected, grace_s=_REBOOT_GRACE_S)
+
+    async def suspend(self, tx: Tx, vm: Vm, snapshot_id: UUID) -> Operation:
+        """Cut the power of a locked VM that stands still; it is to go on from a snapshot of that moment."""
+        await machines.restore(tx, vm.machine.id, snapshot_id)
+        return await self._record(tx, None, vm, Verb.SUSPEND, grace_s=0)
+
+    async def let_go_on(self, tx: Tx, vm: Vm) -> Operation:
+        """Have a locked VM run again that was to stand still for something that came to nothing."""
+        return await self._record(tx, None, vm, Verb.RESUME)
+
+    async def roll_back(
+        self, tx: Tx, actor: Actor, vm: Vm, snapshot_id: UUID, settings: Mapping[str, Any]
+    ) -> Operation:
+        """Have a locked VM, configured by these settings (`machines.models.SETTINGS`), go on from a snapshot, whatever
+        it does now. Raises NoRoom."""
+        need = Amounts(vcpus=settings["vcpus"], memory_mib=settings["memory_mib"])
+        await self._hosts.reserve(
+            tx, need, wish=wording(Verb.ROLLBACK, vm.name), on=[vm.host.id], besides=vm.machine.id
+        )
+        await machines.configure(tx, vm.machine.id, settings)
+        await machines.restore(tx, vm.machine.id, snapshot_id)
+        await repository.note_snapshot(tx, vm.id, snapshot_id)
+        return await self._record(tx, actor, vm, Verb.ROLLBACK, grace_s=0)
 
     async def delete(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> Operation | None:
         """Remove it and all that belongs to it, from whatever state. While that is under way, the operation that does
@@ -160,8 +189,10 @@ class Vms:
 
     async def _want(self, tx: Tx, actor: Actor, vm: Vm, verb: Verb, *, grace_s: int | None) -> Operation:
         require(vm, verb)
-        if _WISHES[verb].boots_again and vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
+        if _wish_of(vm, verb).boots_again and vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
             await self._reserve(tx, vm, verb)
+        if verb is Verb.STOP and vm.state is State.SUSPENDED:
+            await machines.restore(tx, vm.machine.id, None)
         return await self._record(tx, actor, vm, verb, grace_s=grace_s)
 
     async def _reserve(self, tx: Tx, vm: Vm, verb: Verb) -> None:
@@ -171,7 +202,7 @@ class Vms:
     async def _record(
         self, tx: Tx, actor: Actor | None, vm: Vm, verb: Verb, *, grace_s: int | None = None, why: str | None = None
     ) -> Operation:
-        wish = _WISHES[verb]
+        wish = _wish_of(vm, verb)
         generation = await machines.aim(tx, vm.machine.id, wish.goal, boots_again=wish.boots_again, grace_s=grace_s)
         await repository.note_why(tx, vm.id, why)
         await states.reread(tx, vm.id)
@@ -185,7 +216,37 @@ class Vms:
         )
 
 
+def _wish_of(vm: Vm, verb: Verb) -> _Wish:
+    """What a verb wishes for: one that is suspended resumes with a boot."""
+    if verb is Verb.RESUME and vm.state is State.SUSPENDED:
+        return _WISHES[Verb.START]
+    return _WISHES[verb]
+
+
+async def lock(tx: Tx, vm_id: UUID, *, sees_only: UUID | None) -> Vm:
+    """The VM, locked until `tx` ends. Raises VmNotFound, also for one that is not the asker's (`Actor.sees_only`)."""
+    return await repository.lock(tx, vm_id, sees_only=sees_only)
+
+
+async def is_taken(tx: Tx, project_id: UUID, name: str) -> bool:
+    """Whether a VM has this name, in whatever case."""
+    return await repository.is_taken(tx, project_id, name)
+
+
+async def note_snapshot(tx: Tx, vm_id: UUID, snapshot_id: UUID) -> None:
+    """Record what was last taken of a VM, which the next one follows."""
+    await repository.note_snapshot(tx, vm_id, snapshot_id)
+
+
+async def of_machines(tx: Tx, machine_ids: Sequence[UUID]) -> list[Vm]:
+    """The VMs that are these machines, which are locked already."""
+    return await repository.of_machines(tx, machine_ids)
+
+
 def require(vm: Vm, verb: Verb) -> None:
     """Raise VmStateConflict unless the VM's state allows `verb`."""
-    if refused := refusal(verb, vm.state, vm.circumstances):
+    refused = refusal(verb, vm.state, vm.circumstances)
+    if refused is None and verb in _NEEDS_ITS_DISKS and vm.machine.facts.is_unrestored:
+        refused = Refusal(verb, "it is to begin from a snapshot and has not yet", "Have it run first.")
+    if refused is not None:
         raise VmStateConflict(refused, name=vm.name, fault=vm.machine.facts.obstacle or vm.machine.facts.late)

@@ -1,0 +1,142 @@
+"""What can be wrong with a request about snapshots."""
+
+from collections.abc import Sequence
+
+from nexus.kit.problems import Conflict, NameTaken, NotFound, Problem, WrongState
+from nexus.manager.snapshots.models import SnapshotState
+
+MOST_NAMED = 5
+
+
+class SnapshotNotFound(NotFound):
+    code = "snapshot_not_found"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no such snapshot.", suggestion="List yours with GET /v1/snapshots or 'nexus snapshot list'."
+        )
+
+
+class SnapshotNameTaken(NameTaken):
+    code = "snapshot_name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Cannot call a snapshot {name}: another one has that name.",
+            suggestion="Choose another name, or delete that snapshot.",
+        )
+
+
+_NOT_YET = {
+    SnapshotState.CREATING: ("it is still being taken", "Wait until it is completed."),
+    SnapshotState.FAILED: ("it could not be taken", "See its `fault`; delete it, and take another one."),
+    SnapshotState.DELETING: ("it is being deleted", "Take another one."),
+}
+
+
+class SnapshotStateConflict(WrongState):
+    """The snapshot is not complete, and so nothing can be made of it; or it is still being taken."""
+
+    code = "snapshot_state_conflict"
+
+    def __init__(self, wish: str, state: SnapshotState, *, fault: str | None) -> None:
+        obstacle, way_out = _NOT_YET[state]
+        super().__init__(f"Cannot {wish}: {obstacle}.", suggestion=way_out, fault_message=fault)
+
+
+class SnapshotInUse(Conflict):
+    """VMs have yet to begin from it."""
+
+    code = "snapshot_in_use"
+
+    def __init__(self, name: str, vms: Sequence[str]) -> None:
+        named = ", ".join(vms[:MOST_NAMED]) + (" …" if len(vms) > MOST_NAMED else "")
+        super().__init__(
+            f"Cannot delete snapshot {name}: {named} {'has' if len(vms) == 1 else 'have'} yet to begin from it.",
+            suggestion="Wait until they run, resume them, or delete them.",
+        )
+
+
+class NotItsSnapshot(Conflict):
+    """A VM goes back to nothing but what was taken of itself."""
+
+    code = "not_its_snapshot"
+
+    def __init__(self, vm: str, snapshot: str) -> None:
+        super().__init__(
+            f"Cannot roll back {vm} to {snapshot}: that was not taken of it.",
+            suggestion=f"Make a new VM from it, with …/instantiate or 'nexus snapshot restore {snapshot}'.",
+        )
+
+
+class LayoutDiffers(Conflict):
+    """Since the snapshot the VM got other drives or interfaces, which what it held in memory does not know."""
+
+    code = "snapshot_layout_differs"
+
+    def __init__(self, vm: str, snapshot: str, *, added: Sequence[str], removed: Sequence[str]) -> None:
+        told = [f"has got {', '.join(added)} since"] if added else []
+        told += [f"has lost {', '.join(removed)} since"] if removed else []
+        way_out = "Make a new VM from it instead" if removed else f"Remove {', '.join(added)} first"
+        super().__init__(f"Cannot roll back {vm} to {snapshot}: it {' and '.join(told)}.", suggestion=f"{way_out}.")
+
+
+class NeverStarted(WrongState):
+    """It has no disks yet that anything could be taken of."""
+
+    code = "never_started"
+
+    def __init__(self, wish: str) -> None:
+        super().__init__(
+            f"Cannot {wish}: it has never been started, so there is nothing to keep.", suggestion="Start it."
+        )
+
+
+class PendingChanges(WrongState):
+    """The running VM is not what its configuration says."""
+
+    code = "pending_changes"
+
+    def __init__(self, wish: str, pending: Sequence[str]) -> None:
+        super().__init__(
+            f"Cannot {wish}: it does not have all of its configuration yet ({', '.join(pending)}).",
+            suggestion="Reboot it, or change that back.",
+        )
+
+
+class HostFilesHeld(Conflict):
+    """A file of the host's own is nothing that a snapshot could hold."""
+
+    code = "host_files_held"
+
+    def __init__(self, wish: str, drives: Sequence[str]) -> None:
+        names = ", ".join(drives)
+        super().__init__(
+            f"Cannot {wish}: {names} {'is a file' if len(drives) == 1 else 'are files'} of its host's own.",
+            suggestion="Remove the drive, or copy what it holds onto another one.",
+        )
+
+
+class SnapshotFailed(Problem):
+    """It could not be taken, and nothing of it is left; its VM goes on."""
+
+    status, code = 502, "snapshot_failed"
+
+
+class SnapshotOverdue(Problem):
+    """It was not done in time."""
+
+    status, code = 504, "snapshot_overdue"
+
+
+class ClonesFailed(Problem):
+    """Some clones could not be made; each has its own operation, which says why."""
+
+    status, code = 502, "clones_failed"
+
+    def __init__(self, name: str, *, failed: Sequence[str], total: int) -> None:
+        named = ", ".join(failed[:MOST_NAMED]) + (" …" if len(failed) > MOST_NAMED else "")
+        super().__init__(
+            f"{len(failed)} of {total} clones of {name} did not come to run ({named}).",
+            suggestion="See the `fault` of each. Delete them, or start them again.",
+        )

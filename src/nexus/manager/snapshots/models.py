@@ -1,0 +1,124 @@
+"""A row of `snapshots`: what is wanted of it, how far it is, and what its host reported."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from nexus.kit.db import Record
+from nexus.kit.fields import Spelled
+from nexus.manager.hosts.models import IS_SILENT, HostRef
+from nexus.manager.subjects import Subject
+from nexus.manager.vms.copying import Definition
+from nexus.protocol.hosts import Offer
+
+KIND = "snapshot"
+FLOW = "snapshot"
+
+SnapshotName = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", "at most 100 letters, digits and . _ -, with a letter or digit first"
+    ),
+    Field(
+        description="Letters, digits and . _ - after a letter or digit; at most 100; unique",
+        examples=["before-upgrade"],
+    ),
+]
+
+
+class SnapshotState(StrEnum):
+    """Where a snapshot stands. FAILED: nothing of it is left but the reason."""
+
+    CREATING = "creating"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DELETING = "deleting"
+
+
+class Purpose(StrEnum):
+    """What a snapshot was taken for. Only the first kind is kept until somebody deletes it."""
+
+    KEEP = "keep"
+    SUSPEND = "suspend"
+    """Holds what its VM goes on from; goes when it has."""
+    CLONE = "clone"
+    """Clones begin from it; goes when they have."""
+
+
+VERB_OF = {Purpose.KEEP: "create", Purpose.SUSPEND: "suspend", Purpose.CLONE: "clone"}
+"""What the operation is called by which a snapshot comes to be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """`host_is_lost`: that was abandoned, and the snapshot with it."""
+
+    id: UUID
+    project_id: UUID
+    created_by_user_id: UUID | None
+    name: str
+    vm_id: UUID | None
+    vm_name: str
+    machine_id: UUID
+    purpose: Purpose
+    keep_last: int | None
+    is_wanted: bool
+    generation: int
+    state: SnapshotState
+    fault: str | None
+    vm_generation: int | None
+    resumes: bool
+    definition: Definition
+    host: HostRef
+    host_is_lost: bool
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(KIND, self.id, self.name, self.project_id)
+
+
+SELECT = f"""
+select s.id, s.project_id, s.created_by_user_id, s.name, s.vm_id, s.vm_name, s.machine_id, s.purpose, s.keep_last,
+       s.goal = 'kept' as is_wanted, s.generation, s.state, s.fault, s.vm_generation, s.resumes, s.definition,
+       h.id as host_id, h.name as host_name, h.address as host_address, h.joining as host_joining,
+       h.boot_id as host_boot_id, h.seen_seq as host_seen_seq, h.facts -> 'offers' as offers,
+       {IS_SILENT} as host_is_silent, h.abandoned_at is not null as host_is_lost
+from snapshots s join hosts h on h.id = s.host_id
+"""
+"""What `snapshot_of` reads; add a WHERE."""
+
+
+def snapshot_of(row: Record) -> Snapshot:
+    host = HostRef(
+        id=row["host_id"],
+        name=row["host_name"],
+        address=row["host_address"],
+        joining=row["host_joining"],
+        boot_id=row["host_boot_id"],
+        seen_seq=row["host_seen_seq"],
+        offers=frozenset(Offer(offer) for offer in row["offers"]),
+        is_silent=row["host_is_silent"],
+    )
+    return Snapshot(
+        id=row["id"],
+        project_id=row["project_id"],
+        created_by_user_id=row["created_by_user_id"],
+        name=row["name"],
+        vm_id=row["vm_id"],
+        vm_name=row["vm_name"],
+        machine_id=row["machine_id"],
+        purpose=Purpose(row["purpose"]),
+        keep_last=row["keep_last"],
+        is_wanted=row["is_wanted"],
+        generation=row["generation"],
+        state=SnapshotState(row["state"]),
+        fault=row["fault"],
+        vm_generation=row["vm_generation"],
+        resumes=row["resumes"],
+        definition=Definition.model_validate(row["definition"]),
+        host=host,
+        host_is_lost=row["host_is_lost"],
+    )
