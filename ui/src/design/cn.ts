@@ -1,5 +1,5 @@
 import { type ClassValue, clsx } from 'clsx'
-import { twMerge } from 'tailwind-merge'
 
-/** Class names, later ones winning over earlier ones of the same kind. */
-export const cn = (...names: ClassValue[]) => twMerge(clsx(names))
+/** Class names. Two of the same kind (`w-full w-36`) do not override one another: a component that others may size keeps
+ * its own size in the base layer of globals.css. */
+export const cn = (...names: ClassValue[]) => clsx(names)

@@ -3,7 +3,7 @@
 import { flexRender, type Table as Model, type Row } from '@tanstack/react-table'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { ArrowDown, ArrowUp } from 'lucide-react'
-import { useLayoutEffect, useRef, useState } from 'react'
+import { memo, useLayoutEffect, useRef, useState } from 'react'
 
 import { cn } from './cn'
 
@@ -20,6 +20,7 @@ export function DataTable<T>({ table, label, total }: { table: Model<T>; label: 
   const shown = rows.length <= MOST_PLAIN_ROWS ? null : virtual.getVirtualItems()
   const first = shown?.[0]
   const last = shown?.at(-1)
+  const shape = table.getVisibleLeafColumns().map(({ id }) => id).join()
   return (
     <div ref={body} className="overflow-x-auto rounded-lg border bg-surface">
       <table aria-label={label} aria-rowcount={total === null ? -1 : total + 1} className="w-full border-collapse text-left">
@@ -34,7 +35,10 @@ export function DataTable<T>({ table, label, total }: { table: Model<T>; label: 
         </thead>
         <tbody>
           {first ? <Gap px={first.start - top} /> : null}
-          {shown ? shown.map(({ index }) => <Line key={rows[index]!.id} row={rows[index]!} index={index} />) : rows.map((row, index) => <Line key={row.id} row={row} index={index} />)}
+          {(shown ? shown.map(({ index }) => index) : rows.map((_, index) => index)).map((index) => {
+            const row = rows[index]!
+            return <SameLine key={row.id} row={row} index={index} isSelected={row.getIsSelected()} shape={shape} />
+          })}
           {last ? <Gap px={virtual.getTotalSize() - (last.end - top)} /> : null}
         </tbody>
       </table>
@@ -75,9 +79,11 @@ function Head<T>({ header }: { header: ReturnType<Model<T>['getHeaderGroups']>[n
   )
 }
 
-function Line<T>({ row, index }: { row: Row<T>; index: number }) {
+type LineProps<T> = { row: Row<T>; index: number; isSelected: boolean; /** The columns that are shown. */ shape: string }
+
+function Line<T>({ row, index, isSelected }: LineProps<T>) {
   return (
-    <tr aria-rowindex={index + 2} aria-selected={row.getIsSelected() || undefined} style={{ height: ROW_PX }} className="border-b last:border-0 hover:bg-sunken/60 aria-selected:bg-accent-soft/50">
+    <tr aria-rowindex={index + 2} aria-selected={isSelected || undefined} style={{ height: ROW_PX }} className="border-b last:border-0 hover:bg-sunken/60 aria-selected:bg-accent-soft/50">
       {row.getVisibleCells().map((cell) => (
         <td key={cell.id} className={cn('px-3 py-1.5 whitespace-nowrap', cell.column.columnDef.meta?.className)}>
           {flexRender(cell.column.columnDef.cell, cell.getContext())}
@@ -86,3 +92,9 @@ function Line<T>({ row, index }: { row: Row<T>; index: number }) {
     </tr>
   )
 }
+
+/** Drawn anew only when what it shows has changed: a list that scrolls or hears of one row has many others. */
+const SameLine = memo(
+  Line,
+  (before, after) => before.row.original === after.row.original && before.index === after.index && before.isSelected === after.isSelected && before.shape === after.shape,
+) as typeof Line

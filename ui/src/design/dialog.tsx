@@ -1,55 +1,20 @@
 'use client'
 
-import { X } from 'lucide-react'
-import { Dialog as Radix } from 'radix-ui'
 import type { ReactNode } from 'react'
 
-import { Button } from './button'
-import { cn } from './cn'
+import { later } from './later'
 
-export function Dialog({
-  open,
-  onOpenChange,
-  title,
-  description,
-  footer,
-  wide,
-  children,
-}: {
-  open: boolean
+export type DialogProps = {
   onOpenChange: (open: boolean) => void
   title: string
   description?: ReactNode
   footer?: ReactNode
   wide?: boolean
   children?: ReactNode
-}) {
-  return (
-    <Radix.Root open={open} onOpenChange={onOpenChange}>
-      <Radix.Portal>
-        <Radix.Overlay className="fixed inset-0 z-40 bg-black/55 data-[state=open]:animate-in data-[state=open]:fade-in" />
-        <Radix.Content
-          aria-describedby={description ? undefined : ''}
-          className={cn(
-            'fixed top-1/2 left-1/2 z-50 flex max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 flex-col rounded-lg border bg-raised shadow-pop data-[state=open]:animate-in data-[state=open]:fade-in data-[state=open]:zoom-in-95',
-            wide ? 'max-w-3xl' : 'max-w-md',
-          )}
-        >
-          <header className="flex items-start justify-between gap-4 px-5 pt-4">
-            <div>
-              <Radix.Title className="text-lg font-semibold">{title}</Radix.Title>
-              {description ? <Radix.Description className="mt-1 text-muted">{description}</Radix.Description> : null}
-            </div>
-            <Radix.Close asChild>
-              <Button kind="quiet" size="icon" aria-label="Close" className="-mr-2">
-                <X aria-hidden />
-              </Button>
-            </Radix.Close>
-          </header>
-          <div className="min-h-0 overflow-y-auto px-5 py-4">{children}</div>
-          {footer ? <footer className="flex justify-end gap-2 border-t px-5 py-3">{footer}</footer> : null}
-        </Radix.Content>
-      </Radix.Portal>
-    </Radix.Root>
-  )
+}
+
+const DialogWindow = later(() => import('./dialog-window').then((module) => module.DialogWindow))
+
+export function Dialog({ open, ...rest }: DialogProps & { open: boolean }) {
+  return open ? <DialogWindow {...rest} /> : null
 }

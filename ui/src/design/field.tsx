@@ -3,14 +3,14 @@ import { type ComponentProps, type ReactElement, type ReactNode, cloneElement, u
 import { cn } from './cn'
 
 export const control =
-  'h-9 w-full min-w-0 rounded-md border border-line-strong/60 bg-surface px-3 text-base text-text placeholder:text-muted aria-invalid:border-bad disabled:opacity-55'
+  'min-w-0 rounded-md border border-line-strong/60 bg-surface px-3 text-base text-text placeholder:text-muted aria-invalid:border-bad disabled:opacity-55'
 
 export function Input({ className, ...rest }: ComponentProps<'input'>) {
   return <input data-slot="input" className={cn(control, className)} {...rest} />
 }
 
 export function Textarea({ className, ...rest }: ComponentProps<'textarea'>) {
-  return <textarea data-slot="textarea" className={cn(control, 'h-auto min-h-20 py-2', className)} {...rest} />
+  return <textarea data-slot="textarea" className={cn(control, 'min-h-20 py-2', className)} {...rest} />
 }
 
 /** A native select: right on phones, with the keyboard and for screen readers. */

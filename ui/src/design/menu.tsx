@@ -1,9 +1,9 @@
 'use client'
 
-import { DropdownMenu } from 'radix-ui'
-import type { ReactNode } from 'react'
+import { Slot } from 'radix-ui'
+import { type KeyboardEvent, type ReactNode, useRef, useState } from 'react'
 
-import { cn } from './cn'
+import { later } from './later'
 
 export type MenuEntry = {
   label: string
@@ -14,46 +14,34 @@ export type MenuEntry = {
   isDangerous?: boolean
 }
 
-/** A menu under its trigger. A refused entry stays in its place and tells its reason. */
-export function Menu({ trigger, label, entries, align = 'end' }: { trigger: ReactNode; label: string; entries: MenuEntry[]; align?: 'start' | 'end' }) {
-  return (
-    <DropdownMenu.Root>
-      <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
-        <DropdownMenu.Content
-          aria-label={label}
-          align={align}
-          sideOffset={4}
-          collisionPadding={8}
-          className="z-50 max-w-80 min-w-48 rounded-md border bg-raised p-1 shadow-pop"
-        >
-          {entries.map((entry) => (
-            <Entry key={entry.label} {...entry} />
-          ))}
-        </DropdownMenu.Content>
-      </DropdownMenu.Portal>
-    </DropdownMenu.Root>
-  )
-}
+const MenuList = later(() => import('./menu-list').then((module) => module.MenuList))
 
-function Entry({ label, icon, onSelect, refusal, isDangerous }: MenuEntry) {
+/** A menu under its trigger. A refused entry stays in its place and tells its reason. A closed one costs no more than its
+ * button: a long list has one in every row. */
+export function Menu({ trigger, label, entries, align = 'end' }: { trigger: ReactNode; label: string; entries: MenuEntry[]; align?: 'start' | 'end' }) {
+  const [isOpen, setOpen] = useState(false)
+  const button = useRef<HTMLButtonElement>(null)
+  const openByKey = (event: KeyboardEvent) => {
+    if (event.key !== 'ArrowDown') return
+    event.preventDefault()
+    setOpen(true)
+  }
   return (
-    <DropdownMenu.Item
-      aria-disabled={refusal ? true : undefined}
-      onSelect={(event) => (refusal ? event.preventDefault() : onSelect())}
-      className={cn(
-        'flex items-start gap-2.5 rounded-sm px-2.5 py-1.5 outline-none data-[highlighted]:bg-sunken [&_svg]:mt-0.5 [&_svg]:size-4',
-        isDangerous && !refusal && 'text-bad',
-        refusal && 'cursor-not-allowed',
-      )}
-    >
-      <span aria-hidden className={cn(refusal && 'opacity-55')}>
-        {icon}
-      </span>
-      <span>
-        <span className={cn(refusal && 'text-muted')}>{label}</span>
-        {refusal ? <span className="block text-xs text-muted">{refusal}</span> : null}
-      </span>
-    </DropdownMenu.Item>
+    <span className="relative inline-flex">
+      <Slot.Root ref={button} aria-haspopup="menu" aria-expanded={isOpen} onClick={() => setOpen(true)} onKeyDown={openByKey}>
+        {trigger}
+      </Slot.Root>
+      {isOpen ? (
+        <MenuList
+          label={label}
+          entries={entries}
+          align={align}
+          onClose={() => {
+            setOpen(false)
+            button.current?.focus()
+          }}
+        />
+      ) : null}
+    </span>
   )
 }

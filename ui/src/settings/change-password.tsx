@@ -2,7 +2,6 @@
 
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
-import { toast } from 'sonner'
 
 import { authChangePasswordMutation } from '@/api/@tanstack/react-query.gen'
 import { Button } from '@/design/button'
@@ -10,6 +9,7 @@ import { Card } from '@/design/card'
 import { Field, Input } from '@/design/field'
 import { refused } from '@/design/refused'
 import { Failure } from '@/design/states'
+import { toast } from '@/design/toast'
 import { useSession } from '@/shell/session'
 
 const LEAST = 8

@@ -5,6 +5,7 @@ import { useEffect, useState } from 'react'
 
 import type { EventBody, Marker } from '@/events/types'
 import { closeSocket, socketUrl } from '@/route/socket'
+import { isLongList, LiveRows } from '@/vms/live-rows'
 
 export type Connection = 'connecting' | 'live' | 'lost'
 
@@ -38,19 +39,22 @@ export class Stream {
   private seq: number | null = null
   private pause = 500
   private timer: ReturnType<typeof setTimeout> | undefined
-  private gathered = new Set<string>()
+  private gathered = new Map<string, Set<string>>()
+  private readonly rows: LiveRows
   private gathering: ReturnType<typeof setTimeout> | undefined
 
   constructor(
     private readonly queries: QueryClient,
     private readonly tell: (connection: Connection) => void,
   ) {
+    this.rows = new LiveRows(queries)
     this.connect()
   }
 
   close() {
     clearTimeout(this.timer)
     clearTimeout(this.gathering)
+    this.rows.close()
     if (this.socket) closeSocket(this.socket)
   }
 
@@ -82,18 +86,19 @@ export class Stream {
     if (this.seq === null) void this.queries.invalidateQueries({}, { cancelRefetch: false })
     this.seq = news.seq
     if (!('subject_kind' in news)) return
-    this.gathered.add(news.subject_kind)
+    this.gathered.set(news.subject_kind, (this.gathered.get(news.subject_kind) ?? new Set()).add(news.subject_id))
     this.gathering ??= setTimeout(() => this.refresh(), GATHER_MS)
   }
 
   private refresh() {
-    const nouns = [...this.gathered].flatMap((kind) => NOUNS[kind] ?? [])
+    const nouns = [...this.gathered.keys()].flatMap((kind) => NOUNS[kind] ?? [])
+    void this.rows.changed([...(this.gathered.get('vm') ?? [])])
     this.gathered.clear()
     this.gathering = undefined
     void this.queries.invalidateQueries({
-      predicate: ({ queryKey }) => {
-        const id = (queryKey[0] as { _id?: string } | undefined)?._id
-        return id !== undefined && nouns.some((noun) => id.startsWith(noun))
+      predicate: (query) => {
+        const id = (query.queryKey[0] as { _id?: string } | undefined)?._id
+        return id !== undefined && !isLongList(query) && nouns.some((noun) => id.startsWith(noun))
       },
     })
   }

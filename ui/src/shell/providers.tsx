@@ -2,13 +2,14 @@
 
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { ThemeProvider } from 'next-themes'
-import { Tooltip } from 'radix-ui'
 import { type ReactNode, useState } from 'react'
-import { Toaster } from 'sonner'
 
 import { ConfirmProvider } from '@/design/confirm'
+import { later } from '@/design/later'
 
 import { isSignedOut } from './session'
+
+const Toaster = later(() => import('@/design/toaster').then((module) => module.Toaster))
 
 const newClient = () =>
   new QueryClient({
@@ -33,13 +34,8 @@ export function Providers({ children }: { children: ReactNode }) {
   return (
     <ThemeProvider attribute="class" defaultTheme="dark" enableSystem disableTransitionOnChange>
       <QueryClientProvider client={client}>
-        <Tooltip.Provider delayDuration={300}>
-          <ConfirmProvider>{children}</ConfirmProvider>
-          <Toaster
-            position="bottom-right"
-            toastOptions={{ classNames: { toast: '!bg-raised !text-text !border-line !shadow-pop', description: '!text-muted' } }}
-          />
-        </Tooltip.Provider>
+        <ConfirmProvider>{children}</ConfirmProvider>
+        <Toaster />
       </QueryClientProvider>
     </ThemeProvider>
   )

@@ -1,12 +1,12 @@
 'use client'
 
 import { Menu as MenuIcon } from 'lucide-react'
-import dynamic from 'next/dynamic'
 import { usePathname, useRouter } from 'next/navigation'
 import { type ReactNode, useEffect, useState } from 'react'
 
 import { Button } from '@/design/button'
 import { Dialog } from '@/design/dialog'
+import { later } from '@/design/later'
 import { refused } from '@/design/refused'
 import { Failure, Loading } from '@/design/states'
 import { useHydrated } from '@/route/route'
@@ -17,8 +17,8 @@ import { Sidebar } from './sidebar'
 import { Topbar } from './topbar'
 import { useShortcuts } from './shortcuts'
 
-const Palette = dynamic(() => import('./palette').then((module) => module.Palette), { ssr: false })
-const Keys = dynamic(() => import('./keys').then((module) => module.Keys), { ssr: false })
+const Palette = later(() => import('./palette').then((module) => module.Palette))
+const Keys = later(() => import('./keys').then((module) => module.Keys))
 
 /** What surrounds every page of somebody who is signed in. */
 export function Shell({ children }: { children: ReactNode }) {

@@ -44,9 +44,9 @@ export function Sidebar() {
 }
 
 /** Three machines around one point. */
-export function Mark({ className }: { className?: string }) {
+export function Mark({ size = 'size-6' }: { size?: string }) {
   return (
-    <svg viewBox="0 0 24 24" aria-hidden className={cn('size-6 text-accent', className)} fill="none" stroke="currentColor" strokeWidth="1.8">
+    <svg viewBox="0 0 24 24" aria-hidden className={cn('text-accent', size)} fill="none" stroke="currentColor" strokeWidth="1.8">
       <path d="M12 12 5 6.5M12 12l7-5.5M12 12v7.5" />
       <circle cx="12" cy="12" r="2.2" fill="currentColor" />
       <rect x="2.5" y="3" width="5" height="5" rx="1.2" />

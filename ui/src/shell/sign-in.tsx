@@ -33,7 +33,7 @@ export function SignIn() {
     <main className="grid min-h-dvh place-items-center p-4">
       <div className="w-full max-w-sm">
         <div className="mb-6 flex items-center gap-3">
-          <Mark className="size-9" />
+          <Mark size="size-9" />
           <div>
             <h1 className="text-2xl font-semibold tracking-tight">Nexus</h1>
             <p className="text-muted">Sign in to this server</p>

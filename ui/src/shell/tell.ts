@@ -2,9 +2,9 @@
 
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback } from 'react'
-import { toast } from 'sonner'
 
 import { refused } from '@/design/refused'
+import { toast } from '@/design/toast'
 
 /** `await tell(call, 'Deleted web')`: waits for a call, says that it is done or why not, and has what is shown looked at anew. */
 export function useTell() {

@@ -30,10 +30,12 @@ export function Topbar({ connection, onPalette, menu }: { connection: Connection
   return (
     <header className="sticky top-0 z-30 flex h-13 items-center gap-2 border-b bg-bg/90 px-3 backdrop-blur sm:px-6">
       {menu}
-      <Button kind="plain" size="sm" className="min-w-0 flex-1 justify-start text-muted sm:max-w-80" onClick={onPalette}>
-        <Search aria-hidden />
-        <span className="truncate">Search or do something</span>
-        <kbd className="ml-auto hidden rounded-sm border px-1 font-mono text-xs sm:inline">Ctrl K</kbd>
+      <Button kind="plain" size="sm" className="min-w-0 flex-1 sm:max-w-80" onClick={onPalette}>
+        <span className="flex w-full min-w-0 items-center gap-2 text-muted">
+          <Search aria-hidden />
+          <span className="truncate">Search or do something</span>
+          <kbd className="ml-auto hidden rounded-sm border px-1 font-mono text-xs sm:inline">Ctrl K</kbd>
+        </span>
       </Button>
       <div className="ml-auto flex items-center gap-1">
         {connection === 'lost' ? (

@@ -2,12 +2,12 @@
 
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { toast } from 'sonner'
 
 import type { VmBody } from '@/api'
 import { vmsSaveTemplateMutation } from '@/api/@tanstack/react-query.gen'
 import { Field, Input, Textarea } from '@/design/field'
 import { FormDialog } from '@/design/form-dialog'
+import { toast } from '@/design/toast'
 
 export function SaveTemplate({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
   const queries = useQueryClient()

@@ -2,11 +2,11 @@
 
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback } from 'react'
-import { toast } from 'sonner'
 
 import { type BulkVerb, type Verb, type VmBody, vmsBulk, vmsCtrlAltDel, vmsDelete, vmsPause, vmsReboot, vmsResume, vmsStart, vmsStop } from '@/api'
 import { useConfirm } from '@/design/confirm'
 import { refused } from '@/design/refused'
+import { toast } from '@/design/toast'
 
 type Call = (options: { path: { vm_id: string }; throwOnError: true }) => Promise<unknown>
 

@@ -41,7 +41,7 @@ export function Review({ draft, onGo }: StepProps) {
                 Edit
               </Button>
             </h3>
-            <Facts of={facts} className="gap-y-1" />
+            <Facts of={facts} />
           </section>
         ))}
       </div>

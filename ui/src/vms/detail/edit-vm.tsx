@@ -3,13 +3,13 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Pencil } from 'lucide-react'
 import { useState } from 'react'
-import { toast } from 'sonner'
 
 import type { RestartPolicy, VmBody } from '@/api'
 import { vmsEditMutation } from '@/api/@tanstack/react-query.gen'
 import { Button } from '@/design/button'
 import { Field, Input, Select, Textarea } from '@/design/field'
 import { FormDialog } from '@/design/form-dialog'
+import { toast } from '@/design/toast'
 
 export function EditVm({ vm }: { vm: VmBody }) {
   const [isOpen, setOpen] = useState(false)

@@ -1,6 +1,5 @@
-import { toast } from 'sonner'
-
 import type { Applied } from '@/api'
+import { toast } from '@/design/toast'
 
 /** Says of a change that was saved when it takes effect, in the server's own words. */
 export function tellApplied(what: string, applied: Applied | null | undefined) {
