@@ -68,7 +68,7 @@ func (q *identityRequest) check() (*config.Config, error) {
 	brings := len(q.Config) > 0 && string(q.Config) != "null"
 	switch {
 	case !restored.Valid(q.Reason):
-		return nil, errors.New("reason is clone, rollback or resume")
+		return nil, errors.New("reason is clone or rollback")
 	case len(q.Entropy) < leastEntropy || len(q.Entropy) > mostEntropy:
 		return nil, fmt.Errorf("entropy is %d to %d bytes", leastEntropy, mostEntropy)
 	case q.TimeUnixMs == nil:

@@ -16,13 +16,13 @@ const (
 func TestAnIdentityRequestIsWholeOrRefused(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"reason": "clone", ` + goodEntropy + `, ` + goodTime + `, ` + goodConfig + `}`:          "",
-		`{"reason": "resume", ` + goodEntropy + `, ` + goodTime + `, "config": null}`:             "",
+		`{"reason": "rollback", ` + goodEntropy + `, ` + goodTime + `, "config": null}`:           "",
 		`{"reason": "rollback", ` + goodEntropy + `, ` + goodTime + `}`:                           "",
 		`{"reason": "birth", ` + goodEntropy + `, ` + goodTime + `}`:                              "reason is",
 		`{"reason": "clone", ` + goodEntropy + `, ` + goodTime + `}`:                              "needs a configuration",
-		`{"reason": "resume", ` + goodEntropy + `, ` + goodTime + `, ` + goodConfig + `}`:         "nothing else takes one",
-		`{"reason": "resume", "entropy": "AAAA", ` + goodTime + `}`:                               "entropy is",
-		`{"reason": "resume", ` + goodEntropy + `}`:                                               "time_unix_ms",
+		`{"reason": "rollback", ` + goodEntropy + `, ` + goodTime + `, ` + goodConfig + `}`:       "nothing else takes one",
+		`{"reason": "rollback", "entropy": "AAAA", ` + goodTime + `}`:                             "entropy is",
+		`{"reason": "rollback", ` + goodEntropy + `}`:                                             "time_unix_ms",
 		`{"reason": "clone", ` + goodEntropy + `, ` + goodTime + `, "config": {"hostname": "_"}}`: "hostname",
 	} {
 		var q identityRequest

@@ -24,12 +24,11 @@ import (
 // Reasons.
 const (
 	Clone    = "clone"    // it is another machine now
-	Rollback = "rollback" // the same machine, back at what it was
-	Resume   = "resume"   // the same machine, after it was suspended
+	Rollback = "rollback" // the same machine, as it was when it was saved
 )
 
 // Valid says whether reason is one.
-func Valid(reason string) bool { return reason == Clone || reason == Rollback || reason == Resume }
+func Valid(reason string) bool { return reason == Clone || reason == Rollback }
 
 // leases are where DHCP clients keep what they were given; it was given to the original.
 var leases = []string{

@@ -281,9 +281,7 @@ class IdentityReason(StrEnum):
     CLONE = "clone"
     """As another machine than the one that was saved."""
     ROLLBACK = "rollback"
-    """As the same, back at what it was."""
-    RESUME = "resume"
-    """As the same, after it was suspended."""
+    """As the same, which was suspended, or goes back to what it was."""
 
 
 class IdentityRequest(Message):

@@ -137,19 +137,21 @@ async def test_the_guest_says_what_is_wrong_with_a_request(guest: Guest) -> None
     assert await text(guest, "hostname") == "web-1\n"
 
 
-async def test_a_resumed_guest_stays_who_it_is_and_knows_the_time(guest: Guest) -> None:
-    await write_hook(guest, "resumed", 'echo "$NEXUS_REASON $NEXUS_HOSTNAME $NEXUS_FORMER_HOSTNAME" > /root/resumed')
+async def test_a_guest_that_goes_back_stays_who_it_is_and_knows_the_time(guest: Guest) -> None:
+    await write_hook(
+        guest, "gone-back", 'echo "$NEXUS_REASON $NEXUS_HOSTNAME $NEXUS_FORMER_HOSTNAME" > /root/gone-back'
+    )
     session = await guest.client.open_session(SessionRequest(kind=SessionKind.EXEC, argv=("sleep", "600")))
     await guest.client.set_time(86_400_000)
-    warnings = await become(guest.client, reason=IdentityReason.RESUME, config=None, clock=SystemClock())
+    warnings = await become(guest.client, reason=IdentityReason.ROLLBACK, config=None, clock=SystemClock())
     assert warnings == ()
     assert abs(await clock_error_s(guest)) < 30
-    assert await text(guest, "cat /root/resumed; hostname; cat /etc/machine-id") == (
-        f"resume web-1 web-1\nweb-1\n{guest.spec.id.hex}\n"
+    assert await text(guest, "cat /root/gone-back; hostname; cat /etc/machine-id") == (
+        f"rollback web-1 web-1\nweb-1\n{guest.spec.id.hex}\n"
     )
     assert [seen.exit for seen in await guest.client.sessions() if seen.id == session] == [None]
     await guest.client.delete_session(session)
-    await text(guest, f"rm {HOOKS}/resumed")
+    await text(guest, f"rm {HOOKS}/gone-back")
 
 
 async def test_a_clone_is_another_machine_in_everything(guest: Guest) -> None:
