@@ -165,7 +165,7 @@ async def test_a_machine_that_is_off_is_kept_without_memory_and_a_boot_from_it_i
     write(overlay_of(settings, spec), "kept")
     seen = await taken(agent, spec.id)
     assert (seen.has_memory, seen.is_consistent, seen.pins, seen.paused_ms) == (False, True, None, None)
-    assert is_off(await agent.seen(spec.id))
+    await agent.until(spec.id, is_off)
     clone = another(spec, seen.id, vcpus=2)
     await agent.boot(clone)
     assert read(overlay_of(settings, clone), 4) == "kept"

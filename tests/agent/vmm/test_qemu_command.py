@@ -1,6 +1,7 @@
 """The command line QEMU gets, whole: `golden/` holds it, one argument a line."""
 
 import os
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import UUID
@@ -37,6 +38,7 @@ PLAN = Plan(
     nics=(NicPlan("02:00:00:00:00:01", None, restrict=True, network=IPv4Network("10.0.2.0/24")),),
     qmp_fd=20,
     channel_fd=21,
+    spare=4,
 )
 BRIDGED = Plan(
     machine=PLAN.machine,
@@ -51,6 +53,7 @@ BRIDGED = Plan(
     nics=(NicPlan("02:00:00:00:00:01", 30, restrict=False), NicPlan("02:00:00:00:00:02", 31, restrict=False)),
     qmp_fd=20,
     channel_fd=21,
+    spare=4,
 )
 
 
@@ -59,6 +62,7 @@ BRIDGED = Plan(
     [
         ("tcg-user", PLAN, Accelerator("tcg", 2_596_098)),
         ("kvm-bridge", BRIDGED, Accelerator("kvm", None)),
+        ("tcg-restored", replace(PLAN, spare=1, is_incoming=True), Accelerator("tcg", 2_596_098)),
     ],
 )
 def test_the_command_line_is_the_golden_one(name: str, plan: Plan, accelerator: Accelerator) -> None:

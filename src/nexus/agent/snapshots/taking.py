@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from nexus.agent.guest.snapshotting import frozen
 from nexus.agent.machines.guest_link import GuestLink
 from nexus.agent.machines.host import Host
 from nexus.agent.machines.preparing import disk_store
@@ -33,6 +34,8 @@ from nexus.protocol.snapshots import SnapshotDisk, SnapshotPins, SnapshotSeen, S
 
 _log = log.get("nexus.agent.snapshots")
 
+FREEZE_S = 30.0
+"""How long a guest may take to bring its file systems to rest."""
 ROOM_BYTES = 64 << 20
 """What is to stay free on the host's file system."""
 
@@ -217,12 +220,23 @@ async def _keep(subject: Subject, directory: Path, progress: Progress) -> _Momen
 
 async def _keep_running(subject: Subject, directory: Path, progress: Progress) -> _Moment:
     """The guest is told the time afterwards: its clock stood still too."""
+    if not subject.link.is_ready:
+        moment = await _keep_still(subject, directory, progress)
+        moment.warning = "The guest's file systems were not frozen: it has no agent that answers."
+        return moment
+    progress.stage = "freezing the guest's file systems"
+    async with subject.link.client(timeout_s=FREEZE_S) as guest, frozen(guest) as hold:
+        moment = await _keep_still(subject, directory, progress)
+    await subject.link.set_time(subject.host.clock.now())
+    moment.is_consistent, moment.warning = hold.is_consistent, hold.warning
+    return moment
+
+
+async def _keep_still(subject: Subject, directory: Path, progress: Progress) -> _Moment:
     async with _standing_still(subject) as since:
         moment = _Moment(subject.host.clock.now())
         await _copy(subject, directory, progress, moment)
     moment.paused_ms = round((time.monotonic() - since) * 1000)
-    if subject.link.is_ready:
-        await subject.link.set_time(subject.host.clock.now())
     return moment
 
 

@@ -33,6 +33,9 @@ SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=de
 SHUTDOWN_TRACE = "qemu_system_shutdown_request"
 TB_SIZE_MIB = 128
 CHANNEL_PORT = "nexus.mux"
+INCOMING = ("-S", "-incoming", "defer", "-global", "migration.send-configuration=off")
+SUPPRESS_DESCRIPTION = ",suppress-vmdesc=on"
+"""Devices are loaded from what `xen-save-devices-state` wrote, which has neither of these sections."""
 OTHER_DEVICES = 3
 """Virtio devices besides disks and interfaces: entropy, guest channel, balloon."""
 
@@ -72,6 +75,10 @@ class Plan:
     channel_fd: int
     balloon_deflates_on_oom: bool = True
     entropy_limit: EntropyLimit | None = None
+    spare: int = 0
+    """Places for disks to come."""
+    is_incoming: bool = False
+    """It begins with nothing in its memory, waiting for what is to go on there."""
 
 
 def command(binary: str, plan: Plan, accelerator: Accelerator) -> list[str]:
@@ -90,6 +97,7 @@ def command(binary: str, plan: Plan, accelerator: Accelerator) -> list[str]:
         *("-action", "reboot=shutdown,shutdown=pause,panic=pause"),
         *("-trace", SHUTDOWN_TRACE),
         *("-sandbox", SANDBOX),
+        *(INCOMING if plan.is_incoming else ()),
     ]
 
 
@@ -110,9 +118,9 @@ def kernel_command_line(boot_args: str | None, accelerator: Accelerator) -> str:
 def _base(plan: Plan, accelerator: Accelerator) -> list[str]:
     accel = f"tcg,tb-size={TB_SIZE_MIB}" if accelerator.name == "tcg" else accelerator.name
     return [
-        *("-M", "microvm,memory-backend=mem"),
+        *("-M", f"microvm,memory-backend=mem{SUPPRESS_DESCRIPTION if plan.is_incoming else ''}"),
         *("-accel", accel),
-        *("-cpu", "max" if accelerator.name == "tcg" else "host"),
+        *("-cpu", cpu_model(accelerator)),
         *("-smp", str(plan.vcpus)),
         *("-m", f"{plan.memory_mib}M"),
         *("-object", f"memory-backend-memfd,id=mem,size={plan.memory_mib}M,share=on"),
@@ -121,6 +129,10 @@ def _base(plan: Plan, accelerator: Accelerator) -> list[str]:
         *balloon.device(deflates_on_oom=plan.balloon_deflates_on_oom),
         *("-device", "i8042"),
     ]
+
+
+def cpu_model(accelerator: Accelerator) -> str:
+    return "max" if accelerator.name == "tcg" else "host"
 
 
 def _entropy(limit: EntropyLimit | None) -> str:
@@ -142,8 +154,7 @@ def _disks(plan: Plan) -> list[str]:
         for disk, fd in zip(plan.disks, plan.disk_fds, strict=True)
         for part in ("-add-fd", f"fd={fd},set={disk.fdset}")
     ]
-    spare = drives.spare_slots(OTHER_DEVICES + len(plan.nics), len(plan.disks))
-    return [*sets, *drives.arguments(plan.disks, spare=spare)]
+    return [*sets, *drives.arguments(plan.disks, spare=plan.spare)]
 
 
 def _nic(index: int, nic: NicPlan) -> list[str]:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -28,6 +27,16 @@ from nexus.agent.vmm.qemu.launcher import Places, launch_qemu
 from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
 from nexus.agent.vmm.qemu.record import DeviceRecord, ExitRecord, VmmRecord
 from nexus.agent.vmm.qemu.running import Running
+from nexus.agent.vmm.qemu.snapshots import (
+    QemuSnapshots,
+    Source,
+    default_spare,
+    go_on,
+    guest_cpu,
+    layout,
+    load,
+    spare_of,
+)
 from nexus.agent.vmm.qemu.uring import has_io_uring
 from nexus.agent.vmm.trimming import Trimmer
 from nexus.kit import log
@@ -42,17 +51,19 @@ _T = TypeVar("_T")
 
 QUIT_PATIENCE_S = 3.0
 DYING_PATIENCE_S = 1.0
-ACTIVE = ("running", "prelaunch", "inmigrate")
+ACTIVE = ("running", "prelaunch", "save-vm")
+BEING_RESTORED = "inmigrate"
+"""Whoever was restoring it is gone, and with it what had been read."""
 CTRL_ALT_DEL_KEYS = ("ctrl", "alt", "delete")
 
 
-class QemuVmm:
+class QemuVmm(QemuSnapshots):
     """Machines below `machines` (records, logs) and `sockets` (one short directory each)."""
 
     name = "qemu"
     offers = frozenset(
         {Offer.PAUSE, Offer.CTRL_ALT_DEL, Offer.CONSOLE_INPUT, Offer.DRIVE_LIMITS, Offer.HOT_DRIVES, Offer.WRITETHROUGH}
-        | {Offer.BALLOON, Offer.ENTROPY_LIMIT, Offer.CONSOLE_LIMIT}
+        | {Offer.BALLOON, Offer.ENTROPY_LIMIT, Offer.CONSOLE_LIMIT, Offer.SNAPSHOT}
     ) | frozenset({Offer.ASYNC_IO} if has_io_uring() else ())
 
     def __init__(
@@ -68,18 +79,15 @@ class QemuVmm:
         cgroups: Cgroups,
         clock: Clock,
     ) -> None:
+        super().__init__(Places(machines, sockets), cpu=guest_cpu(accelerator))
         self.version = version
         self.acceleration = accelerator.name
         self.why = why
         self._binary = binary
         self._accelerator = accelerator
-        self._places = Places(machines, sockets)
         self._host_boot_id = host_boot_id
         self._cgroups = cgroups
         self._clock = clock
-        self._running: dict[UUID, Running] = {}
-        self._unwritten: dict[UUID, VmmRecord] = {}
-        """Records of ends that could not be written: a full disk must not hold up what comes after an end."""
         self._changed: Changed = lambda _machine: None
         self._trimmer = Trimmer(console=self._places.console, own_log=self._places.vmm_log)
 
@@ -91,29 +99,47 @@ class QemuVmm:
         self._places.socket_dir(definition.id).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def start(self, definition: Definition, *, launch: int) -> None:
+        await self._begin(definition, launch=launch)
+
+    async def restore(
+        self, definition: Definition, *, launch: int, source: Path, devices: tuple[str, ...], is_linked: bool
+    ) -> None:
+        self.check(definition, devices)
+        with Source.open(source, spare=spare_of(definition, devices)) as opened:
+            await self._begin(definition, launch=launch, source=opened, is_linked=is_linked)
+
+    async def _begin(
+        self, definition: Definition, *, launch: int, source: Source | None = None, is_linked: bool = True
+    ) -> None:
         known = self._known(definition.id)
         if known is not None and known.launch >= launch:
             return
         if definition.id in self._running:
             raise VmmTrouble("the machine's previous VMM still runs")
         await self.define(definition)
-        running = self._spawn(definition, launch)
+        running = self._spawn(definition, launch, source)
         try:
             qmp = await self._open_monitor(definition.id, running)
+            if source is not None and running.record.pid is not None:
+                await load(qmp, running.record.pid, source, nics=len(definition.nics))
             if definition.balloon != BalloonTarget():
                 await balloons.set_target(qmp, definition.balloon, memory_mib=definition.memory_mib)
-        except QmpTrouble as dead:
+            if source is not None:
+                await go_on(qmp, nics=len(definition.nics), is_linked=is_linked)
+        except (QmpTrouble, OSError) as dead:
             await self._end(running)
             said = exits.last_words(self._places.vmm_log(definition.id), since=running.record.log_from)
             raise VmmTrouble(f"QEMU did not start: {said or dead}") from dead
+        except asyncio.CancelledError:
+            if source is not None:  # half of a memory is no guest
+                await self._give_up(running)
+            raise
 
     async def stop(self, machine: UUID) -> None:
         running = self._running.get(machine)
         if running is None:
             return
-        running.ending = running.ending or self._exit(ExitReason.ASKED, "Its power was cut.")
-        await self._end(running)
-        await running.settled.wait()
+        await self._give_up(running)
 
     async def pause(self, machine: UUID) -> None:
         running = await self._execute(machine, "stop")
@@ -218,12 +244,13 @@ class QemuVmm:
 
     # launching
 
-    def _spawn(self, definition: Definition, number: int) -> Running:
+    def _spawn(self, definition: Definition, number: int, source: Source | None) -> Running:
+        spare = source.spare if source is not None else default_spare(definition)
         begun = VmmRecord(
             launch=number,
             host_boot_id=self._host_boot_id,
             uid=definition.uid if definition.uid is not None else os.geteuid(),
-            devices=DeviceRecord.of(definition),
+            devices=DeviceRecord.of(definition, layout=layout(definition, spare=spare)),
             console_from=logs.size(self.console(definition.id)),
             log_from=logs.size(self._places.vmm_log(definition.id)),
         )
@@ -232,7 +259,13 @@ class QemuVmm:
         self._unwritten.pop(definition.id, None)
         try:
             process = launch_qemu(
-                definition, number=number, binary=self._binary, accelerator=self._accelerator, places=self._places
+                definition,
+                number=number,
+                binary=self._binary,
+                accelerator=self._accelerator,
+                places=self._places,
+                spare=spare,
+                is_incoming=source is not None,
             )
         except OSError as refused:
             path.unlink()
@@ -290,6 +323,9 @@ class QemuVmm:
                     await running.watch.ended.wait()
                     return
             raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
+        if status == BEING_RESTORED and running.ending is None:
+            await self._give_up(running)
+            return
         if status not in (*ACTIVE, "paused") and running.ending is None:
             reason = exits.reason_in_log(self._places.vmm_log(machine), since=running.record.log_from)
             running.ending = self._guest_exit(machine, running, reason)
@@ -311,6 +347,11 @@ class QemuVmm:
     def _hung_up(self, machine: UUID, running: Running) -> None:
         running.qmp = None
         self._changed(machine)
+
+    async def _give_up(self, running: Running) -> None:
+        running.ending = running.ending or self._exit(ExitReason.ASKED, "Its power was cut.")
+        await self._end(running)
+        await running.settled.wait()
 
     async def _end(self, running: Running) -> None:
         """Have the process gone: asked by its monitor, then by signal."""
@@ -355,46 +396,3 @@ class QemuVmm:
 
     def _exit(self, reason: ExitReason, why: str) -> VmmExit:
         return VmmExit(reason, why, self._clock.now())
-
-    # the rest
-
-    def _known(self, machine: UUID) -> VmmRecord | None:
-        return self._unwritten.get(machine) or record.load(self._places.record(machine))
-
-    def _write(self, machine: UUID, known: VmmRecord) -> bool:
-        """Bring the record up to date; False where the disk does not take it. What it said before is enough to find
-        the process again, and whoever asks this agent is told what it knows."""
-        try:
-            record.save(self._places.record(machine), known)
-        except OSError as refused:
-            _log.warning("vmm_not_recorded", machine_id=str(machine), why=str(refused))
-            return False
-        return True
-
-    def _devices(self, machine: UUID) -> DeviceRecord:
-        if (running := self._running.get(machine)) is None:
-            raise VmmTrouble("the machine is off")
-        if running.record.devices is None:
-            raise VmmTrouble("it was started before there were balloons")
-        return running.record.devices
-
-    def _note(self, machine: UUID, **changed: int | None) -> None:
-        running, devices = self._running[machine], self._devices(machine).model_copy(update=changed)
-        running.record = running.record.model_copy(update={"devices": devices})
-        self._write(machine, running.record)
-
-    async def _execute(self, machine: UUID, order: str, **arguments: Any) -> Running:
-        await self._ask(machine, lambda qmp: qmp.execute(order, **arguments))
-        return self._running[machine]
-
-    async def _ask(self, machine: UUID, work: Callable[[Qmp], Awaitable[_T]]) -> _T:
-        """Give the monitor an order or several. Raises VmmTrouble."""
-        running = self._running.get(machine)
-        if running is None or running.qmp is None:
-            raise VmmTrouble("the machine is off")
-        try:
-            return await work(running.qmp)
-        except QmpTrouble as refused:
-            raise VmmTrouble(f"QEMU refused: {refused}") from refused
-        except OSError as refused:
-            raise VmmTrouble(f"a drive's file cannot be opened: {refused.strerror or refused}") from refused

@@ -3,7 +3,7 @@
 import os
 import socket
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 from uuid import UUID
@@ -52,11 +52,19 @@ class Places:
 
 
 def launch_qemu(
-    definition: Definition, *, number: int, binary: str, accelerator: Accelerator, places: Places
+    definition: Definition,
+    *,
+    number: int,
+    binary: str,
+    accelerator: Accelerator,
+    places: Places,
+    spare: int,
+    is_incoming: bool,
 ) -> ProcessId:
-    """Raises OSError. Its sockets listen when this returns: connecting never has to be tried twice."""
+    """`spare`: places for disks to come. Raises OSError. Its sockets listen when this returns: connecting never has to
+    be tried twice."""
     with ExitStack() as opened:
-        plan = _plan(definition, number, places, opened)
+        plan = replace(_plan(definition, number, places, opened), spare=spare, is_incoming=is_incoming)
         out = opened.enter_context(_appending(places.console(definition.id)))
         err = opened.enter_context(_appending(places.vmm_log(definition.id)))
         fds = (

@@ -72,6 +72,13 @@ class Qmp:
         """Give QEMU a descriptor; the answer is the number of the set that it is in (`/dev/fdset/N`), to be removed
         (`remove-fd`) once it has been opened. Raises QmpTrouble."""
 
+        return int((await self._ask_with("add-fd", {}, fd))["fdset-id"])
+
+    async def give_fd(self, fd: int, name: str) -> None:
+        """Give QEMU a descriptor under a name, for one order that takes `fd:<name>`. Raises QmpTrouble."""
+        await self._ask_with("getfd", {"fdname": name}, fd)
+
+    async def _ask_with(self, command: str, arguments: dict[str, Any], fd: int) -> Any:
         def send(data: bytes) -> None:
             own = socket.socket(fileno=os.dup(self._writer.get_extra_info("socket").fileno()))
             with own:
@@ -79,7 +86,7 @@ class Qmp:
 
         try:
             await self._writer.drain()
-            return int((await self._ask("add-fd", {}, send))["fdset-id"])
+            return await self._ask(command, arguments, send)
         except OSError as refused:
             raise QmpTrouble(f"the monitor took no descriptor: {refused.strerror or refused}") from refused
 

@@ -26,18 +26,21 @@ class DeviceRecord(Message):
     balloon_mib: int = 0
     balloon_stats_s: int = 0
     console_bytes: int | None = None
+    layout: tuple[str, ...] | None = None
+    """What a guest sees of them (`snapshots.layout`). None: it was launched before there were snapshots."""
 
     @property
     def balloon(self) -> BalloonTarget:
         return BalloonTarget(self.balloon_mib, self.balloon_stats_s)
 
     @classmethod
-    def of(cls, definition: Definition) -> "DeviceRecord":
+    def of(cls, definition: Definition, *, layout: tuple[str, ...]) -> "DeviceRecord":
         return cls(
             memory_mib=definition.memory_mib,
             balloon_mib=definition.balloon.amount_mib,
             balloon_stats_s=definition.balloon.stats_s,
             console_bytes=definition.console_bytes,
+            layout=layout,
         )
 
 

@@ -1,0 +1,180 @@
+"""A QEMU machine's memory and devices, written to files and gone on from.
+
+Memory is copied by us, sparsely, out of and into the VMM's shared memory; QEMU writes and reads the devices alone, in
+some milliseconds. So a machine that was saved is what it was before: no migration has taken place, and its disks stay
+in its hands. What is copied in must be there before the devices are loaded, which look into it.
+
+What the guest sees of its devices is remembered in words (`layout`): a machine that goes on from files must have the
+same, in the same order, its places for disks to come included.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from nexus.agent.storage.breaking_off import in_thread
+from nexus.agent.storage.files import Step, clone, copy_sparsely
+from nexus.agent.vmm.port import Definition, Disk, VmmTrouble
+from nexus.agent.vmm.qemu import drives
+from nexus.agent.vmm.qemu.config import OTHER_DEVICES, Accelerator, cpu_model
+from nexus.agent.vmm.qemu.launcher import Places
+from nexus.agent.vmm.qemu.monitored import Monitored
+from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
+from nexus.protocol.machines import CacheType
+
+MEMORY, STATE = "memory", "state"
+MEMORY_LINK = "/memfd:memory-backend-memfd"
+"""What /proc/PID/fd says of the descriptor that a guest's memory is."""
+LOAD_PAUSE_S = 0.002
+LOAD_DEADLINE_S = 60.0
+CPUINFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files to go on from, open. `spare`: places for disks to come."""
+
+    memory_fd: int
+    state_fd: int
+    spare: int
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, directory: Path, *, spare: int) -> Generator["Source"]:
+        """Raises VmmTrouble."""
+        with contextlib.ExitStack() as opened:
+            fds: list[int] = []
+            for name in (MEMORY, STATE):
+                try:
+                    fds.append(os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
+                except OSError as refused:
+                    raise VmmTrouble(f"its {name} cannot be read: {refused.strerror}") from refused
+                opened.callback(os.close, fds[-1])
+            yield cls(*fds, spare=spare)
+
+
+class QemuSnapshots(Monitored):
+    """The port's `Snapshots`, but for launching."""
+
+    def __init__(self, places: Places, *, cpu: str) -> None:
+        super().__init__(places)
+        self.cpu = cpu
+
+    async def save(self, machine: UUID, into: Path) -> tuple[str, ...]:
+        devices, pid = self._devices(machine).layout, self._running[machine].record.pid
+        if devices is None or pid is None:
+            raise VmmTrouble("it was started before there were snapshots; restart it first")
+        await self._ask(machine, lambda qmp: _save_devices(qmp, into / STATE))
+        await in_thread(lambda step: clone(_memory_of(pid), into / MEMORY, step=step), step=_no_step)
+        return devices
+
+    def check(self, definition: Definition, devices: tuple[str, ...]) -> None:
+        has = layout(definition, spare=spare_of(definition, devices))
+        if has == devices:
+            return
+        differing = [f"{was} and not {now}" for was, now in zip(devices, has, strict=False) if was != now]
+        raise VmmTrouble(f"it had {differing[0] if differing else f'{len(devices)} devices and not {len(has)}'}")
+
+    async def connect(self, machine: UUID) -> None:
+        nics = sum(device.startswith(_NIC) for device in self._devices(machine).layout or ())
+        await self._ask(machine, lambda qmp: _set_links(qmp, nics, up=True))
+
+
+_NIC = "interface"
+
+
+def layout(definition: Definition, *, spare: int) -> tuple[str, ...]:
+    """The devices that a guest sees, in words, in order. Pure."""
+    balloon = "a balloon that deflates" if definition.balloon_deflates_on_oom else "a balloon that does not deflate"
+    return (
+        balloon,
+        *(_kind(disk) for disk in definition.disks),
+        *("a disk" for _ in range(spare)),
+        *(f"{_NIC} on {'a bridge' if nic.tap is not None else 'a stack of its own'}" for nic in definition.nics),
+    )
+
+
+def spare_of(definition: Definition, devices: tuple[str, ...]) -> int:
+    """How many places for disks to come a machine has beside its disks, to have these devices. Pure."""
+    return max(0, sum(device.startswith("a disk") for device in devices) - len(definition.disks))
+
+
+def default_spare(definition: Definition) -> int:
+    """The same for a machine that boots. Pure."""
+    return drives.spare_slots(OTHER_DEVICES + len(definition.nics), len(definition.disks))
+
+
+def guest_cpu(accelerator: Accelerator) -> str:
+    """What a guest's CPU depends on besides QEMU: with KVM the host's own."""
+    model = cpu_model(accelerator)
+    if model != "host":
+        return model
+    lines = {line for line in CPUINFO.read_text().splitlines() if line.startswith(("model name", "flags"))}
+    return f"host {hashlib.sha256(''.join(sorted(lines)).encode()).hexdigest()[:16]}"
+
+
+async def load(qmp: Qmp, pid: int, source: Source, *, nics: int) -> None:
+    """Have memory and devices in a VMM that waits for them, its interfaces cut off. Raises QmpTrouble, OSError."""
+    await _set_links(qmp, nics, up=False)
+    await in_thread(lambda step: _fill(pid, source.memory_fd, step), step=_no_step)
+    os.lseek(source.state_fd, 0, os.SEEK_SET)
+    await qmp.give_fd(source.state_fd, STATE)
+    await qmp.execute("migrate-incoming", uri=f"fd:{STATE}")
+    try:
+        async with asyncio.timeout(LOAD_DEADLINE_S):
+            while (await qmp.execute("query-status"))["status"] == "inmigrate":  # noqa: ASYNC110
+                await asyncio.sleep(LOAD_PAUSE_S)
+    except TimeoutError as late:
+        raise QmpTrouble(f"its devices were not loaded within {LOAD_DEADLINE_S:g} s") from late
+
+
+async def go_on(qmp: Qmp, *, nics: int, is_linked: bool) -> None:
+    """Run it. Its interfaces have come with the link they had then. Raises QmpTrouble."""
+    await _set_links(qmp, nics, up=is_linked)
+    await qmp.execute("cont")
+
+
+async def _save_devices(qmp: Qmp, path: Path) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        fdset = await qmp.pass_fd(fd)
+        try:
+            await qmp.execute("xen-save-devices-state", filename=f"/dev/fdset/{fdset}", live=False)
+        finally:
+            await qmp.execute("remove-fd", **{"fdset-id": fdset})
+    finally:
+        os.close(fd)
+
+
+async def _set_links(qmp: Qmp, nics: int, *, up: bool) -> None:
+    for index in range(nics):
+        await qmp.execute("set_link", name=f"net{index}", up=up)
+
+
+def _fill(pid: int, source: int, step: Step) -> None:
+    with _memory_of(pid).open("r+b", buffering=0) as memory:
+        copy_sparsely(source, memory.fileno(), step=step)
+
+
+def _memory_of(pid: int) -> Path:
+    """A way to the memory of the guest of this process. Raises OSError."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if str(link.readlink()).startswith(MEMORY_LINK):
+                return link
+    raise FileNotFoundError(f"process {pid} has no memory of a guest")
+
+
+def _kind(disk: Disk) -> str:
+    if disk.read_only:
+        return "a disk that is read only"
+    return "a disk that is written through" if disk.cache_type is CacheType.WRITETHROUGH else "a disk"
+
+
+def _no_step(_copied: int) -> None:
+    """Nobody waits for a figure here."""
