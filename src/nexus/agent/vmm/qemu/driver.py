@@ -128,6 +128,7 @@ class QemuVmm(QemuSnapshots):
                 await go_on(qmp, nics=len(definition.nics), is_linked=is_linked)
         except (QmpTrouble, OSError) as dead:
             await self._end(running)
+            await running.settled.wait()
             said = exits.last_words(self._places.vmm_log(definition.id), since=running.record.log_from)
             raise VmmTrouble(f"QEMU did not start: {said or dead}") from dead
         except asyncio.CancelledError:
