@@ -1,3 +1,5 @@
+import { language, say } from '@/words/words'
+
 const STEPS: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
   [60, 1, 'second'],
   [3600, 60, 'minute'],
@@ -10,7 +12,7 @@ const STEPS: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit]
 /** How long before `present` (milliseconds) that was, in the unit that fits. */
 export function ago(at: string, present: number) {
   const seconds = (Date.parse(at) - present) / 1000
-  if (Math.abs(seconds) < 10) return 'just now'
+  if (Math.abs(seconds) < 10) return say('time.justNow')
   const [, size, unit] = STEPS.find(([limit]) => Math.abs(seconds) < limit) ?? STEPS[5]!
-  return new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'narrow' }).format(Math.round(seconds / size), unit)
+  return new Intl.RelativeTimeFormat(language(), { numeric: 'auto', style: 'narrow' }).format(Math.round(seconds / size), unit)
 }

@@ -1,5 +1,7 @@
 import type { ReactNode } from 'react'
 
+import { say } from '@/words/words'
+
 import { cn } from './cn'
 
 export function Card({ title, actions, className, children }: { title?: ReactNode; actions?: ReactNode; className?: string; children: ReactNode }) {
@@ -36,7 +38,7 @@ export function Nothing() {
   return (
     <span className="text-muted">
       <span aria-hidden>–</span>
-      <span className="sr-only">none</span>
+      <span className="sr-only">{say('value.none')}</span>
     </span>
   )
 }

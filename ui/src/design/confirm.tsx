@@ -2,6 +2,8 @@
 
 import { createContext, type ReactNode, useCallback, useContext, useState } from 'react'
 
+import { say } from '@/words/words'
+
 import { Button } from './button'
 import { Dialog } from './dialog'
 import { Field, Input } from './field'
@@ -54,10 +56,10 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
           title={open.title}
           footer={
             <>
-              <Button onClick={() => settle(false)}>Cancel</Button>
+              <Button onClick={() => settle(false)}>{say('do.cancel')}</Button>
               <Button
                 kind={open.isDangerous ? 'danger' : 'primary'}
-                refusal={isMissing ? `Type ${open.typed} first` : null}
+                refusal={isMissing ? say('confirm.typeFirst', { word: open.typed ?? '' }) : null}
                 onClick={() => settle(true)}
               >
                 {open.action}
@@ -74,7 +76,7 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
                   if (!isMissing) settle(true)
                 }}
               >
-                <Field label={`Type ${open.typed} to go on`}>
+                <Field label={say('confirm.type', { word: open.typed })}>
                   <Input autoFocus autoComplete="off" value={word} onChange={(event) => setWord(event.target.value)} />
                 </Field>
               </form>

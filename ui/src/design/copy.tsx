@@ -3,6 +3,8 @@
 import { Check, Copy as Icon } from 'lucide-react'
 import { useState } from 'react'
 
+import { say } from '@/words/words'
+
 import { Button } from './button'
 
 /** Puts a text on the clipboard and says so. */
@@ -14,7 +16,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
     setTimeout(() => setCopied(false), 1500)
   }
   return (
-    <Button kind="quiet" size="icon" onClick={copy} aria-label={isCopied ? `${label}: copied` : label}>
+    <Button kind="quiet" size="icon" onClick={copy} aria-label={isCopied ? say('copy.done', { what: label }) : label}>
       {isCopied ? <Check aria-hidden className="text-ok" /> : <Icon aria-hidden />}
     </Button>
   )

@@ -3,6 +3,8 @@
 import { X } from 'lucide-react'
 import { Dialog as Radix } from 'radix-ui'
 
+import { say } from '@/words/words'
+
 import { Button } from './button'
 import { cn } from './cn'
 import type { DialogProps } from './dialog'
@@ -26,7 +28,7 @@ export function DialogWindow({ onOpenChange, title, description, footer, wide, c
               {description ? <Radix.Description className="mt-1 text-muted">{description}</Radix.Description> : null}
             </div>
             <Radix.Close asChild>
-              <Button kind="quiet" size="icon" aria-label="Close" className="-mr-2">
+              <Button kind="quiet" size="icon" aria-label={say('do.close')} className="-mr-2">
                 <X aria-hidden />
               </Button>
             </Radix.Close>

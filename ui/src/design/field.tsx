@@ -1,5 +1,7 @@
 import { type ComponentProps, type ReactElement, type ReactNode, cloneElement, useId } from 'react'
 
+import { say } from '@/words/words'
+
 import { cn } from './cn'
 
 export const control =
@@ -42,7 +44,7 @@ export function Field({
     <div className={cn('grid content-start gap-1.5', className)}>
       <label htmlFor={id} className="font-medium">
         {label}
-        {required ? <span className="text-muted"> (required)</span> : null}
+        {required ? <span className="text-muted"> ({say('field.required')})</span> : null}
       </label>
       {cloneElement(children, {
         id,

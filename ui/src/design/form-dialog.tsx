@@ -2,6 +2,8 @@
 
 import { type FormEvent, type ReactNode, useId } from 'react'
 
+import { say } from '@/words/words'
+
 import { Button } from './button'
 import { Dialog } from './dialog'
 import { refused } from './refused'
@@ -37,7 +39,7 @@ export function FormDialog({ title, description, action, isBusy, thrown, refusal
       description={description}
       footer={
         <>
-          <Button onClick={onClose}>Cancel</Button>
+          <Button onClick={onClose}>{say('do.cancel')}</Button>
           <Button kind="primary" type="submit" form={form} busy={isBusy} refusal={refusal}>
             {action}
           </Button>

@@ -1,4 +1,5 @@
 import type { ProblemBody } from '@/api'
+import { say } from '@/words/words'
 
 /** Why something could not be done, for a person. */
 export type Refused = { error: string; suggestion?: string | null; code?: string; status?: number; requestId?: string | null }
@@ -10,9 +11,9 @@ export function refused(thrown: unknown): Refused {
     return { error, suggestion, code, status, requestId: request_id }
   }
   if (thrown instanceof TypeError) {
-    return { error: 'The server cannot be reached.', suggestion: 'Check that Nexus is running and that you are online; this page tries again by itself.' }
+    return { error: say('failure.unreachable'), suggestion: say('failure.unreachableHint') }
   }
-  return { error: thrown instanceof Error ? thrown.message : 'Something went wrong in this page.' }
+  return { error: thrown instanceof Error ? thrown.message : say('failure.page') }
 }
 
 function isProblem(thrown: unknown): thrown is ProblemBody {

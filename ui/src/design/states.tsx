@@ -1,6 +1,8 @@
 import { CircleAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 
+import { say } from '@/words/words'
+
 import { Button } from './button'
 import { cn } from './cn'
 import type { Refused } from './refused'
@@ -13,7 +15,7 @@ export function Skeleton({ className }: { className?: string }) {
 export function Loading({ rows = 6 }: { rows?: number }) {
   return (
     <div role="status" className="grid gap-3">
-      <span className="sr-only">Loading</span>
+      <span className="sr-only">{say('shell.loading')}</span>
       {Array.from({ length: rows }, (_, row) => (
         <Skeleton key={row} className="h-10" />
       ))}
@@ -42,10 +44,10 @@ export function Failure({ refused, onRetry }: { refused: Refused; onRetry?: () =
       <div className="min-w-0">
         <p className="font-medium text-bad">{refused.error}</p>
         {refused.suggestion ? <p>{refused.suggestion}</p> : null}
-        {refused.requestId ? <p className="mt-1 font-mono text-xs text-muted">Request {refused.requestId}</p> : null}
+        {refused.requestId ? <p className="mt-1 font-mono text-xs text-muted">{say('failure.request', { id: refused.requestId })}</p> : null}
         {onRetry ? (
           <Button size="sm" className="mt-2" onClick={onRetry}>
-            Try again
+            {say('do.retry')}
           </Button>
         ) : null}
       </div>

@@ -1,5 +1,7 @@
 import type { ReactNode } from 'react'
 
+import { say } from '@/words/words'
+
 export type TableRow = { key: string; cells: ReactNode[] }
 
 /** A table of few rows, all of them shown. A head that is `Actions` is for screen readers only. */
@@ -11,7 +13,7 @@ export function Table({ label, heads, rows }: { label: string; heads: string[]; 
           <tr className="border-b text-sm text-muted">
             {heads.map((head) => (
               <th key={head} scope="col" className="px-3 py-2 font-medium whitespace-nowrap">
-                {head === 'Actions' ? <span className="sr-only">{head}</span> : head}
+                {head === say('table.actions') ? <span className="sr-only">{head}</span> : head}
               </th>
             ))}
           </tr>

@@ -3,6 +3,7 @@
 import { useSyncExternalStore } from 'react'
 
 import { preferred } from '@/settings/preferences'
+import { locale } from '@/words/words'
 
 import { ago } from './ago'
 
@@ -43,7 +44,7 @@ export function moment(at: string) {
   if (dateStyle === 'iso') {
     return new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: zone }).format(new Date(at))
   }
-  return new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium', timeZone: zone }).format(new Date(at))
+  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'medium', timeZone: zone }).format(new Date(at))
 }
 
 /** The time of day of a point in seconds since 1970. */

@@ -1,8 +1,8 @@
 /** How a person wants to read things, kept in this browser. */
-export type Preferences = { timeZone: 'local' | 'UTC'; dateStyle: 'locale' | 'iso' }
+export type Preferences = { timeZone: 'local' | 'UTC'; dateStyle: 'locale' | 'iso'; language: 'en' | 'de' }
 
 const KEY = 'nexus.preferences'
-const USUAL: Preferences = { timeZone: 'local', dateStyle: 'locale' }
+const USUAL: Preferences = { timeZone: 'local', dateStyle: 'locale', language: 'en' }
 
 export function preferred(): Preferences {
   if (typeof window === 'undefined') return USUAL
@@ -11,6 +11,7 @@ export function preferred(): Preferences {
     return {
       timeZone: kept.timeZone === 'UTC' ? 'UTC' : 'local',
       dateStyle: kept.dateStyle === 'iso' ? 'iso' : 'locale',
+      language: kept.language === 'de' ? 'de' : 'en',
     }
   } catch {
     return USUAL // kept by something else, or storage is off

@@ -8,6 +8,8 @@ import { Field, Select } from '@/design/field'
 import { PageHead } from '@/design/page'
 import { moment } from '@/design/time'
 
+import { LANGUAGES, type Language, say, speak } from '@/words/words'
+
 import { ChangePassword } from './change-password'
 import { prefer, preferred, type Preferences } from './preferences'
 import { SshKeys } from './ssh-keys'
@@ -15,7 +17,7 @@ import { SshKeys } from './ssh-keys'
 export function SettingsPage() {
   return (
     <>
-      <PageHead title="Settings" />
+      <PageHead title={say('place.settings')} />
       <div className="grid items-start gap-4 xl:grid-cols-2">
         <Appearance />
         <ChangePassword />
@@ -33,25 +35,41 @@ function Appearance() {
     setChosen(preferred())
   }
   return (
-    <Card title="Appearance">
+    <Card title={say('settings.appearance')}>
       <div className="grid gap-4">
-        <Field label="Theme">
+        <Field label={say('settings.theme')}>
           <Select value={theme} onChange={(event) => setTheme(event.target.value)}>
-            <option value="dark">Dark</option>
-            <option value="light">Light</option>
-            <option value="system">As the system</option>
+            <option value="dark">{say('theme.dark')}</option>
+            <option value="light">{say('theme.light')}</option>
+            <option value="system">{say('theme.system')}</option>
           </Select>
         </Field>
-        <Field label="Time zone">
+        <Field label={say('settings.language')} hint={say('settings.languageHint')}>
+          <Select
+            value={chosen.language}
+            onChange={(event) => {
+              const language = event.target.value as Language
+              change({ language })
+              void speak(language)
+            }}
+          >
+            {Object.entries(LANGUAGES).map(([value, name]) => (
+              <option key={value} value={value} lang={value}>
+                {name}
+              </option>
+            ))}
+          </Select>
+        </Field>
+        <Field label={say('settings.timeZone')}>
           <Select value={chosen.timeZone} onChange={(event) => change({ timeZone: event.target.value as Preferences['timeZone'] })}>
-            <option value="local">This device&apos;s</option>
+            <option value="local">{say('settings.zoneLocal')}</option>
             <option value="UTC">UTC</option>
           </Select>
         </Field>
-        <Field label="Dates" hint={`Now: ${moment(new Date().toISOString())}`}>
+        <Field label={say('settings.dates')} hint={say('settings.now', { moment: moment(new Date().toISOString()) })}>
           <Select value={chosen.dateStyle} onChange={(event) => change({ dateStyle: event.target.value as Preferences['dateStyle'] })}>
-            <option value="locale">As usual here</option>
-            <option value="iso">Year-month-day</option>
+            <option value="locale">{say('settings.datesLocale')}</option>
+            <option value="iso">{say('settings.datesIso')}</option>
           </Select>
         </Field>
       </div>

@@ -10,6 +10,7 @@ import { useState } from 'react'
 import { vmsListOptions } from '@/api/@tanstack/react-query.gen'
 import { VERBS } from '@/vms/verbs'
 import { useAct } from '@/vms/act'
+import { say } from '@/words/words'
 
 import { placesFor } from './places'
 import { useSession } from './session'
@@ -34,28 +35,28 @@ export function Palette({ onClose }: { onClose: () => void }) {
       <Dialog.Portal>
         <Dialog.Overlay className="fixed inset-0 z-40 bg-black/55" />
         <Dialog.Content aria-describedby="" className="fixed top-[12vh] left-1/2 z-50 w-[min(40rem,calc(100vw-2rem))] -translate-x-1/2 rounded-lg border bg-raised shadow-pop">
-          <Dialog.Title className="sr-only">Search or do something</Dialog.Title>
-          <Command label="Search or do something" loop>
+          <Dialog.Title className="sr-only">{say('palette.title')}</Dialog.Title>
+          <Command label={say('palette.title')} loop>
             <Command.Input
               autoFocus
               value={words}
               onValueChange={setWords}
-              placeholder="A page, a VM, or: stop web-1"
+              placeholder={say('palette.hint')}
               className="h-12 w-full border-b bg-transparent px-4 text-lg outline-none placeholder:text-muted"
             />
             <Command.List className="max-h-[50vh] overflow-y-auto p-2">
-              <Command.Empty className="px-3 py-6 text-center text-muted">Nothing found.</Command.Empty>
+              <Command.Empty className="px-3 py-6 text-center text-muted">{say('palette.nothing')}</Command.Empty>
               {mayChange ? (
-                <Command.Group heading="Do" className={group}>
-                  <Command.Item className={item} value="create new vm" onSelect={() => go('/vms/create')}>
-                    <CirclePlus aria-hidden /> Create a VM
+                <Command.Group heading={say('palette.do')} className={group}>
+                  <Command.Item className={item} value={`create new vm ${say('palette.create')}`} onSelect={() => go('/vms/create')}>
+                    <CirclePlus aria-hidden /> {say('palette.create')}
                   </Command.Item>
                 </Command.Group>
               ) : null}
-              <Command.Group heading="Virtual machines" className={group}>
+              <Command.Group heading={say('place.vms')} className={group}>
                 {(vms.data?.items ?? []).map((vm) => (
                   <Command.Item key={vm.id} className={item} value={`${vm.name} open`} onSelect={() => go(`/vms/${vm.id}`)}>
-                    <Boxes aria-hidden /> {vm.name} <span className="text-muted">{vm.state}</span>
+                    <Boxes aria-hidden /> {vm.name} <span className="text-muted">{say(`state.${vm.state}`)}</span>
                   </Command.Item>
                 ))}
                 {mayChange && name
@@ -64,22 +65,22 @@ export function Palette({ onClose }: { onClose: () => void }) {
                         <Command.Item
                           key={`${vm.id} ${verb}`}
                           className={item}
-                          value={`${label} ${vm.name}`}
+                          value={`${verb} ${say(label)} ${vm.name}`}
                           onSelect={() => {
                             onClose()
                             void act(verb, [vm])
                           }}
                         >
-                          <Icon aria-hidden /> {label} {vm.name}
+                          <Icon aria-hidden /> {say(label)} {vm.name}
                         </Command.Item>
                       )),
                     )
                   : null}
               </Command.Group>
-              <Command.Group heading="Go to" className={group}>
+              <Command.Group heading={say('palette.go')} className={group}>
                 {placesFor(isAdmin).map(({ href, label, icon: Icon }) => (
-                  <Command.Item key={href} className={item} value={`go to ${label}`} onSelect={() => go(href)}>
-                    <Icon aria-hidden /> {label}
+                  <Command.Item key={href} className={item} value={`go to ${say(label)}`} onSelect={() => go(href)}>
+                    <Icon aria-hidden /> {say(label)}
                   </Command.Item>
                 ))}
               </Command.Group>

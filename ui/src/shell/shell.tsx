@@ -10,6 +10,7 @@ import { later } from '@/design/later'
 import { refused } from '@/design/refused'
 import { Failure, Loading } from '@/design/states'
 import { useHydrated } from '@/route/route'
+import { say } from '@/words/words'
 
 import { useLive } from './live'
 import { isSignedOut, signInPage, useSession } from './session'
@@ -38,7 +39,7 @@ export function Shell({ children }: { children: ReactNode }) {
   return (
     <div className="min-h-dvh lg:grid lg:grid-cols-[14rem_minmax(0,1fr)]">
       <a href="#content" className="sr-only z-50 rounded-md bg-raised px-3 py-2 focus:not-sr-only focus:fixed focus:top-2 focus:left-2">
-        Skip to content
+        {say('shell.skip')}
       </a>
       <aside className="sticky top-0 hidden h-dvh overflow-y-auto border-r bg-surface lg:block">
         <Sidebar />
@@ -48,7 +49,7 @@ export function Shell({ children }: { children: ReactNode }) {
           connection={connection}
           onPalette={() => setOpen('palette')}
           menu={
-            <Button kind="quiet" size="icon" aria-label="Menu" className="lg:hidden" onClick={() => setOpen('menu')}>
+            <Button kind="quiet" size="icon" aria-label={say('shell.menu')} className="lg:hidden" onClick={() => setOpen('menu')}>
               <MenuIcon aria-hidden />
             </Button>
           }
@@ -57,7 +58,7 @@ export function Shell({ children }: { children: ReactNode }) {
           {isHydrated && user ? children : thrown && !isOut ? <Failure refused={refused(thrown)} onRetry={retry} /> : <Loading />}
         </main>
       </div>
-      <Dialog open={open === 'menu'} onOpenChange={() => setOpen(null)} title="Menu">
+      <Dialog open={open === 'menu'} onOpenChange={() => setOpen(null)} title={say('shell.menu')}>
         <Sidebar />
       </Dialog>
       {open === 'palette' ? <Palette onClose={() => setOpen(null)} /> : null}

@@ -4,6 +4,7 @@ import Link from 'next/link'
 import { usePathname } from 'next/navigation'
 
 import { cn } from '@/design/cn'
+import { say } from '@/words/words'
 
 import { placesFor } from './places'
 import { useSession } from './session'
@@ -17,7 +18,7 @@ export function Sidebar() {
         <Mark />
         Nexus
       </Link>
-      <nav aria-label="Main">
+      <nav aria-label={say('shell.main')}>
         <ul className="grid gap-0.5">
           {placesFor(isAdmin).map(({ href, label, icon: Icon }) => {
             const isHere = path === href || path.startsWith(`${href}/`)
@@ -32,7 +33,7 @@ export function Sidebar() {
                   )}
                 >
                   <Icon aria-hidden className="size-4" />
-                  {label}
+                  {say(label)}
                 </Link>
               </li>
             )

@@ -9,6 +9,7 @@ import { Button } from '@/design/button'
 import { Field, Input } from '@/design/field'
 import { refused } from '@/design/refused'
 import { Failure } from '@/design/states'
+import { say } from '@/words/words'
 
 import { wantedPage } from './session'
 import { Mark } from './sidebar'
@@ -36,24 +37,23 @@ export function SignIn() {
           <Mark size="size-9" />
           <div>
             <h1 className="text-2xl font-semibold tracking-tight">Nexus</h1>
-            <p className="text-muted">Sign in to this server</p>
+            <p className="text-muted">{say('signIn.title')}</p>
           </div>
         </div>
         <form onSubmit={submit} className="grid gap-4 rounded-lg border bg-surface p-5">
           {login.error ? <Failure refused={refused(login.error)} /> : null}
-          <Field label="User name">
+          <Field label={say('signIn.user')}>
             <Input name="username" autoComplete="username" autoCapitalize="none" autoFocus value={username} onChange={(event) => setUsername(event.target.value)} />
           </Field>
-          <Field label="Password">
+          <Field label={say('signIn.password')}>
             <Input name="password" type="password" autoComplete="current-password" value={password} onChange={(event) => setPassword(event.target.value)} />
           </Field>
-          <Button type="submit" kind="primary" busy={login.isPending} refusal={username && password ? null : 'Enter user name and password first'}>
-            Sign in
+          <Button type="submit" kind="primary" busy={login.isPending} refusal={username && password ? null : say('signIn.missing')}>
+            {say('signIn.do')}
           </Button>
         </form>
         <p className="mt-4 text-sm text-muted">
-          A new installation on one machine starts with the user <code className="font-mono">root</code> and the password <code className="font-mono">root</code>: change it in
-          Settings.
+          {say('signIn.first')}
         </p>
       </div>
     </main>

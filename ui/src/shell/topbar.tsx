@@ -10,6 +10,7 @@ import { authLogoutMutation } from '@/api/@tanstack/react-query.gen'
 import { Badge } from '@/design/badge'
 import { Button } from '@/design/button'
 import { Menu } from '@/design/menu'
+import { say } from '@/words/words'
 
 import type { Connection } from './live'
 import { useSession } from './session'
@@ -33,30 +34,30 @@ export function Topbar({ connection, onPalette, menu }: { connection: Connection
       <Button kind="plain" size="sm" className="min-w-0 flex-1 sm:max-w-80" onClick={onPalette}>
         <span className="flex w-full min-w-0 items-center gap-2 text-muted">
           <Search aria-hidden />
-          <span className="truncate">Search or do something</span>
+          <span className="truncate">{say('palette.title')}</span>
           <kbd className="ml-auto hidden rounded-sm border px-1 font-mono text-xs sm:inline">Ctrl K</kbd>
         </span>
       </Button>
       <div className="ml-auto flex items-center gap-1">
         {connection === 'lost' ? (
           <Badge tone="warn">
-            <span role="status">Reconnecting</span>
+            <span role="status">{say('shell.reconnecting')}</span>
           </Badge>
         ) : null}
         <Tray />
         <Menu
-          label="Account and appearance"
+          label={say('shell.account')}
           trigger={
-            <Button kind="quiet" size="sm" aria-label={`Account and appearance: ${user?.username ?? ''}`}>
+            <Button kind="quiet" size="sm" aria-label={`${say('shell.account')}: ${user?.username ?? ''}`}>
               <User aria-hidden />
               <span className="hidden sm:inline">{user?.username}</span>
             </Button>
           }
           entries={[
-            { label: 'Dark', icon: <Moon />, onSelect: () => setTheme('dark') },
-            { label: 'Light', icon: <Sun />, onSelect: () => setTheme('light') },
-            { label: 'As the system', icon: <Monitor />, onSelect: () => setTheme('system') },
-            { label: 'Sign out', icon: <LogOut />, onSelect: () => out.mutate({}) },
+            { label: say('theme.dark'), icon: <Moon />, onSelect: () => setTheme('dark') },
+            { label: say('theme.light'), icon: <Sun />, onSelect: () => setTheme('light') },
+            { label: say('theme.system'), icon: <Monitor />, onSelect: () => setTheme('system') },
+            { label: say('shell.signOut'), icon: <LogOut />, onSelect: () => out.mutate({}) },
           ]}
         />
       </div>

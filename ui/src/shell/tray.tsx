@@ -11,6 +11,7 @@ import { Button } from '@/design/button'
 import { later } from '@/design/later'
 import { toast } from '@/design/toast'
 import { subjectHref, wordsFor } from '@/operations/words'
+import { say } from '@/words/words'
 
 const TrayPanel = later(() => import('./tray-panel').then((module) => module.TrayPanel))
 
@@ -28,7 +29,7 @@ export function Tray() {
         ref={button}
         kind="quiet"
         size="sm"
-        aria-label={running ? `Operations: ${running} running` : 'Operations'}
+        aria-label={running ? say('tray.running', { count: running }) : say('place.operations')}
         aria-haspopup="dialog"
         aria-expanded={isOpen}
         onClick={() => setOpen(!isOpen)}
@@ -54,7 +55,7 @@ function useTold(operations: OperationBody[] | undefined) {
         const href = subjectHref(operation)
         toast.error(wordsFor(operation), {
           description: operation.error?.error,
-          action: href ? { label: 'Show', onClick: () => router.push(href) } : undefined,
+          action: href ? { label: say('do.show'), onClick: () => router.push(href) } : undefined,
         })
       }
     }

@@ -1,4 +1,5 @@
 import { closeSocket, socketUrl } from '@/route/socket'
+import { say } from '@/words/words'
 
 /** A shell over WebSocket (docs/protocol/streams.md): raw bytes out, JSON control; taken up again where it was lost. */
 export type Told =
@@ -81,7 +82,7 @@ export class ShellConnection {
       this.on.status({ phase: 'open' })
       this.resize()
     } else if (told.type === 'exit') {
-      this.end(`The shell has ended with status ${told.code}.`)
+      this.end(say('terminal.ended', { code: told.code }))
     } else {
       this.end([told.error, told.suggestion].filter(Boolean).join(' '))
     }

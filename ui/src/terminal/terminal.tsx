@@ -8,6 +8,7 @@ import { useEffect, useRef, useState } from 'react'
 
 import { Badge } from '@/design/badge'
 import { Button } from '@/design/button'
+import { say } from '@/words/words'
 
 import { ShellConnection, type Status } from './connection'
 
@@ -61,7 +62,7 @@ export function Terminal({ vmId, label, isShown }: { vmId: string; label: string
         <StatusWords status={status} />
         {status.phase === 'ended' ? (
           <Button size="sm" onClick={() => setRound(round + 1)}>
-            New shell
+            {say('terminal.new')}
           </Button>
         ) : null}
       </footer>
@@ -70,9 +71,9 @@ export function Terminal({ vmId, label, isShown }: { vmId: string; label: string
 }
 
 function StatusWords({ status }: { status: Status }) {
-  if (status.phase === 'open') return <Badge tone="ok">connected</Badge>
+  if (status.phase === 'open') return <Badge tone="ok">{say('terminal.connected')}</Badge>
   if (status.phase === 'ended') return <span>{status.words}</span>
-  return <Badge tone={status.phase === 'lost' ? 'warn' : 'busy'}>{status.phase === 'lost' ? 'connection lost, trying again' : 'connecting'}</Badge>
+  return <Badge tone={status.phase === 'lost' ? 'warn' : 'busy'}>{status.phase === 'lost' ? say('terminal.lost') : say('terminal.connecting')}</Badge>
 }
 
 /** Takes Ctrl-Shift-C for copying; pasting by Ctrl-Shift-V is the browser's own. */

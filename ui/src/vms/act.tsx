@@ -7,6 +7,7 @@ import { type BulkVerb, type Verb, type VmBody, vmsBulk, vmsCtrlAltDel, vmsDelet
 import { useConfirm } from '@/design/confirm'
 import { refused } from '@/design/refused'
 import { toast } from '@/design/toast'
+import { say } from '@/words/words'
 
 type Call = (options: { path: { vm_id: string }; throwOnError: true }) => Promise<unknown>
 
@@ -38,7 +39,7 @@ export function useAct() {
       const failed = vms.length > 1 && BULK.has(verb) ? await inBulk(verb as BulkVerb, vms) : await oneByOne(call, vms)
       void queries.invalidateQueries()
       for (const { error } of failed.slice(0, 3)) toast.error(error)
-      if (failed.length > 3) toast.error(`${failed.length - 3} more could not be done`)
+      if (failed.length > 3) toast.error(say('bulk.moreFailed', { count: failed.length - 3 }))
       return failed
     },
     [confirm, queries],
@@ -80,10 +81,10 @@ function deleting(vms: VmBody[]) {
   const [first] = vms
   const isOne = vms.length === 1
   return {
-    title: isOne ? `Delete ${first?.name}?` : `Delete ${vms.length} VMs?`,
+    title: isOne ? say('delete.one', { name: first?.name ?? '' }) : say('delete.many', { count: vms.length }),
     body: (
       <>
-        <p>{isOne ? 'The VM, its disks and everything on them are lost.' : 'These VMs, their disks and everything on them are lost:'}</p>
+        <p>{isOne ? say('delete.lostOne') : say('delete.lostMany')}</p>
         {isOne ? null : (
           <ul className="mt-2 max-h-40 list-disc overflow-y-auto pl-5">
             {vms.map(({ id, name }) => (
@@ -93,7 +94,7 @@ function deleting(vms: VmBody[]) {
         )}
       </>
     ),
-    action: isOne ? 'Delete' : `Delete ${vms.length} VMs`,
+    action: isOne ? say('verb.delete') : say('delete.doMany', { count: vms.length }),
     isDangerous: true,
     typed: vms.length >= TYPED_FROM ? 'delete' : undefined,
   }

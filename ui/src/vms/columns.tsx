@@ -9,9 +9,11 @@ import { Nothing } from '@/design/card'
 import { Checkmark } from '@/design/checkmark'
 import { mib } from '@/design/size'
 import { Ago } from '@/design/time'
+import { say } from '@/words/words'
 
 import { RowActions } from './row-actions'
 import { StateBadge } from './state-badge'
+import { UseCell } from './use-cell'
 
 const column = createColumnHelper<ListedVm>()
 
@@ -25,16 +27,16 @@ export const COLUMNS: ColumnDef<ListedVm, any>[] = [
     meta: { className: 'w-9' },
     header: ({ table }) => (
       <Checkmark
-        label="Choose all that are shown"
+        label={say('vm.chooseAll')}
         isOn={table.getIsAllRowsSelected()}
         isMixed={table.getIsSomeRowsSelected()}
         onChange={table.getToggleAllRowsSelectedHandler()}
       />
     ),
-    cell: ({ row }) => <Checkmark label={`Choose ${row.original.name}`} isOn={row.getIsSelected()} onChange={row.getToggleSelectedHandler()} />,
+    cell: ({ row }) => <Checkmark label={say('vm.choose', { name: row.original.name })} isOn={row.getIsSelected()} onChange={row.getToggleSelectedHandler()} />,
   }),
   column.accessor('name', {
-    header: 'Name',
+    header: () => say('vm.name'), meta: { label: 'vm.name' },
     enableHiding: false,
     cell: ({ row: { original: vm } }) => (
       <Link href={`/vms/${vm.id}`} prefetch={false} className="font-medium hover:underline">
@@ -43,52 +45,46 @@ export const COLUMNS: ColumnDef<ListedVm, any>[] = [
     ),
   }),
   column.accessor('state', {
-    header: 'State',
+    header: () => say('vm.state'), meta: { label: 'vm.state' },
     cell: ({ row: { original: vm } }) => (
       <span title={vm.fault ?? vm.why ?? undefined}>
         <StateBadge state={vm.state} guest={vm.guest} />
       </span>
     ),
   }),
-  column.accessor('vcpu', { header: 'vCPUs', meta: { className: 'tabular text-right' } }),
-  column.accessor('mem_mib', { header: 'Memory', meta: { className: 'tabular text-right' }, cell: ({ getValue }) => mib(getValue()) }),
+  column.accessor('vcpu', { header: () => say('vm.vcpus'), meta: { label: 'vm.vcpus', className: 'tabular text-right' } }),
+  column.accessor('mem_mib', { header: () => say('vm.memory'), meta: { label: 'vm.memory', className: 'tabular text-right' }, cell: ({ getValue }) => mib(getValue()) }),
   column.accessor((vm) => vm.usage?.cpu_usage_percent, {
     id: 'cpu',
-    header: 'CPU',
+    header: () => say('vm.cpu'), meta: { label: 'vm.cpu', className: 'tabular text-right' },
     sortDescFirst: true,
-    meta: { className: 'tabular text-right' },
-    cell: ({ getValue }) => <Percent of={getValue()} />,
+    cell: ({ row }) => <UseCell vm={row.original} of="cpu" />,
   }),
   column.accessor((vm) => vm.usage?.memory_usage_percent, {
     id: 'memory',
-    header: 'Memory used',
+    header: () => say('vm.memoryUsed'), meta: { label: 'vm.memoryUsed', className: 'tabular text-right' },
     sortDescFirst: true,
-    meta: { className: 'tabular text-right' },
-    cell: ({ getValue }) => <Percent of={getValue()} />,
+    cell: ({ row }) => <UseCell vm={row.original} of="memory" />,
   }),
   column.accessor('guest_ip', {
-    header: 'Address',
+    header: () => say('vm.address'), meta: { label: 'vm.address' },
     enableSorting: false,
     cell: ({ getValue }) => (getValue() ? <span className="font-mono text-sm">{getValue()}</span> : <Nothing />),
   }),
-  column.accessor('image', { header: 'Image', enableSorting: false }),
-  column.accessor('host_name', { id: 'host', header: 'Host', enableSorting: false, meta: { label: 'Host' } }),
+  column.accessor('image', { header: () => say('vm.image'), meta: { label: 'vm.image' }, enableSorting: false }),
+  column.accessor('host_name', { id: 'host', header: () => say('vm.host'), meta: { label: 'vm.host' }, enableSorting: false }),
   column.accessor('tags', {
-    header: 'Tags',
+    header: () => say('vm.tags'), meta: { label: 'vm.tags' },
     enableSorting: false,
     cell: ({ getValue }) => (getValue().length ? <span className="flex gap-1">{(getValue() as string[]).map((tag) => <Badge key={tag}>{tag}</Badge>)}</span> : <Nothing />),
   }),
-  column.accessor('created_at', { header: 'Created', cell: ({ getValue }) => <Ago at={getValue()} className="text-muted" /> }),
+  column.accessor('created_at', { header: () => say('vm.created'), meta: { label: 'vm.created' }, cell: ({ getValue }) => <Ago at={getValue()} className="text-muted" /> }),
   column.display({
     id: 'actions',
     enableSorting: false,
     enableHiding: false,
     meta: { className: 'w-24 text-right' },
-    header: () => <span className="sr-only">Actions</span>,
+    header: () => <span className="sr-only">{say('table.actions')}</span>,
     cell: ({ row }) => <RowActions vm={row.original} />,
   }),
 ]
-
-function Percent({ of }: { of: number | null | undefined }) {
-  return of === null || of === undefined ? <Nothing /> : <>{of.toFixed(of < 10 ? 1 : 0)} %</>
-}

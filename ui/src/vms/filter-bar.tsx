@@ -7,6 +7,7 @@ import type { State } from '@/api'
 import { Button } from '@/design/button'
 import { Input, Select } from '@/design/field'
 import { useUrlState } from '@/route/route'
+import { say } from '@/words/words'
 
 const STATES: State[] = ['running', 'paused', 'stopped', 'creating', 'starting', 'stopping', 'suspended', 'error', 'unknown', 'deleting']
 /** States that somebody has to look after. */
@@ -29,17 +30,19 @@ export function FilterBar() {
     <>
       <div className="relative w-full sm:w-72">
         <Search aria-hidden className="absolute top-2.5 left-2.5 size-4 text-muted" />
-        <Input type="search" aria-label="Search VMs" placeholder="Search by name" className="pl-8.5" value={words} onChange={(event) => setWords(event.target.value)} />
+        <Input type="search" aria-label={say('vms.search')} placeholder={say('list.searchByName')} className="pl-8.5" value={words} onChange={(event) => setWords(event.target.value)} />
       </div>
-      <Select aria-label="State" className="w-36" value={state} onChange={(event) => setState(event.target.value)}>
-        <option value="">Any state</option>
+      <Select aria-label={say('vm.state')} className="w-36" value={state} onChange={(event) => setState(event.target.value)}>
+        <option value="">{say('vms.anyState')}</option>
         {STATES.map((one) => (
-          <option key={one}>{one}</option>
+          <option key={one} value={one}>
+            {say(`state.${one}`)}
+          </option>
         ))}
-        <option value={IN_TROUBLE.join()}>in trouble</option>
+        <option value={IN_TROUBLE.join()}>{say('vms.inTrouble')}</option>
       </Select>
-      <Chosen what="Tag" value={tag} onRemove={() => setTag('')} />
-      <Chosen what="Host" value={host} onRemove={() => setHost('')} />
+      <Chosen what={say('vm.tag')} value={tag} onRemove={() => setTag('')} />
+      <Chosen what={say('vm.host')} value={host} onRemove={() => setHost('')} />
     </>
   )
 }
@@ -48,7 +51,7 @@ function Chosen({ what, value, onRemove }: { what: string; value: string; onRemo
   return value ? (
     <Button size="sm" onClick={onRemove}>
       {what} {value} <X aria-hidden />
-      <span className="sr-only">: remove this filter</span>
+      <span className="sr-only">: {say('list.removeFilter')}</span>
     </Button>
   ) : null
 }

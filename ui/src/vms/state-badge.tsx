@@ -2,6 +2,7 @@ import { CircleAlert, CircleHelp, CirclePause, CirclePlay, CircleStop, LoaderCir
 
 import type { GuestPhase, State } from '@/api'
 import { Badge, type Tone } from '@/design/badge'
+import { say } from '@/words/words'
 
 const LOOKS: Record<State, { tone: Tone; icon: LucideIcon; moves?: boolean }> = {
   creating: { tone: 'busy', icon: LoaderCircle, moves: true },
@@ -22,8 +23,8 @@ export function StateBadge({ state, guest }: { state: State; guest?: GuestPhase 
   return (
     <Badge tone={tone}>
       <Icon aria-hidden className={moves ? 'animate-spin' : undefined} />
-      {state}
-      {state === 'running' && guest === 'booting' ? <span className="font-normal">· booting</span> : null}
+      {say(`state.${state}`)}
+      {state === 'running' && guest === 'booting' ? <span className="font-normal">· {say('state.booting')}</span> : null}
     </Badge>
   )
 }

@@ -3,6 +3,7 @@ import Link from 'next/link'
 import type { VmBody } from '@/api'
 import { mib } from '@/design/size'
 import { Ago } from '@/design/time'
+import { sayCount } from '@/words/words'
 
 import { RowActions } from './row-actions'
 import { StateBadge } from './state-badge'
@@ -23,7 +24,7 @@ export function VmCards({ vms }: { vms: VmBody[] }) {
           </div>
           {vm.fault ? <p className="text-sm text-bad">{vm.fault}</p> : null}
           <p className="text-sm text-muted">
-            {vm.vcpu} vCPU{vm.vcpu === 1 ? '' : 's'} · {mib(vm.mem_mib)} · {vm.image}
+            {sayCount('vm.vcpu', vm.vcpu)} · {mib(vm.mem_mib)} · {vm.image}
           </p>
           <p className="text-sm text-muted">
             {vm.guest_ip ? <span className="font-mono">{vm.guest_ip} · </span> : null}

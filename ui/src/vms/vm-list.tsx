@@ -8,6 +8,7 @@ import { useMemo, useState } from 'react'
 import type { ListedVm } from '@/api'
 import { Button } from '@/design/button'
 import { DataTable } from '@/design/data-table'
+import { later } from '@/design/later'
 import { Menu } from '@/design/menu'
 import { PageHead } from '@/design/page'
 import { refused } from '@/design/refused'
@@ -16,12 +17,15 @@ import { useUrlChange, useUrlState } from '@/route/route'
 import { useNearEnd } from '@/route/near-end'
 import { useKept } from '@/settings/kept'
 import { useSession } from '@/shell/session'
+import { say } from '@/words/words'
 
-import { BulkBar } from './bulk-bar'
 import { COLUMNS } from './columns'
 import { FilterBar } from './filter-bar'
 import { useVms } from './list-query'
-import { VmCards } from './vm-cards'
+import { useFollowing } from './usage'
+
+const BulkBar = later(() => import('./bulk-bar').then((module) => module.BulkBar))
+const VmCards = later(() => import('./vm-cards').then((module) => module.VmCards))
 
 const SORT = '-created_at'
 
@@ -38,6 +42,7 @@ export function VmList() {
   const vms = useVms({ q, state, tag, host, sort })
   const rows = useMemo(() => vms.data?.pages.flatMap((page) => page.items) ?? [], [vms.data])
   const isFiltered = Boolean(q || state || tag || host)
+  useFollowing()
   useNearEnd(() => void (vms.hasNextPage && !vms.isFetching && vms.fetchNextPage()))
 
   const table = useReactTable<ListedVm>({
@@ -62,29 +67,29 @@ export function VmList() {
 
   return (
     <>
-      <PageHead title="Virtual machines" actions={mayChange ? <CreateButton /> : null} />
+      <PageHead title={say('place.vms')} actions={mayChange ? <CreateButton /> : null} />
       <div className="mb-4 flex flex-wrap items-center gap-2">
         <FilterBar />
         <span className="ml-auto flex gap-1">
           <Menu
-            label="Columns"
+            label={say('list.columns')}
             trigger={
               <Button kind="quiet" size="sm">
-                <Columns3 aria-hidden /> Columns
+                <Columns3 aria-hidden /> {say('list.columns')}
               </Button>
             }
             entries={table
               .getAllLeafColumns()
               .filter((column) => column.getCanHide())
               .map((column) => ({
-                label: `${column.getIsVisible() ? 'Hide' : 'Show'} ${String(column.columnDef.meta?.label ?? column.columnDef.header)}`,
+                label: say(column.getIsVisible() ? 'list.hide' : 'list.show', { what: say(column.columnDef.meta?.label ?? 'vm.name') }),
                 onSelect: () => column.toggleVisibility(),
               }))}
           />
-          <Button kind="quiet" size="icon" aria-label="As a table" aria-pressed={view === 'table'} onClick={() => setView('table')}>
+          <Button kind="quiet" size="icon" aria-label={say('list.asTable')} aria-pressed={view === 'table'} onClick={() => setView('table')}>
             <List aria-hidden />
           </Button>
-          <Button kind="quiet" size="icon" aria-label="As cards" aria-pressed={view === 'cards'} onClick={() => setView('cards')}>
+          <Button kind="quiet" size="icon" aria-label={say('list.asCards')} aria-pressed={view === 'cards'} onClick={() => setView('cards')}>
             <LayoutGrid aria-hidden />
           </Button>
         </span>
@@ -92,7 +97,7 @@ export function VmList() {
       {vms.error ? <Failure refused={refused(vms.error)} onRetry={() => void vms.refetch()} /> : null}
       {vms.isPending ? <Loading rows={8} /> : null}
       {vms.data && rows.length === 0 ? <NoVms isFiltered={isFiltered} mayChange={mayChange} /> : null}
-      {rows.length > 0 && view === 'table' ? <DataTable table={table} label="Virtual machines" total={vms.hasNextPage ? null : rows.length} /> : null}
+      {rows.length > 0 && view === 'table' ? <DataTable table={table} label={say('place.vms')} total={vms.hasNextPage ? null : rows.length} /> : null}
       {rows.length > 0 && view === 'cards' ? <VmCards vms={rows} /> : null}
       <BulkBar chosen={rows.filter((vm) => chosen[vm.id])} onClear={() => setChosen({})} />
     </>
@@ -103,7 +108,7 @@ function CreateButton() {
   return (
     <Button kind="primary" asChild>
       <Link href="/vms/create">
-        <CirclePlus aria-hidden /> Create VM
+        <CirclePlus aria-hidden /> {say('vms.create')}
       </Link>
     </Button>
   )
@@ -113,14 +118,14 @@ function NoVms({ isFiltered, mayChange }: { isFiltered: boolean; mayChange: bool
   const change = useUrlChange()
   if (isFiltered) {
     return (
-      <Empty icon={<Boxes />} title="No VM matches" action={<Button onClick={() => change({ q: null, state: null, tag: null, host: null })}>Show all</Button>}>
-        Nothing fits this search and these filters.
+      <Empty icon={<Boxes />} title={say('vms.noMatch')} action={<Button onClick={() => change({ q: null, state: null, tag: null, host: null })}>{say('list.showAll')}</Button>}>
+        {say('vms.noMatchHint')}
       </Empty>
     )
   }
   return (
-    <Empty icon={<Boxes />} title="No virtual machines yet" action={mayChange ? <CreateButton /> : null}>
-      A VM is a Linux machine of its own, ready in seconds: with root, a terminal in this page and an address.
+    <Empty icon={<Boxes />} title={say('vms.empty')} action={mayChange ? <CreateButton /> : null}>
+      {say('vms.emptyHint')}
     </Empty>
   )
 }

@@ -8,12 +8,13 @@ import { AuditTable } from '@/activity/audit-table'
 import { Card } from '@/design/card'
 import { Loading } from '@/design/states'
 import { OperationRow } from '@/operations/operation-row'
+import { say } from '@/words/words'
 
 export function ActivityTab({ vm, isAdmin }: { vm: VmBody; isAdmin: boolean }) {
   const operations = useQuery(operationsListOptions({ query: { subject_id: vm.id, limit: 30, sort: '-created_at' } }))
   return (
     <div className="grid items-start gap-4 xl:grid-cols-2">
-      <Card title="Operations">
+      <Card title={say('place.operations')}>
         {operations.isPending ? <Loading rows={3} /> : null}
         <ul className="grid gap-4">
           {operations.data?.items.map((operation) => (
@@ -22,7 +23,7 @@ export function ActivityTab({ vm, isAdmin }: { vm: VmBody; isAdmin: boolean }) {
             </li>
           ))}
         </ul>
-        {operations.data?.items.length === 0 ? <p className="text-muted">Nothing was asked of it lately.</p> : null}
+        {operations.data?.items.length === 0 ? <p className="text-muted">{say('activity.nothing')}</p> : null}
       </Card>
       {isAdmin ? <Audit vm={vm} /> : null}
     </div>
@@ -32,9 +33,9 @@ export function ActivityTab({ vm, isAdmin }: { vm: VmBody; isAdmin: boolean }) {
 function Audit({ vm }: { vm: VmBody }) {
   const audit = useQuery(auditListOptions({ query: { subject_id: vm.id, limit: 30 } }))
   return (
-    <Card title="Who did what">
+    <Card title={say('activity.who')}>
       {audit.isPending ? <Loading rows={3} /> : null}
-      {audit.data ? <AuditTable entries={audit.data.items} label={`What was done to ${vm.name}`} /> : null}
+      {audit.data ? <AuditTable entries={audit.data.items} label={say('activity.doneTo', { name: vm.name })} /> : null}
     </Card>
   )
 }

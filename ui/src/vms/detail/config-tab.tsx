@@ -12,6 +12,7 @@ import { Field, Input, Select } from '@/design/field'
 import { refused } from '@/design/refused'
 import { Failure, Loading } from '@/design/states'
 import { useSession } from '@/shell/session'
+import { say } from '@/words/words'
 
 import { tellApplied } from '../devices/changed'
 
@@ -23,7 +24,7 @@ export function ConfigTab({ vm }: { vm: VmBody }) {
     <div className="grid gap-4">
       {vm.pending_changes.length > 0 ? (
         <p role="status" className="flex flex-wrap items-center gap-1.5 rounded-lg border bg-warn-soft px-4 py-2 text-warn">
-          Waiting for the next start:
+          {say('config.pending')}
           {vm.pending_changes.map((change) => (
             <Badge key={change} tone="warn">
               {change}
@@ -48,7 +49,7 @@ function Machine({ vm, mayChange }: { vm: VmBody; mayChange: boolean }) {
   const isChanged = vcpu !== String(vm.vcpu) || memory !== String(vm.mem_mib)
   const save = useMutation({
     mutationFn: () => vmConfigPatchMachineConfig({ path: { vm_id: vm.id }, body: { vcpu: Number(vcpu), mem_mib: Number(memory) }, throwOnError: true }),
-    onSuccess: ({ data }) => tellApplied(`Saved the size of ${vm.name}`, data.applied),
+    onSuccess: ({ data }) => tellApplied(say('config.savedSize', { name: vm.name }), data.applied),
     onSettled: () => void queries.invalidateQueries(),
   })
   const submit = (event: FormEvent) => {
@@ -56,17 +57,17 @@ function Machine({ vm, mayChange }: { vm: VmBody; mayChange: boolean }) {
     save.mutate()
   }
   return (
-    <Card title="Size">
+    <Card title={say('config.size')}>
       <form onSubmit={submit} className="grid gap-4 sm:grid-cols-2">
         {save.error ? (
           <div className="sm:col-span-2">
             <Failure refused={refused(save.error)} />
           </div>
         ) : null}
-        <Field label="vCPUs">
+        <Field label={say('vm.vcpus')}>
           <Input inputMode="numeric" readOnly={!mayChange} value={vcpu} onChange={(event) => setVcpu(event.target.value)} />
         </Field>
-        <Field label="Memory (MiB)">
+        <Field label={say('config.memory')}>
           <Input inputMode="numeric" readOnly={!mayChange} value={memory} onChange={(event) => setMemory(event.target.value)} />
         </Field>
         {mayChange ? <Save isBusy={save.isPending} isChanged={isChanged} /> : null}
@@ -83,7 +84,7 @@ function Boot({ vm, boot, mayChange }: { vm: VmBody; boot: BootSourceBody; mayCh
   const isChanged = kernel !== boot.kernel_image_id || args !== (boot.boot_args ?? '')
   const save = useMutation({
     mutationFn: () => vmConfigPatchBootSource({ path: { vm_id: vm.id }, body: { kernel_image_id: kernel, boot_args: args || null }, throwOnError: true }),
-    onSuccess: ({ data }) => tellApplied(`Saved what ${vm.name} boots`, data.applied),
+    onSuccess: ({ data }) => tellApplied(say('config.savedBoot', { name: vm.name }), data.applied),
     onSettled: () => void queries.invalidateQueries(),
   })
   const submit = (event: FormEvent) => {
@@ -91,10 +92,10 @@ function Boot({ vm, boot, mayChange }: { vm: VmBody; boot: BootSourceBody; mayCh
     save.mutate()
   }
   return (
-    <Card title="Boot">
+    <Card title={say('config.boot')}>
       <form onSubmit={submit} className="grid gap-4">
         {save.error ? <Failure refused={refused(save.error)} /> : null}
-        <Field label="Kernel">
+        <Field label={say('vm.kernel')}>
           <Select disabled={!mayChange} value={kernel} onChange={(event) => setKernel(event.target.value)}>
             {kernels.data ? null : <option value={boot.kernel_image_id}>{boot.kernel}</option>}
             {kernels.data?.items.map(({ id, name }) => (
@@ -104,7 +105,7 @@ function Boot({ vm, boot, mayChange }: { vm: VmBody; boot: BootSourceBody; mayCh
             ))}
           </Select>
         </Field>
-        <Field label="Boot arguments" hint="Appended to the kernel's command line">
+        <Field label={say('vm.bootArgs')} hint={say('config.bootArgsHint')}>
           <Input className="font-mono" readOnly={!mayChange} value={args} onChange={(event) => setArgs(event.target.value)} />
         </Field>
         {mayChange ? <Save isBusy={save.isPending} isChanged={isChanged} /> : null}
@@ -116,8 +117,8 @@ function Boot({ vm, boot, mayChange }: { vm: VmBody; boot: BootSourceBody; mayCh
 function Save({ isBusy, isChanged }: { isBusy: boolean; isChanged: boolean }) {
   return (
     <div className="sm:col-span-2">
-      <Button type="submit" busy={isBusy} refusal={isChanged ? null : 'Nothing has been changed.'}>
-        Save
+      <Button type="submit" busy={isBusy} refusal={isChanged ? null : say('config.unchanged')}>
+        {say('do.save')}
       </Button>
     </div>
   )

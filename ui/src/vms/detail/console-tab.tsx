@@ -6,6 +6,7 @@ import { useEffect, useRef } from 'react'
 import { type VmBody, vmsGetConsole } from '@/api'
 import { refused } from '@/design/refused'
 import { Empty, Failure, Loading } from '@/design/states'
+import { say } from '@/words/words'
 
 const EVERY_MS = 2000
 const NEAR_PX = 40
@@ -27,13 +28,13 @@ export function ConsoleTab({ vm }: { vm: VmBody }) {
   }, [log.data])
   if (log.isPending) return <Loading rows={4} />
   if (log.error) return <Failure refused={refused(log.error)} />
-  if (!log.data) return <Empty title="Nothing on the console yet">What the kernel and the guest write to their serial port appears here.</Empty>
+  if (!log.data) return <Empty title={say('console.empty')}>{say('console.emptyHint')}</Empty>
   return (
     <pre
       ref={box}
       tabIndex={0}
       role="log"
-      aria-label={`Serial console of ${vm.name}`}
+      aria-label={say('console.label', { name: vm.name })}
       onScroll={({ currentTarget: now }) => {
         isAtEnd.current = now.scrollHeight - now.scrollTop - now.clientHeight < NEAR_PX
       }}

@@ -10,13 +10,14 @@ import { Button } from '@/design/button'
 import { Field, Input, Select, Textarea } from '@/design/field'
 import { FormDialog } from '@/design/form-dialog'
 import { toast } from '@/design/toast'
+import { say } from '@/words/words'
 
 export function EditVm({ vm }: { vm: VmBody }) {
   const [isOpen, setOpen] = useState(false)
   return (
     <>
       <Button size="sm" kind="quiet" onClick={() => setOpen(true)}>
-        <Pencil aria-hidden /> Edit
+        <Pencil aria-hidden /> {say('do.edit')}
       </Button>
       {isOpen ? <EditDialog vm={vm} onClose={() => setOpen(false)} /> : null}
     </>
@@ -30,7 +31,7 @@ function EditDialog({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
     ...vmsEditMutation(),
     onSuccess: () => {
       void queries.invalidateQueries()
-      toast.success(`Saved ${draft.name}`)
+      toast.success(say('vm.saved', { name: draft.name }))
       onClose()
     },
   })
@@ -41,28 +42,28 @@ function EditDialog({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
     edit.mutate({ path: { vm_id: vm.id }, body: { name, description, environment, owner, restart_policy, tags } })
   }
   return (
-    <FormDialog title={`Edit ${vm.name}`} action="Save" isBusy={edit.isPending} thrown={edit.error} onSubmit={save} onClose={onClose}>
-      <Field label="Name" hint="The guest's host name takes effect at its next start.">
+    <FormDialog title={say('vm.edit', { name: vm.name })} action={say('do.save')} isBusy={edit.isPending} thrown={edit.error} onSubmit={save} onClose={onClose}>
+      <Field label={say('vm.name')} hint={say('vm.nameHint')}>
         <Input value={draft.name} onChange={(event) => set({ name: event.target.value })} />
       </Field>
-      <Field label="Description">
+      <Field label={say('vm.description')}>
         <Textarea value={draft.description} onChange={(event) => set({ description: event.target.value })} />
       </Field>
-      <Field label="Tags" hint="Separated by spaces">
+      <Field label={say('vm.tags')} hint={say('field.bySpaces')}>
         <Input value={draft.tags} onChange={(event) => set({ tags: event.target.value })} />
       </Field>
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field label="Environment">
+        <Field label={say('vm.environment')}>
           <Input value={draft.environment} onChange={(event) => set({ environment: event.target.value })} />
         </Field>
-        <Field label="Owner">
+        <Field label={say('vm.owner')}>
           <Input value={draft.owner} onChange={(event) => set({ owner: event.target.value })} />
         </Field>
       </div>
-      <Field label="When its host has restarted">
+      <Field label={say('vm.whenHostRestarted')}>
         <Select value={draft.restart_policy} onChange={(event) => set({ restart_policy: event.target.value as RestartPolicy })}>
-          <option value="never">leave it stopped</option>
-          <option value="always">start it again</option>
+          <option value="never">{say('vm.leaveStopped')}</option>
+          <option value="always">{say('vm.startAgain')}</option>
         </Select>
       </Field>
     </FormDialog>

@@ -6,48 +6,49 @@ import { useState } from 'react'
 
 import { metricsGetVm, type VmBody } from '@/api'
 import { Button } from '@/design/button'
-import { Chart, type Series } from '@/design/chart'
+import { Chart } from '@/design/chart'
 import { refused } from '@/design/refused'
 import { bytes } from '@/design/size'
 import { Empty, Failure, Loading } from '@/design/states'
 import { useUrlState } from '@/route/route'
+import { type Key, say } from '@/words/words'
 
 import { type Sample, sampleOf, useSamples, WINDOW_S } from '../samples'
 
 const percent = (value: number) => `${value.toFixed(value < 10 ? 1 : 0)} %`
 const rate = (value: number) => `${bytes(Math.round(value))}/s`
 
-type Shown = { title: string; format: (value: number) => string; top: number; series: (Series & { of: keyof Sample })[] }
+type Shown = { title: Key; format: (value: number) => string; top: number; series: { of: keyof Sample; label: Key; color: string }[] }
 
 const CHARTS: Shown[] = [
-  { title: 'CPU', format: percent, top: 100, series: [{ label: 'used', of: 'cpu', color: '--accent' }] },
-  { title: 'Memory', format: percent, top: 100, series: [{ label: 'used', of: 'memory', color: '--unsure' }] },
+  { title: 'vm.cpu', format: percent, top: 100, series: [{ label: 'metrics.used', of: 'cpu', color: '--accent' }] },
+  { title: 'vm.memory', format: percent, top: 100, series: [{ label: 'metrics.used', of: 'memory', color: '--unsure' }] },
   {
-    title: 'Network',
+    title: 'metrics.network',
     format: rate,
     top: 1024,
     series: [
-      { label: 'in', of: 'received', color: '--ok' },
-      { label: 'out', of: 'sent', color: '--warn' },
+      { label: 'metrics.in', of: 'received', color: '--ok' },
+      { label: 'metrics.out', of: 'sent', color: '--warn' },
     ],
   },
   {
-    title: 'Disk',
+    title: 'metrics.disk',
     format: rate,
     top: 1024,
     series: [
-      { label: 'read', of: 'read', color: '--busy' },
-      { label: 'written', of: 'written', color: '--bad' },
+      { label: 'metrics.read', of: 'read', color: '--busy' },
+      { label: 'metrics.written', of: 'written', color: '--bad' },
     ],
   },
 ]
 
-const SPANS: [value: string, label: string, seconds: number][] = [
-  ['live', 'Live', WINDOW_S],
-  ['1h', '1 hour', 3600],
-  ['6h', '6 hours', 6 * 3600],
-  ['24h', '24 hours', 24 * 3600],
-  ['7d', '7 days', 7 * 24 * 3600],
+const SPANS: [value: string, label: Key, seconds: number][] = [
+  ['live', 'span.live', WINDOW_S],
+  ['1h', 'span.1h', 3600],
+  ['6h', 'span.6h', 6 * 3600],
+  ['24h', 'span.24h', 24 * 3600],
+  ['7d', 'span.7d', 7 * 24 * 3600],
 ]
 
 /** Live, a sample a second over the last minute, or what was kept of the last hours and days. */
@@ -56,10 +57,10 @@ export function MetricsTab({ vm }: { vm: VmBody }) {
   const chosen = SPANS.find(([value]) => value === span) ?? SPANS[0]!
   return (
     <div className="grid gap-4">
-      <div role="group" aria-label="Time shown" className="flex flex-wrap gap-1">
+      <div role="group" aria-label={say('metrics.time')} className="flex flex-wrap gap-1">
         {SPANS.map(([value, label]) => (
           <Button key={value} size="sm" aria-pressed={value === chosen[0]} className="aria-pressed:border-accent aria-pressed:text-accent" onClick={() => setSpan(value)}>
-            {label}
+            {say(label)}
           </Button>
         ))}
       </div>
@@ -74,8 +75,8 @@ function Live({ vm }: { vm: VmBody }) {
   const { samples, trouble } = useSamples(vm.id, isOn && isRunning)
   if (!isRunning) {
     return (
-      <Empty title="Nothing to measure">
-        {vm.name} is {vm.state}. Start it to see what it uses, or look at the last hours.
+      <Empty title={say('metrics.nothingNow')}>
+        {say('metrics.nothingNowHint', { name: vm.name, state: say(`state.${vm.state}`) })}
       </Empty>
     )
   }
@@ -84,7 +85,7 @@ function Live({ vm }: { vm: VmBody }) {
       <div>
         <Button size="sm" onClick={() => setOn(!isOn)}>
           {isOn ? <Pause aria-hidden /> : <Play aria-hidden />}
-          {isOn ? 'Stop measuring' : 'Measure again'}
+          {isOn ? say('metrics.stop') : say('metrics.again')}
         </Button>
       </div>
       {trouble ? <Failure refused={trouble} /> : null}
@@ -106,7 +107,7 @@ function Past({ vm, seconds }: { vm: VmBody; seconds: number }) {
   if (history.isPending) return <Loading rows={3} />
   if (history.error) return <Failure refused={refused(history.error)} onRetry={() => void history.refetch()} />
   const samples = history.data.points.map(sampleOf)
-  if (samples.length === 0) return <Empty title="Nothing was measured">{vm.name} did not run in this time, or it is too new.</Empty>
+  if (samples.length === 0) return <Empty title={say('metrics.nothingPast')}>{say('metrics.nothingPastHint', { name: vm.name })}</Empty>
   return <Charts samples={samples} seconds={seconds} />
 }
 
@@ -116,12 +117,12 @@ function Charts({ samples, seconds }: { samples: Sample[]; seconds: number }) {
       {CHARTS.map(({ title, format, top, series }) => (
         <Chart
           key={title}
-          title={title}
+          title={say(title)}
           format={format}
           top={top}
           span={seconds}
           times={samples.map(({ at }) => at)}
-          series={series.map(({ of, ...one }) => ({ ...one, values: samples.map((sample) => sample[of]) }))}
+          series={series.map(({ of, label, color }) => ({ label: say(label), color, values: samples.map((sample) => sample[of]) }))}
         />
       ))}
     </div>

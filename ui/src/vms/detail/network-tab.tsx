@@ -15,6 +15,7 @@ import { Failure, Loading } from '@/design/states'
 import { Table } from '@/design/table'
 import { useSession } from '@/shell/session'
 import { useTell } from '@/shell/tell'
+import { say } from '@/words/words'
 
 import { tellApplied } from '../devices/changed'
 import { MBIT, perSecond, shown } from '../devices/limits'
@@ -26,25 +27,25 @@ export function NetworkTab({ vm }: { vm: VmBody }) {
   const [open, setOpen] = useState<'add' | NicBody | null>(null)
   if (nics.isPending) return <Loading rows={2} />
   if (nics.error) return <Failure refused={refused(nics.error)} onRetry={() => void nics.refetch()} />
-  const heads = ['Interface', 'Network', 'MAC', 'Address', 'In', 'Out', ...(mayChange ? ['Actions'] : [])]
+  const heads = [say('nic.interface'), say('metrics.network'), say('vm.mac'), say('vm.address'), say('nic.in'), say('nic.out'), ...(mayChange ? [say('table.actions')] : [])]
   return (
     <div className="grid gap-3">
       {mayChange ? (
         <div>
           <Button size="sm" onClick={() => setOpen('add')}>
-            <CirclePlus aria-hidden /> Add interface
+            <CirclePlus aria-hidden /> {say('nic.add')}
           </Button>
         </div>
       ) : null}
       <Table
-        label={`Network interfaces of ${vm.name}`}
+        label={say('nic.of', { name: vm.name })}
         heads={heads}
         rows={nics.data.items.map((nic) => ({
           key: nic.id,
           cells: [
             <span key="id" className="flex gap-1.5 font-mono text-sm">
               {nic.iface_id}
-              {nic.is_pending ? <Badge tone="warn">at next start</Badge> : null}
+              {nic.is_pending ? <Badge tone="warn">{say('device.nextStart')}</Badge> : null}
             </span>,
             nic.network,
             <span key="mac" className="font-mono text-sm">{nic.guest_mac}</span>,
@@ -52,7 +53,7 @@ export function NetworkTab({ vm }: { vm: VmBody }) {
             limit(nic.rx_rate_limiter),
             limit(nic.tx_rate_limiter),
             <span key="actions" className="flex justify-end">
-              <Button kind="quiet" size="icon" aria-label={`Change ${nic.iface_id}`} onClick={() => setOpen(nic)}>
+              <Button kind="quiet" size="icon" aria-label={say('do.change', { what: nic.iface_id })} onClick={() => setOpen(nic)}>
                 <Pencil aria-hidden />
               </Button>
               <Remove vm={vm} nic={nic} />
@@ -68,7 +69,7 @@ export function NetworkTab({ vm }: { vm: VmBody }) {
 
 function limit(limiter: NicLimiterAnswer | null) {
   const rate = perSecond(limiter?.bandwidth)
-  return rate === null ? 'no limit' : `${shown(rate, MBIT)} Mbit/s`
+  return rate === null ? say('nic.noLimit') : `${shown(rate, MBIT)} Mbit/s`
 }
 
 function Remove({ vm, nic }: { vm: VmBody; nic: NicBody }) {
@@ -84,11 +85,11 @@ function Remove({ vm, nic }: { vm: VmBody; nic: NicBody }) {
     <Button
       kind="quiet"
       size="icon"
-      aria-label={`Remove ${nic.iface_id}`}
+      aria-label={say('do.removeWhat', { what: nic.iface_id })}
       busy={isBusy}
       onClick={async () => {
-        const body = <p>The guest loses this interface, and its address {nic.address ?? ''} goes back to the network.</p>
-        if (await confirm({ title: `Remove ${nic.iface_id} from ${vm.name}?`, body, action: 'Remove', isDangerous: true })) await remove()
+        const body = <p>{say('nic.lost', { address: nic.address ?? '' })}</p>
+        if (await confirm({ title: say('device.removeFrom', { what: nic.iface_id, name: vm.name }), body, action: say('do.remove'), isDangerous: true })) await remove()
       }}
     >
       <Trash2 aria-hidden />

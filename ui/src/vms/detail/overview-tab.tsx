@@ -13,6 +13,7 @@ import { refused } from '@/design/refused'
 import { bytes, mib } from '@/design/size'
 import { Moment } from '@/design/time'
 import { useSession } from '@/shell/session'
+import { say } from '@/words/words'
 
 import { EditVm } from './edit-vm'
 
@@ -20,42 +21,42 @@ export function OverviewTab({ vm }: { vm: VmBody }) {
   const { mayChange } = useSession()
   return (
     <div className="grid items-start gap-4 lg:grid-cols-2">
-      <Card title="Machine">
+      <Card title={say('vm.machine')}>
         <Facts
           of={[
-            ['vCPUs', vm.vcpu],
-            ['Memory', mib(vm.mem_mib)],
-            ['Root disk', vm.disk_size_bytes === null ? null : bytes(vm.disk_size_bytes)],
-            ['Image', vm.image],
-            ['Kernel', vm.kernel],
-            ['Boot arguments', vm.boot_args ? <code className="font-mono text-sm">{vm.boot_args}</code> : null],
-            ['After a host restart', vm.restart_policy === 'always' ? 'starts again' : 'stays stopped'],
+            [say('vm.vcpus'), vm.vcpu],
+            [say('vm.memory'), mib(vm.mem_mib)],
+            [say('vm.rootDisk'), vm.disk_size_bytes === null ? null : bytes(vm.disk_size_bytes)],
+            [say('vm.image'), vm.image],
+            [say('vm.kernel'), vm.kernel],
+            [say('vm.bootArgs'), vm.boot_args ? <code className="font-mono text-sm">{vm.boot_args}</code> : null],
+            [say('vm.afterHostRestart'), vm.restart_policy === 'always' ? say('vm.startsAgain') : say('vm.staysStopped')],
           ]}
         />
       </Card>
-      <Card title="Network and host">
+      <Card title={say('vm.networkAndHost')}>
         <Facts
           of={[
-            ['Address', vm.guest_ip ? <Value text={vm.guest_ip} label="Copy the address" /> : null],
-            ['MAC', vm.guest_mac ? <Value text={vm.guest_mac} label="Copy the MAC" /> : null],
+            [say('vm.address'), vm.guest_ip ? <Value text={vm.guest_ip} label={say('vm.copyAddress')} /> : null],
+            [say('vm.mac'), vm.guest_mac ? <Value text={vm.guest_mac} label={say('vm.copyMac')} /> : null],
             [
-              'Host',
+              say('vm.host'),
               <Link key="host" href="/hosts" prefetch={false} className="text-accent hover:underline">
                 {vm.host_name}
               </Link>,
             ],
-            ['Guest agent', vm.guest],
-            ['Running since', <Moment key="started" at={vm.started_at} />],
+            [say('vm.guestAgent'), say(`guest.${vm.guest}`)],
+            [say('vm.runningSince'), <Moment key="started" at={vm.started_at} />],
           ]}
         />
       </Card>
       {mayChange ? <Credentials vm={vm} /> : null}
-      <Card title="About" actions={mayChange ? <EditVm vm={vm} /> : null}>
+      <Card title={say('vm.aboutCard')} actions={mayChange ? <EditVm vm={vm} /> : null}>
         <Facts
           of={[
-            ['Description', vm.description],
+            [say('vm.description'), vm.description],
             [
-              'Tags',
+              say('vm.tags'),
               vm.tags.length ? (
                 <span className="flex flex-wrap gap-1">
                   {vm.tags.map((tag) => (
@@ -66,11 +67,11 @@ export function OverviewTab({ vm }: { vm: VmBody }) {
                 </span>
               ) : null,
             ],
-            ['Environment', vm.environment],
-            ['Owner', vm.owner],
-            ['Created', <Moment key="created" at={vm.created_at} />],
-            ['Changed', <Moment key="updated" at={vm.updated_at} />],
-            ['Id', <Value key="id" text={vm.id} label="Copy the id" />],
+            [say('vm.environment'), vm.environment],
+            [say('vm.owner'), vm.owner],
+            [say('vm.created'), <Moment key="created" at={vm.created_at} />],
+            [say('vm.changed'), <Moment key="updated" at={vm.updated_at} />],
+            [say('vm.id'), <Value key="id" text={vm.id} label={say('vm.copyId')} />],
           ]}
         />
       </Card>
@@ -92,22 +93,22 @@ function Credentials({ vm }: { vm: VmBody }) {
   const shell = useMutation({ mutationFn: () => vmsGetShell({ path: { vm_id: vm.id }, throwOnError: true }), gcTime: 0 })
   const isShown = !shell.isIdle
   const password = shell.data?.data.item.password
-  const hidden = <span aria-label="hidden">••••••••</span>
+  const hidden = <span aria-label={say('value.hidden')}>••••••••</span>
   return (
     <Card
-      title="Credentials"
+      title={say('vm.credentials')}
       actions={
         <Button size="sm" kind="quiet" onClick={() => (isShown ? shell.reset() : shell.mutate())}>
           {isShown ? <EyeOff aria-hidden /> : <Eye aria-hidden />}
-          {isShown ? 'Hide' : 'Reveal'}
+          {isShown ? say('do.hide') : say('do.reveal')}
         </Button>
       }
     >
       <Facts
         of={[
-          ['User', <Value key="user" text={vm.username} label="Copy the user name" />],
-          ['Password', password ? <Value key="password" text={password} label="Copy the password" /> : shell.isSuccess ? null : hidden],
-          ['SSH keys', vm.ssh_authorized_keys.length || null],
+          [say('vm.user'), <Value key="user" text={vm.username} label={say('vm.copyUser')} />],
+          [say('signIn.password'), password ? <Value key="password" text={password} label={say('vm.copyPassword')} /> : shell.isSuccess ? null : hidden],
+          [say('vm.sshKeys'), vm.ssh_authorized_keys.length || null],
         ]}
       />
       {shell.error ? <p className="mt-2 text-bad">{refused(shell.error).error}</p> : null}

@@ -15,6 +15,7 @@ import { Failure, Loading } from '@/design/states'
 import { Table } from '@/design/table'
 import { useSession } from '@/shell/session'
 import { useTell } from '@/shell/tell'
+import { say } from '@/words/words'
 
 import { tellApplied } from '../devices/changed'
 import { AddDrive, EditDrive } from '../devices/drive-dialogs'
@@ -26,18 +27,18 @@ export function StorageTab({ vm }: { vm: VmBody }) {
   const [open, setOpen] = useState<'add' | DriveBody | null>(null)
   if (drives.isPending) return <Loading rows={2} />
   if (drives.error) return <Failure refused={refused(drives.error)} onRetry={() => void drives.refetch()} />
-  const heads = ['Drive', 'Role', 'Size', 'From', 'Limits', ...(mayChange ? ['Actions'] : [])]
+  const heads = [say('drive.drive'), say('drive.role'), say('config.size'), say('drive.from'), say('drive.limits'), ...(mayChange ? [say('table.actions')] : [])]
   return (
     <div className="grid gap-3">
       {mayChange ? (
         <div>
           <Button size="sm" onClick={() => setOpen('add')}>
-            <CirclePlus aria-hidden /> Add drive
+            <CirclePlus aria-hidden /> {say('drive.add')}
           </Button>
         </div>
       ) : null}
       <Table
-        label={`Drives of ${vm.name}`}
+        label={say('drive.of', { name: vm.name })}
         heads={heads}
         rows={drives.data.items.map((drive) => ({
           key: drive.id,
@@ -45,14 +46,14 @@ export function StorageTab({ vm }: { vm: VmBody }) {
             <span key="id" className="font-mono text-sm">{drive.drive_id}</span>,
             <span key="role" className="flex gap-1">
               {drive.role}
-              {drive.is_read_only ? <Badge>read-only</Badge> : null}
-              {drive.is_pending ? <Badge tone="warn">at next start</Badge> : null}
+              {drive.is_read_only ? <Badge>{say('drive.readOnly')}</Badge> : null}
+              {drive.is_pending ? <Badge tone="warn">{say('device.nextStart')}</Badge> : null}
             </span>,
-            drive.size_bytes === null ? 'the image’s own' : bytes(drive.size_bytes),
-            drive.image ?? drive.path_on_host ?? 'empty',
+            drive.size_bytes === null ? say('drive.imagesOwn') : bytes(drive.size_bytes),
+            drive.image ?? drive.path_on_host ?? say('drive.empty'),
             limits(drive),
             <span key="actions" className="flex justify-end">
-              <Button kind="quiet" size="icon" aria-label={`Change ${drive.drive_id}`} onClick={() => setOpen(drive)}>
+              <Button kind="quiet" size="icon" aria-label={say('do.change', { what: drive.drive_id })} onClick={() => setOpen(drive)}>
                 <Pencil aria-hidden />
               </Button>
               <Remove vm={vm} drive={drive} />
@@ -68,7 +69,7 @@ export function StorageTab({ vm }: { vm: VmBody }) {
 
 function limits({ rate_limiter: limiter }: DriveBody) {
   const [rate, ops] = [perSecond(limiter?.bandwidth), perSecond(limiter?.ops)]
-  return [rate === null ? null : `${bytes(rate)}/s`, ops === null ? null : `${ops} IOPS`].filter(Boolean).join(', ') || 'none'
+  return [rate === null ? null : `${bytes(rate)}/s`, ops === null ? null : `${ops} IOPS`].filter(Boolean).join(', ') || say('value.none')
 }
 
 function Remove({ vm, drive }: { vm: VmBody; drive: DriveBody }) {
@@ -87,12 +88,12 @@ function Remove({ vm, drive }: { vm: VmBody; drive: DriveBody }) {
     <Button
       kind="quiet"
       size="icon"
-      aria-label={`Remove ${drive.drive_id}`}
+      aria-label={say('do.removeWhat', { what: drive.drive_id })}
       busy={isBusy}
-      refusal={drive.role === 'data' ? null : 'The machine boots from it; delete the VM to remove it.'}
+      refusal={drive.role === 'data' ? null : say('drive.bootsFrom')}
       onClick={async () => {
-        const body = isShared ? <p>Its file on the host, {drive.path_on_host}, stays.</p> : <p>Everything on it is lost.</p>
-        if (await confirm({ title: `Remove ${drive.drive_id} from ${vm.name}?`, body, action: 'Remove', isDangerous: true })) await remove()
+        const body = isShared ? <p>{say('drive.stays', { path: drive.path_on_host ?? '' })}</p> : <p>{say('drive.lost')}</p>
+        if (await confirm({ title: say('device.removeFrom', { what: drive.drive_id, name: vm.name }), body, action: say('do.remove'), isDangerous: true })) await remove()
       }}
     >
       <Trash2 aria-hidden />

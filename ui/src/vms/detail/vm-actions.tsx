@@ -9,6 +9,7 @@ import { Button } from '@/design/button'
 import { Menu } from '@/design/menu'
 import { useSession } from '@/shell/session'
 import { SaveTemplate } from '@/templates/save-template'
+import { say } from '@/words/words'
 
 import { useAct } from '../act'
 import { refusalOf, VERBS } from '../verbs'
@@ -27,20 +28,20 @@ export function VmActions({ vm }: { vm: VmBody }) {
     <>
       {buttons.map(({ verb, label, icon: Icon }) => (
         <Button key={verb} size="sm" refusal={refusalOf(vm, verb)} onClick={() => void act(verb, [vm])}>
-          <Icon aria-hidden /> {label}
+          <Icon aria-hidden /> {say(label)}
         </Button>
       ))}
       <Menu
-        label="More"
+        label={say('do.more')}
         trigger={
-          <Button size="sm" aria-label={`More for ${vm.name}`}>
+          <Button size="sm" aria-label={say('vm.more', { name: vm.name })}>
             <Ellipsis aria-hidden />
           </Button>
         }
         entries={[
-          { label: 'Save as template', icon: <LayoutTemplate />, onSelect: () => setSaving(true) },
+          { label: say('vm.saveTemplate'), icon: <LayoutTemplate />, onSelect: () => setSaving(true) },
           ...VERBS.filter(({ verb }) => !FIRST.has(verb)).map(({ verb, label, icon: Icon, isDangerous }) => ({
-          label,
+          label: say(label),
           icon: <Icon />,
           isDangerous,
           refusal: refusalOf(vm, verb),

@@ -14,6 +14,7 @@ import { Empty, Failure, Loading } from '@/design/states'
 import { Tabs } from '@/design/tabs'
 import { useRouteId, useUrlState } from '@/route/route'
 import { useSession } from '@/shell/session'
+import { say } from '@/words/words'
 
 import { StateBadge } from '../state-badge'
 import { ActivityTab } from './activity-tab'
@@ -45,14 +46,14 @@ function Detail({ id }: { id: string }) {
     if (problem.status !== 404 && problem.status !== 422) return <Failure refused={problem} onRetry={() => void refetch()} />
     return (
       <Empty
-        title="There is no such VM"
+        title={say('vm.gone')}
         action={
           <Button asChild>
-            <Link href="/vms">All virtual machines</Link>
+            <Link href="/vms">{say('vm.all')}</Link>
           </Button>
         }
       >
-        It was deleted, or it is not yours.
+        {say('vm.goneHint')}
       </Empty>
     )
   }
@@ -97,15 +98,15 @@ function VmTabs({ vm }: { vm: VmBody }) {
   const [tab, setTab] = useUrlState('tab', 'overview')
   const { isAdmin, mayChange } = useSession()
   const tabs = [
-    { value: 'overview', label: 'Overview', content: <OverviewTab vm={vm} /> },
-    { value: 'config', label: 'Config', content: <ConfigTab vm={vm} /> },
-    { value: 'storage', label: 'Storage', content: <StorageTab vm={vm} /> },
-    { value: 'network', label: 'Network', content: <NetworkTab vm={vm} /> },
-    ...(mayChange ? [{ value: 'terminal', label: 'Terminal', content: <TerminalTab vm={vm} /> }] : []),
-    { value: 'console', label: 'Console', content: <ConsoleTab vm={vm} /> },
-    { value: 'metrics', label: 'Metrics', content: <MetricsTab vm={vm} /> },
-    { value: 'activity', label: 'Activity', content: <ActivityTab vm={vm} isAdmin={isAdmin} /> },
+    { value: 'overview', label: say('tab.overview'), content: <OverviewTab vm={vm} /> },
+    { value: 'config', label: say('tab.config'), content: <ConfigTab vm={vm} /> },
+    { value: 'storage', label: say('tab.storage'), content: <StorageTab vm={vm} /> },
+    { value: 'network', label: say('tab.network'), content: <NetworkTab vm={vm} /> },
+    ...(mayChange ? [{ value: 'terminal', label: say('tab.terminal'), content: <TerminalTab vm={vm} /> }] : []),
+    { value: 'console', label: say('tab.console'), content: <ConsoleTab vm={vm} /> },
+    { value: 'metrics', label: say('tab.metrics'), content: <MetricsTab vm={vm} /> },
+    { value: 'activity', label: say('tab.activity'), content: <ActivityTab vm={vm} isAdmin={isAdmin} /> },
   ]
   const chosen = tabs.some(({ value }) => value === tab) ? tab : 'overview'
-  return <Tabs label={`About ${vm.name}`} tabs={tabs} value={chosen} onChange={setTab} />
+  return <Tabs label={say('vm.about', { name: vm.name })} tabs={tabs} value={chosen} onChange={setTab} />
 }
