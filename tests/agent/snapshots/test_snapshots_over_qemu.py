@@ -2,12 +2,24 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.agent.lab import PATIENCE_S, AgentClient, AgentProcess, ImageSet, built, machine_spec
+from tests.agent.lab import (
+    PATIENCE_S,
+    AgentClient,
+    AgentProcess,
+    ImageSet,
+    built,
+    eventually,
+    is_off,
+    is_ready,
+    machine_spec,
+)
 from websockets.asyncio.client import unix_connect
 
 from nexus.kit.ids import new_id
@@ -17,6 +29,8 @@ from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, MachineSpec,
 from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotWish
 
 pytestmark = pytest.mark.vm
+
+MAC = "02:00:00:00:00:01"
 
 
 @pytest.fixture
@@ -74,6 +88,7 @@ head -c 1000000 /dev/urandom > /root/tree/a/b/two
 head -c 2000000 /dev/urandom > /mnt/three
 head -c 24000000 /dev/urandom > /dev/shm/pattern
 """
+WHO = "hostname; cat /sys/class/net/eth0/address /sys/class/net/eth0/carrier"
 SUMS = "sha256sum /root/tree/a/one /root/tree/a/b/two /mnt/three /dev/shm/pattern"
 
 
@@ -94,6 +109,8 @@ async def test_memory_and_disks_are_the_same_bit_for_bit_in_another_machine_and_
     clone = another(using, spec, first.id, 2)
     await agent.boot(clone)
     assert await run(process, clone.id, SUMS) == sums
+    assert await run(process, clone.id, WHO) == "guest-2\n02:00:00:00:00:02\n1\n"
+    assert await run(process, spec.id, WHO) == "guest-1\n02:00:00:00:00:01\n1\n"
     assert await run(process, spec.id, "cat /root/tree/a/one") == "later\n"
     await run(
         process, clone.id, "for file in /root/tree/a/one /dev/shm/pattern; do head -c 9000 /dev/urandom > $file; done"
@@ -104,3 +121,56 @@ async def test_memory_and_disks_are_the_same_bit_for_bit_in_another_machine_and_
     again = another(using, spec, second.id, 3)
     await agent.boot(again)
     assert await run(process, again.id, SUMS) == changed != sums
+
+
+async def test_a_machine_goes_back_to_what_it_was_and_boots_from_its_disks_afterwards(
+    process: AgentProcess, built_images: images.Store
+) -> None:
+    agent, spec = process.client, machine_spec(built(built_images))
+    await agent.boot(spec)
+    await run(process, spec.id, "echo one > /root/file; mount -t tmpfs none /mnt; echo one > /mnt/file")
+    kept = await taken(agent, spec.id)
+    await run(process, spec.id, "echo two > /root/file; echo two > /mnt/file; sync")
+    restore = RestoreSpec(snapshot=kept.id, boot=2)
+    await agent.define(spec.model_copy(update={"generation": 2, "restore": restore}))
+    await agent.power(spec.id, Power.ON, boot=2, generation=2, grace_s=0)
+    await agent.until(spec.id, lambda seen: seen.boot == 2 and is_ready(seen))
+    assert await run(process, spec.id, "cat /root/file /mnt/file; " + WHO) == f"one\none\nguest-1\n{MAC}\n1\n"
+    await run(process, spec.id, "echo three > /root/file; sync")
+    await agent.power(spec.id, Power.ON, boot=3, generation=2, grace_s=0)
+    await agent.until(spec.id, lambda seen: seen.boot == 3 and is_ready(seen))
+    assert await run(process, spec.id, "cat /root/file; ls /mnt") == "three\n"
+
+
+async def test_a_guest_goes_on_when_the_agent_is_killed_while_it_is_taken(
+    process: AgentProcess, built_images: images.Store
+) -> None:
+    agent, spec, snapshot = process.client, machine_spec(built(built_images)), new_id()
+    await agent.boot(spec)
+    path = f"/v1/machines/{spec.id}/snapshots/{snapshot}"
+    await agent.http.put(path, content=SnapshotWish().model_dump_json())
+    await eventually(lambda: (process.root / "agent/snapshots" / str(snapshot)).exists())
+    process.kill()
+    agent = await process.start()
+    await agent.until(spec.id, lambda seen: seen.power is Power.ON and is_ready(seen))
+    assert await run(process, spec.id, "echo written > /root/file; sync; cat /root/file") == "written\n"
+    left = list((process.root / "agent/snapshots").iterdir())
+    assert all((directory / "manifest.json").exists() for directory in left)
+    assert (await taken(agent, spec.id)).has_memory
+
+
+async def test_a_vmm_that_is_killed_while_it_is_taken_leaves_no_snapshot(
+    process: AgentProcess, built_images: images.Store
+) -> None:
+    agent, spec, snapshot = process.client, machine_spec(built(built_images)), new_id()
+    await agent.boot(spec)
+    record = process.root / "agent/machines" / str(spec.id) / "vmm.json"
+    path = f"/v1/machines/{spec.id}/snapshots/{snapshot}"
+    await agent.http.put(path, content=SnapshotWish().model_dump_json())
+    os.kill(json.loads(record.read_bytes())["pid"], signal.SIGKILL)
+    await agent.until(spec.id, is_off)
+    seen = SnapshotSeen.model_validate_json((await agent.http.get(f"/v1/snapshots/{snapshot}")).content)
+    assert (seen.state, seen.fault is not None) == (SnapshotState.FAILED, True)
+    assert list((process.root / "agent/snapshots").iterdir()) == []
+    await agent.power(spec.id, Power.ON, boot=2)
+    await agent.until(spec.id, lambda seen: seen.boot == 2 and is_ready(seen))
