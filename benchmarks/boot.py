@@ -26,7 +26,7 @@ from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.machines.guest_config import write_initramfs
 from nexus.agent.vmm.qemu.config import Accelerator, Plan, command
-from nexus.agent.vmm.qemu.drives import DiskPlan
+from nexus.agent.vmm.qemu.drives import SPARE_SLOTS, DiskPlan
 from nexus.agent.vmm.qemu.tsc import measure_khz
 from nexus.protocol.guest import Frame, GuestConfig, MountSpec, SessionKind, SessionRequest
 
@@ -132,6 +132,7 @@ def _boot_plain(here: Platform, home: Path, memory_mib: int, accelerator: Accele
             nics=(),
             qmp_fd=_listen(home / "qmp.sock", opened),
             channel_fd=_listen(home / "mux.sock", opened),
+            spare=SPARE_SLOTS,
         )
         fds = (plan.kernel_fd, plan.initramfs_fd, plan.qmp_fd, plan.channel_fd, *plan.disk_fds)
         process = subprocess.Popen(
