@@ -57,6 +57,9 @@ host_names = names(lambda client, _typed: (host.name for host in client.hosts.li
 template_names = names(
     lambda client, typed: (template.name for template in client.templates.list(q=typed or None, limit=_MOST))
 )
+snapshot_names = names(
+    lambda client, typed: (snapshot.name for snapshot in client.snapshots.list(q=typed or None, limit=_MOST))
+)
 ssh_key_names = names(lambda client, typed: (key.name for key in client.ssh_keys.list(q=typed or None, limit=_MOST)))
 
 

@@ -93,7 +93,7 @@ class Cli:
             output.write(output.serialised(value, self.format))
 
 
-_SECRET_FIELDS = ("password", "current_password", "new_password")
+_SECRET_FIELDS = ("password", "current_password", "new_password", "user_data")
 
 
 def as_curl(call: "Call") -> str:
@@ -104,7 +104,9 @@ def as_curl(call: "Call") -> str:
     for name, value in call.headers.items():
         words += ["-H", f"{name}: {'Bearer $NEXUS_TOKEN' if name == 'Authorization' else value}"]
     if call.body is not None:
-        body = {name: "***" if name in _SECRET_FIELDS else value for name, value in call.body.items()}
+        # all of a VM's metadata is somebody's own, and may hold what nobody else is to read
+        is_secret = call.url.endswith("/mmds")
+        body = {name: "***" if is_secret or name in _SECRET_FIELDS else value for name, value in call.body.items()}
         words += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
     return shlex.join(words).replace("'Authorization: Bearer $NEXUS_TOKEN'", '"Authorization: Bearer $NEXUS_TOKEN"')
 

@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nexus.cli import about, context, events, host, image, local, logs, operation, session, ssh_key, template, vm
+from nexus.cli import (
+    about,
+    context,
+    events,
+    host,
+    image,
+    local,
+    logs,
+    operation,
+    session,
+    snapshot,
+    ssh_key,
+    template,
+    vm,
+)
 from nexus.cli.command import ContextOption, DebugOption, OutputOption, chosen, examples_of
 from nexus.cli.failures import INTERRUPTED, OWN_FAILURE
 
@@ -27,6 +41,7 @@ class Nouns(TyperGroup):
 
 _NOUNS = {
     "vm": vm.app,
+    "snapshot": snapshot.app,
     "image": image.app,
     "template": template.app,
     "ssh-key": ssh_key.app,

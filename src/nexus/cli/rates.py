@@ -65,12 +65,12 @@ def bits_per_second(limit: "Bucket | None") -> str | None:
 
 def times_per_second(limit: "Bucket | None") -> str | None:
     """500/s; None for no limit."""
-    return None if limit is None else f"{limit.size * SECOND_MS / limit.refill_time:g}/s"
+    return None if limit is None else f"{limit.size * SECOND_MS / limit.refill_time:.10g}/s"
 
 
 def _short(number: float) -> str:
     for prefix in ("", "k", "M", "G"):
-        if number < 1000:
+        if number < 999.5:  # what would be rounded to 1000 is one of the next
             return f"{number:.3g} {prefix}"
         number /= 1000
     return f"{number:.3g} T"

@@ -17,6 +17,7 @@ from nexus.client.models import (
     Operation,
     User,
 )
+from nexus.client.snapshots import Snapshots
 from nexus.client.ssh_keys import SshKeys
 from nexus.client.templates import Templates
 from nexus.client.terminals import Terminals
@@ -75,6 +76,10 @@ class Client:
     @cached_property
     def templates(self) -> Templates:
         return Templates(self.transport)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        return Snapshots(self.transport)
 
     @cached_property
     def metrics(self) -> MetricsHistory:

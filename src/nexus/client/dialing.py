@@ -8,7 +8,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from nexus.client.errors import Unreachable
-from nexus.client.transport import ANSWER_TIMEOUT_S, Call, Transport, refusal
+from nexus.client.transport import ANSWER_TIMEOUT_S, Call, Transport, refusal, verification
 
 PING_EVERY_S = 20
 _GOODBYE_S = 1
@@ -33,6 +33,7 @@ async def dialed(
             close_timeout=_GOODBYE_S,
             max_size=None,
             proxy=None if transport.is_local else True,
+            ssl=verification(transport.url) if url.startswith("wss:") else None,
             compression=None,
         )
     except InvalidStatus as refused:

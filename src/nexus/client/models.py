@@ -409,6 +409,89 @@ class Template(Answer):
     updated_at: datetime
 
 
+class Snapshot(Answer):
+    """What a VM was at one moment. `vm_id` is None once that VM is deleted; `has_memory` and sizes are None until it is
+    completed; `needed_by` are VMs that have yet to begin from it."""
+
+    id: UUID
+    name: str
+    description: str
+    vm_id: UUID | None
+    vm_name: str
+    host_name: str
+    snapshot_type: str
+    state: str
+    fault: str | None
+    warning: str | None
+    purpose: str
+    parent_id: UUID | None
+    has_memory: bool | None
+    vcpu: int
+    mem_mib: int
+    size_bytes: int | None
+    memory_bytes: int | None
+    checksum: str | None
+    paused_ms: int | None
+    needed_by: tuple[str, ...]
+    taken_at: datetime | None
+    operation_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class TreeVm(Answer):
+    """A VM that was made from a snapshot, or is a clone."""
+
+    id: UUID
+    name: str
+    state: str
+    disk_size_bytes: int
+
+
+class TreeSnapshot(Answer):
+    """A snapshot in its VM's tree. `is_current`: what the VM is now came after it."""
+
+    id: UUID
+    name: str
+    parent_id: UUID | None
+    state: str
+    has_memory: bool | None
+    size_bytes: int | None
+    is_current: bool
+    created_at: datetime
+    vms: tuple[TreeVm, ...]
+
+
+class SnapshotTree(Answer):
+    """A VM's snapshots, each after its parent, and what was made of them."""
+
+    vm_id: UUID
+    vm_name: str
+    size_bytes: int
+    snapshots: tuple[TreeSnapshot, ...]
+    clones: tuple[TreeVm, ...]
+
+
+class NewClone(Answer):
+    """A clone that was admitted, with the operation that brings it about."""
+
+    id: UUID
+    name: str
+    operation_id: UUID
+
+
+class Cloned(Created):
+    """Answer of a clone: `operation_id` is over all of `items`."""
+
+    items: tuple[NewClone, ...]
+
+
+class Suspended(Accepted):
+    """Answer of a suspend, with the snapshot that the VM is kept in."""
+
+    snapshot_id: UUID
+
+
 class BulkItem(Answer):
     """What became of one VM of a bulk: waiting, running, done, unchanged or failed."""
 

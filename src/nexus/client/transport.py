@@ -51,7 +51,7 @@ class Transport:
     def _http(self) -> httpx.Client:
         return httpx.Client(
             base_url=self.url,
-            verify=_verification(self.url),
+            verify=verification(self.url),
             trust_env=not self.is_local,
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
         )
@@ -197,8 +197,10 @@ def _present(query: Query) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
 
 
-def _verification(url: str) -> ssl.SSLContext | bool:
-    """Reading the CA certificates takes longer than a request to this machine; plain HTTP needs none."""
+def verification(url: str) -> ssl.SSLContext:
+    """What a manager's certificate is held to: this machine's CAs, or NEXUS_CA_FILE.
+
+    Reading the CA certificates takes longer than a request to this machine; plain HTTP needs none."""
     if not url.startswith("https:"):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return ssl.create_default_context(cafile=os.environ.get("NEXUS_CA_FILE"))

@@ -111,10 +111,12 @@ def register(app: typer.Typer) -> None:
 
 def _tell(cli: Cli, operation: "Operation") -> None:
     """What became of each VM, also where not all went well."""
-    vms: Sequence[Told] = (operation.result or {}).get("vms", [])
     if cli.format is not Format.TABLE:
         cli.result(operation)
         return
+    if operation.result is None:
+        return  # nobody has looked yet which VMs are on it
+    vms: Sequence[Told] = operation.result.get("vms", [])
     columns: list[Column[Told]] = [
         Column("VM", lambda vm: vm["name"]),
         Column("BECAME", lambda vm: _WORDS.get(vm["outcome"], vm["outcome"])),

@@ -5,6 +5,7 @@ import typer
 from nexus.cli.command import new_app
 from nexus.cli.vm import (
     bulk,
+    cloning,
     configuring,
     console,
     copying,
@@ -43,6 +44,7 @@ for part in (
     nic,
     top,
     bulk,
+    cloning,
     removing,
 ):
     part.register(app)

@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
             list[str] | None, typer.Option(metavar="STATE", help="Those in this state; repeatable.")
         ] = None,
         search: Annotated[
-            str | None, typer.Option("-q", "--search", metavar="TEXT", help="Those with this in the name.")
+            str | None, typer.Option("-q", "--search", metavar="TEXT", help="Those with this in name or description.")
         ] = None,
         grace: Annotated[
             int | None,
@@ -76,13 +76,25 @@ def register(app: typer.Typer) -> None:
         found = {field: value for field, value in meant.items() if value is not None}
         if bool(vm) == bool(found):
             raise CliFailure("Say which VMs: by name, or by --tag, --state or --search.", exit_code=USAGE)
-        if verb is BulkVerb.DELETE and not yes and cli.is_interactive and not cli.confirm("Delete all of these VMs?"):
+        named = ", ".join(vm) if vm else " and ".join(_said(meant))
+        question = f"Delete all of these VMs ({named}), with what is on their disks?"
+        if verb is BulkVerb.DELETE and not yes and cli.is_interactive and not cli.confirm(question):
             raise CliFailure("Nothing was deleted.", exit_code=REFUSED)
         ids = [the_vm(cli, one).id for one in vm] if vm else None
         accepted = cli.client.vms.bulk(verb.value, ids=ids, filter=found or None, grace_s=grace)
         if not no_wait and accepted.operation_id:
             watch_to_end(cli, accepted.operation_id, label=f"{verb} of {accepted.bulk.total}", timeout_s=timeout)
         _tell(cli, cli.client.vms.get_bulk(accepted.bulk.id))
+
+
+def _said(meant: dict[str, str | list[str] | None]) -> list[str]:
+    """A filter in words: `tag web`, `state stopped or error`, `name or description with 'db'`."""
+    said: list[str] = []
+    if meant["q"]:
+        said.append(f"name or description with {meant['q']!r}")
+    said += [f"state {' or '.join(meant['state'])}"] if meant["state"] else []
+    said += [f"tag {tag}" for tag in meant["tag"] or ()]
+    return said
 
 
 def _tell(cli: Cli, bulk: "Bulk") -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,22 +74,27 @@ def register(app: typer.Typer) -> None:
         boot = {"kernel": kernel, "initrd": initrd, "guest_agent": guest_agent}
         boot = _given(boot) | ({} if boot_args is None else {"boot_args": boot_args or None})
         size = _given({"vcpu": vcpu, "mem_mib": None if memory is None else _mib(memory)})
-        settings, made = cli.client.configuration, list[tuple[str, "Changed"]]()
+        settings, wanted = cli.client.configuration, list[tuple[str, Callable[[], "Changed"]]]()
         if size:
-            made.append(("Its size is set.", settings.patch(target.id, "machine-config", size)))
+            wanted.append(("Its size is set.", partial(settings.patch, target.id, "machine-config", size)))
         if boot:
-            made.append(("What it boots is set.", settings.patch(target.id, "boot-source", boot)))
+            wanted.append(("What it boots is set.", partial(settings.patch, target.id, "boot-source", boot)))
         if entropy_limit is not None:
             rate = {"rate_limiter": _per_second(entropy_limit)}
-            made.append(("Its entropy limit is set.", settings.put(target.id, "entropy", rate)))
+            wanted.append(("Its entropy limit is set.", partial(settings.put, target.id, "entropy", rate)))
         if console_log is not None:
             limit = {"log_limit_bytes": _bytes(console_log) or None}
-            made.append(("Its console's log is set.", settings.put(target.id, "serial", limit)))
+            wanted.append(("Its console's log is set.", partial(settings.put, target.id, "serial", limit)))
         if address is not None:
-            made.append(("Its address is set.", settings.set_address(target.id, address)))
-        if not made:
+            wanted.append(("Its address is set.", partial(settings.set_address, target.id, address)))
+        if not wanted:
             raise CliFailure("Nothing to change.", suggestion="See `nexus vm configure --help`.", exit_code=USAGE)
-        _tell_all(cli, target, made)
+        made: list[tuple[str, Changed]] = []
+        try:
+            for what, change in wanted:
+                made.append((what, change()))
+        finally:
+            _tell_all(cli, target, made)
 
     @command(
         app,
@@ -131,7 +137,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _tell_all(cli: Cli, vm: "Vm", made: "list[tuple[str, Changed]]") -> None:
-    """Say of each change when the VM has it; programs get one list."""
+    """Say of each change when the VM has it, also when one after them was refused; programs get one list."""
+    if not made:
+        return
     if len(made) == 1:
         [(what, changed)] = made
         tell(cli, vm, changed, what)

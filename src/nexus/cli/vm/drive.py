@@ -163,7 +163,9 @@ def set_drive(
     changed = cli.client.drives.edit(target.id, drive, given)
     tell(cli, target, changed, f"Drive {changed.drive_id} is changed.")
     if size is not None and changed.format == "ext4" and changed.role == "data":
-        cli.say(f"The file system on it grows when the guest is told: resize2fs, on the disk of serial {drive}.")
+        cli.say(
+            f"The file system on it grows when the guest is told: resize2fs, on the disk of serial {changed.drive_id}."
+        )
 
 
 @command(

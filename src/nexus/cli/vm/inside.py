@@ -6,7 +6,7 @@ import typer
 
 from nexus.cli import human, output
 from nexus.cli.command import command
-from nexus.cli.failures import INTERRUPTED
+from nexus.cli.failures import INTERRUPTED, USAGE, CliFailure
 from nexus.cli.history import Since, Step, begin_of, tell
 from nexus.cli.invocation import Cli
 from nexus.cli.output import Column, Format
@@ -35,6 +35,10 @@ def register(app: typer.Typer) -> None:
         step: Step = None,
     ) -> None:
         """Show how busy a VM is, now or over time; by its guest's account where it answers, else by its host's."""
+        if watch and since is not None:
+            raise CliFailure("--watch shows what comes, --since what was: give one of them.", exit_code=USAGE)
+        if step is not None and since is None:
+            raise CliFailure("--step belongs to --since.", exit_code=USAGE)
         target = the_vm(cli, vm)
         if since is not None:
             step_s = int(step.total_seconds()) if step else None

@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "resume", examples="nexus vm resume web-1")
     def resume_vm(cli: Cli, vm: VmArguments, *, no_wait: NoWait = False, timeout: Timeout = TIMEOUT_S) -> None:
-        """Let paused VMs go on."""
+        """Let paused or suspended VMs go on."""
         _do(cli, vm, Deed(verb="resume", doing="Resuming", done="running again", no_wait=no_wait, timeout_s=timeout))
 
     @command(app, "reboot", examples="nexus vm reboot web-1")

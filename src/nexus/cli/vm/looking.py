@@ -66,7 +66,7 @@ def register(app: typer.Typer) -> None:
         cli: Cli,
         *,
         search: Annotated[
-            str | None, typer.Option("-q", "--search", metavar="TEXT", help="Only with this in the name.")
+            str | None, typer.Option("-q", "--search", metavar="TEXT", help="Only with this in name or description.")
         ] = None,
         state: Annotated[str | None, typer.Option(metavar="STATE", help="Only in this state, e.g. running.")] = None,
         tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only with this tag.")] = None,
