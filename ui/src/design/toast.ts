@@ -1,9 +1,14 @@
 import type { ExternalToast } from 'sonner'
 
-const sonner = () => import('sonner').then((module) => module.toast)
+import { tellIfOutdated } from '@/route/outdated'
+
+type Kind = 'success' | 'error'
+
+const show = (kind: Kind, words: string, options?: ExternalToast) =>
+  void import('sonner').then(({ toast }) => toast[kind](words, options)).catch(tellIfOutdated)
 
 /** Short news in the corner of the page. What shows them is not part of the first load. */
 export const toast = {
-  success: (words: string, options?: ExternalToast) => void sonner().then((show) => show.success(words, options)),
-  error: (words: string, options?: ExternalToast) => void sonner().then((show) => show.error(words, options)),
+  success: (words: string, options?: ExternalToast) => show('success', words, options),
+  error: (words: string, options?: ExternalToast) => show('error', words, options),
 }

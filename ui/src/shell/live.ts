@@ -4,6 +4,7 @@ import { type QueryClient, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 
 import type { EventBody, Marker } from '@/events/types'
+import { lookForNewVersion } from '@/route/outdated'
 import { closeSocket, socketUrl } from '@/route/socket'
 import { isLongList, LiveRows } from '@/vms/live-rows'
 
@@ -27,7 +28,13 @@ export function useLive(isSignedIn: boolean): Connection {
   const [connection, setConnection] = useState<Connection>('connecting')
   useEffect(() => {
     if (!isSignedIn) return
-    const stream = new Stream(queries, setConnection)
+    let wasLost = false
+    const stream = new Stream(queries, (next) => {
+      setConnection(next)
+      // whoever answers now may be another version
+      if (next === 'lost') wasLost = true
+      else if (wasLost) void lookForNewVersion()
+    })
     return () => stream.close()
   }, [queries, isSignedIn])
   return connection

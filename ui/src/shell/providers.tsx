@@ -2,12 +2,11 @@
 
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { ThemeProvider } from 'next-themes'
-import { Fragment, type ReactNode, useEffect, useState } from 'react'
+import { Fragment, type ReactNode, useState } from 'react'
 
 import { ConfirmProvider } from '@/design/confirm'
 import { later } from '@/design/later'
-import { preferred } from '@/settings/preferences'
-import { speak, useLanguage } from '@/words/words'
+import { useLanguage } from '@/words/use-language'
 
 import { isSignedOut } from './session'
 
@@ -31,22 +30,13 @@ function isFinal(thrown: unknown) {
   return status !== undefined && status >= 400 && status < 500 && status !== 429
 }
 
-/** The language that is spoken: the preferred one as soon as it has come. As a key, it has everything drawn anew. */
-function useSpoken() {
-  const spoken = useLanguage()
-  useEffect(() => {
-    const wanted = preferred().language
-    if (wanted !== 'en') void speak(wanted)
-  }, [])
-  return spoken
-}
-
 export function Providers({ children }: { children: ReactNode }) {
   const [client] = useState(newClient)
+  const language = useLanguage() // as a key, another one has everything drawn anew
   return (
     <ThemeProvider attribute="class" defaultTheme="dark" enableSystem disableTransitionOnChange>
       <QueryClientProvider client={client}>
-        <Fragment key={useSpoken()}>
+        <Fragment key={language}>
           <ConfirmProvider>{children}</ConfirmProvider>
         </Fragment>
         <Toaster />

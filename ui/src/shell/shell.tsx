@@ -13,6 +13,7 @@ import { useHydrated } from '@/route/route'
 import { say } from '@/words/words'
 
 import { useLive } from './live'
+import { NewVersion } from './new-version'
 import { isSignedOut, signInPage, useSession } from './session'
 import { Sidebar } from './sidebar'
 import { Topbar } from './topbar'
@@ -54,6 +55,7 @@ export function Shell({ children }: { children: ReactNode }) {
             </Button>
           }
         />
+        <NewVersion />
         <main id="content" tabIndex={-1} className="mx-auto w-full max-w-[100rem] flex-1 p-4 outline-none sm:p-6">
           {isHydrated && user ? children : thrown && !isOut ? <Failure refused={refused(thrown)} onRetry={retry} /> : <Loading />}
         </main>

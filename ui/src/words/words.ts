@@ -1,5 +1,3 @@
-import { useSyncExternalStore } from 'react'
-
 import { preferred } from '@/settings/preferences'
 
 import { en, type Key, type Words } from './en'
@@ -15,7 +13,7 @@ const LOADS: Record<Exclude<Language, 'en'>, () => Promise<Words>> = { de: () =>
 let current: { language: Language; words: Words } = { language: 'en', words: en }
 const listeners = new Set<() => void>()
 
-/** Speaks another language from now on; everything is drawn anew (`useLanguage`). */
+/** Speaks another language from now on; everything is drawn anew (`use-language.ts`). */
 export async function speak(next: Language) {
   const words = next === 'en' ? en : await LOADS[next]()
   current = { language: next, words }
@@ -23,12 +21,8 @@ export async function speak(next: Language) {
   listeners.forEach((tell) => tell())
 }
 
-/** The language that is spoken. The exported pages are in English, so the chosen one comes after the first render. */
-export function useLanguage(): Language {
-  return useSyncExternalStore(subscribe, language, () => 'en')
-}
-
-function subscribe(listener: () => void) {
+/** Calls back whenever another language is spoken; the answer ends that. */
+export function onLanguage(listener: () => void) {
   listeners.add(listener)
   return () => void listeners.delete(listener)
 }
