@@ -81,7 +81,7 @@ func (m *Meter) percent(now CPU) float64 {
 	if total <= 0 {
 		return 0
 	}
-	return 100 * float64(busy) / float64(total)
+	return min(100, max(0, 100*float64(busy)/float64(total))) // single counters do go back: idle, iowait and steal
 }
 
 const ticksPerSecond = 100 // USER_HZ, the same on every architecture that we run on

@@ -14,7 +14,8 @@ func TestPercentIsSinceTheCallBefore(t *testing.T) {
 	for _, c := range []struct {
 		now  CPU
 		want float64
-	}{{CPU{50, 100}, 50}, {CPU{50, 200}, 0}, {CPU{150, 300}, 100}, {CPU{150, 300}, 0}} {
+	}{{CPU{50, 100}, 50}, {CPU{50, 200}, 0}, {CPU{150, 300}, 100}, {CPU{150, 300}, 0},
+		{CPU{140, 310}, 0}, {CPU{160, 320}, 100}} {
 		if got := m.percent(c.now); got != c.want {
 			t.Errorf("%v: %v", c.now, got)
 		}

@@ -6,12 +6,21 @@ no metadata service, the same on every hypervisor. Everything else is HTTP on st
 
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from nexus.protocol.base import Message
 from nexus.protocol.machines import Hostname, MacAddress
+
+# Root in a guest answers as it likes: figures that no machine has make it no answer, and its host's count instead.
+Counter = Annotated[int, Field(ge=0, le=2**53)]
+"""Since boot: what every reader of JSON holds exactly, and of MOST_DEVICES together what a database's column holds."""
+Size = Annotated[int, Field(ge=0, le=2**50)]
+"""Of what there is now; as much as can be averaged over a month (see `Amount` in `metrics`)."""
+Measured = Annotated[float, Field(ge=0, le=2**50)]
+MOST_DEVICES = 1000
+"""Of a kind: whoever runs hundreds of containers has an interface for each."""
 
 
 class MountSpec(Message):
@@ -88,37 +97,37 @@ class GuestHealth(Message):
 
 class GuestDisk(Message):
     name: str = Field(description="Such as vda")
-    read_bytes: int = Field(description="Read since boot")
-    written_bytes: int = Field(description="Written since boot")
+    read_bytes: Counter = Field(description="Read since boot")
+    written_bytes: Counter = Field(description="Written since boot")
 
 
 class GuestInterface(Message):
     name: str = Field(description="Such as eth0")
     mac: str = Field(description="Its MAC address")
     addresses: tuple[str, ...] = Field(default=(), description="Its addresses with prefix length")
-    received_bytes: int = Field(description="Received since boot")
-    sent_bytes: int = Field(description="Sent since boot")
+    received_bytes: Counter = Field(description="Received since boot")
+    sent_bytes: Counter = Field(description="Sent since boot")
 
 
 class GuestMetrics(Message):
     """GET /v1/metrics: counters since boot except where said."""
 
-    uptime_s: float = Field(description="Seconds since boot")
-    cpu_percent: float = Field(description="Of all vCPUs together, since the previous call by anyone (0 to 100)")
-    cpu_seconds: float = Field(description="CPU time used since boot")
-    cpu_total_seconds: float | None = Field(
+    uptime_s: Measured = Field(description="Seconds since boot")
+    cpu_percent: Measured = Field(description="Of all vCPUs together, since the previous call by anyone (0 to 100)")
+    cpu_seconds: Measured = Field(description="CPU time used since boot")
+    cpu_total_seconds: Measured | None = Field(
         default=None, description="CPU time of all its CPUs since boot, idle included; null: by an older agent"
     )
-    memory_total_kib: int = Field(description="Memory in KiB")
-    memory_available_kib: int = Field(description="Of it, what a new process could get")
-    load_1: float = Field(description="Load average of one minute")
-    load_5: float = Field(description="Of five minutes")
-    load_15: float = Field(description="Of fifteen minutes")
-    processes: int = Field(description="How many there are")
-    disks: tuple[GuestDisk, ...] = Field(default=(), description="Its disks")
-    interfaces: tuple[GuestInterface, ...] = Field(default=(), description="Its interfaces")
-    root_total_bytes: int = Field(description="Size of its root file system")
-    root_free_bytes: int = Field(description="Free there for anybody")
+    memory_total_kib: Size = Field(description="Memory in KiB")
+    memory_available_kib: Size = Field(description="Of it, what a new process could get")
+    load_1: Measured = Field(description="Load average of one minute")
+    load_5: Measured = Field(description="Of five minutes")
+    load_15: Measured = Field(description="Of fifteen minutes")
+    processes: Size = Field(description="How many there are")
+    disks: tuple[GuestDisk, ...] = Field(default=(), max_length=MOST_DEVICES, description="Its disks")
+    interfaces: tuple[GuestInterface, ...] = Field(default=(), max_length=MOST_DEVICES, description="Its interfaces")
+    root_total_bytes: Size = Field(description="Size of its root file system")
+    root_free_bytes: Size = Field(description="Free there for anybody")
 
 
 class SessionKind(StrEnum):

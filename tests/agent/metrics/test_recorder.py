@@ -19,8 +19,9 @@ from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.agent.vmm.port import VmmCounters
 from nexus.kit.clock import SystemClock
+from nexus.protocol.guest import GuestInterface, GuestMetrics
 from nexus.protocol.machines import Power
-from nexus.protocol.metrics import SampleAnswer, SampleReport
+from nexus.protocol.metrics import SampleAnswer, SampleReport, Source
 from nexus.protocol.trouble import Retryable
 
 PATIENCE_S = 60
@@ -80,6 +81,22 @@ class Manager:
 
 
 NOW_AND_THEN = SampleAnswer(interval_s=0.05)
+
+BOASTFUL = GuestMetrics.model_construct(
+    uptime_s=1.0,
+    cpu_percent=0.0,
+    cpu_seconds=0.0,
+    memory_total_kib=2**70,
+    memory_available_kib=0,
+    load_1=0.0,
+    load_5=0.0,
+    load_15=0.0,
+    processes=1,
+    interfaces=(GuestInterface.model_construct(name="eth0", mac="", received_bytes=2**70, sent_bytes=0),),
+    root_total_bytes=2**70,
+    root_free_bytes=0,
+)
+"""Said by somebody who has put themselves in the place of the guest's agent."""
 
 
 class Lab:
@@ -174,3 +191,37 @@ async def test_a_machine_that_ends_while_it_is_asked_harms_nothing(
 
     lab.vmm.counters = ended  # pyright: ignore[reportAttributeAccessIssue]
     assert {sample.id for sample in await lab.recorder.collect(within_s=0)} == {specs[1].id}
+
+
+async def test_a_guest_that_says_what_no_machine_has_is_measured_by_its_host(
+    running: tuple[AgentClient, wiring.Agent],
+    settings: AgentSettings,
+    fake_images: ImageSet,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, agent = running
+    spec = machine_spec(fake_images)
+    await client.boot(spec)
+    lab = Lab(settings, agent)
+    monkeypatch.setattr("nexus.agent.vmm.fake_guest._metrics", lambda: BOASTFUL)
+    (sample,) = await lab.recorder.collect(within_s=0)
+    assert (sample.source, sample.memory_total_kib, sample.net_in_bytes) == (Source.HOST, spec.memory_mib * 1024, None)
+
+
+async def test_a_bug_with_one_machine_takes_nobody_elses_samples_away(
+    running: tuple[AgentClient, wiring.Agent], settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    client, agent = running
+    specs = [machine_spec(fake_images, number=number) for number in (1, 2)]
+    for spec in specs:
+        await client.boot(spec)
+    lab = Lab(settings, agent)
+
+    async def broken(machine: UUID) -> VmmCounters | None:
+        if machine == specs[0].id:
+            raise KeyError("a bug")
+        return await CountedVmm.counters(lab.vmm, machine)
+
+    lab.vmm.counters = broken  # pyright: ignore[reportAttributeAccessIssue]
+    await lab.until(lambda told: sum(len(report.machines) for report in told) >= 2)
+    assert {sample.id for report in lab.manager.told for sample in report.machines} == {specs[1].id}

@@ -9,8 +9,9 @@ import pytest
 
 from nexus.agent.metrics.live import sample
 from nexus.agent.metrics.minutes import Minutes
+from nexus.agent.metrics.recorder import as_sample
 from nexus.agent.metrics.usage import Reading, Usage, between
-from nexus.protocol.guest import GuestInterface, GuestMetrics
+from nexus.protocol.guest import MOST_DEVICES, GuestInterface, GuestMetrics
 from nexus.protocol.metrics import MachineMinute, Source
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -196,3 +197,22 @@ def test_minutes_are_told_until_they_arrive_but_not_for_ever() -> None:
     assert last.at == NOON + timedelta(minutes=2)
     minutes.close(now=NOON + timedelta(hours=2))
     assert minutes.waiting(2) == ()
+
+
+def test_a_minute_that_no_machine_can_have_had_is_dropped_and_no_other() -> None:
+    """Counters that swing are taken for ones that began anew, so each figure may be possible and their sum is not."""
+    minutes = Minutes()
+    for number in range(3):
+        minutes.add(ONE, usage(NOON + timedelta(seconds=10 + 20 * number), net=(2**53, 0)))
+    minutes.add(ONE, usage(NOON + timedelta(seconds=90)))
+    assert [minute.at for minute in closed(minutes)] == [NOON + timedelta(minutes=1)]
+
+
+def test_the_most_that_a_guest_may_say_fits_into_what_managers_take() -> None:
+    most = GuestInterface(name="eth0", mac="", received_bytes=2**53, sent_bytes=2**53)
+    boast = GuestMetrics.model_validate(
+        guest(uptime_s=2**50, cpu_s=2**50).model_dump()
+        | {"interfaces": (most,) * MOST_DEVICES, "memory_total_kib": 2**50, "memory_available_kib": 0}
+    )
+    told = as_sample(ONE, used(reading(100, guest=guest(uptime_s=1, cpu_s=0)), reading(110, guest=boast)))
+    assert (told.net_in_bytes, told.memory_used_kib) == (MOST_DEVICES * 2**53, 2**50)

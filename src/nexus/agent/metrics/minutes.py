@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from nexus.agent.metrics.usage import Usage
+from nexus.kit import log
 from nexus.protocol.metrics import MachineMinute, Source
+
+_log = log.get("nexus.agent.metrics")
 
 MINUTE = timedelta(minutes=1)
 OPEN_FOR = timedelta(seconds=75)
@@ -80,10 +85,17 @@ class Minutes:
     def close(self, *, now: datetime) -> None:
         """Have minutes that are over wait for delivery, and forget what nobody would take any more."""
         for key in [key for key in self._open if key[0] + OPEN_FOR <= now]:
-            at, source = key
-            self._closed.append(self._open.pop(key).minute(source, at))
+            self._close(*key, self._open.pop(key))
         while self._closed and self._closed[0].at + KEPT_FOR < now:
             self._closed.popleft()
+
+    def _close(self, at: datetime, source: UUID, sums: _Sum) -> None:
+        """A guest whose counters swing adds up to what no machine can do, and what nobody would take."""
+        try:
+            self._closed.append(sums.minute(source, at))
+        except ValidationError as unfit:
+            why = "; ".join(f"{error['loc'][0]}: {error['msg']}" for error in unfit.errors())
+            _log.warning("minute_dropped", source=str(source), at=at.isoformat(), why=why)
 
     def waiting(self, most: int) -> tuple[MachineMinute, ...]:
         """The oldest that wait; they wait on until `delivered`."""

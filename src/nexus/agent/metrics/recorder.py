@@ -83,17 +83,22 @@ class Recorder:
 
     async def _sample(self, machine: Machine) -> UsageSample | None:
         try:
-            reading = await self._reader.take(machine)
+            return await self._used(machine)
         except (Trouble, VmmTrouble, OSError) as silent:
             _log.debug("machine_not_sampled", machine_id=str(machine.id), why=str(silent))
-            self._last.pop(machine.id, None)
-            return None
+        except Exception:  # the supervisor of all samples: one machine must not take the others' away, nor the agent
+            _log.exception("machine_not_sampled", machine_id=str(machine.id))
+        self._last.pop(machine.id, None)
+        return None
+
+    async def _used(self, machine: Machine) -> UsageSample | None:
+        reading = await self._reader.take(machine)
         usage = between(self._last.get(machine.id), reading)
         self._last[machine.id] = reading
         if usage is None or usage.span_s > LONGEST_S:
             return None
         self._minutes.add(machine.id, usage)
-        return _as_sample(machine.id, usage)
+        return as_sample(machine.id, usage)
 
     async def _deliver(self, samples: Sequence[UsageSample]) -> SampleAnswer:
         """Tell all there is to tell, in as many reports as that takes. Raises Retryable."""
@@ -112,7 +117,8 @@ class Recorder:
                 return answer
 
 
-def _as_sample(machine: UUID, usage: Usage) -> UsageSample:
+def as_sample(machine: UUID, usage: Usage) -> UsageSample:
+    """As managers take it."""
     return UsageSample(
         id=machine,
         span_ms=max(1, round(1000 * usage.span_s)),
