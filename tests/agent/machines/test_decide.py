@@ -47,6 +47,17 @@ RUNNING = replace(BEGUN, power=Power.ON, is_launched=True, was_ready=True)
         (replace(RUNNING, goal=Power.PAUSED, power=Power.PAUSED), Move.REST),
         (replace(RUNNING, power=Power.PAUSED), Move.RESUME),
         (replace(RUNNING, power=Power.PAUSED, goal=Power.OFF), Move.SHUT_DOWN),
+        (replace(OFF, is_snapshot_wanted=True), Move.TAKE),
+        (replace(OFF, is_snapshot_wanted=True, goal=Power.ON, wished_boot=1), Move.TAKE),
+        (replace(RUNNING, is_snapshot_wanted=True), Move.TAKE),
+        (replace(RUNNING, is_snapshot_wanted=True, goal=Power.OFF), Move.TAKE),
+        (replace(RUNNING, is_snapshot_wanted=True, goal=Power.ABSENT), Move.DISCARD),
+        (replace(RUNNING, is_snapshot_wanted=True, was_ready=False), Move.ATTEND),
+        (replace(RUNNING, is_snapshot_wanted=True, power=Power.PAUSED), Move.RESUME),
+        (replace(RUNNING, is_snapshot_wanted=True, goal=Power.PAUSED), Move.PAUSE),
+        (replace(RUNNING, is_snapshot_wanted=True, goal=Power.PAUSED, power=Power.PAUSED), Move.TAKE),
+        (replace(BEGUN, is_snapshot_wanted=True), Move.BOOT),
+        (replace(BEGUN, is_snapshot_wanted=True, is_launched=True, exit=ExitReason.GUEST_REBOOT), Move.END),
     ],
 )
 def test_the_next_move_is(facts: Facts, move: Move) -> None:

@@ -116,6 +116,7 @@ async def test_a_running_machine_goes_on_and_another_begins_from_its_snapshot(
     assert (seen.has_memory, seen.machine, seen.type) == (True, spec.id, SnapshotType.FULL)
     assert [disk.drive_id for disk in seen.disks] == ["rootfs", "overlay"]
     assert seen.disks[0].image_sha256 == fake_images.rootfs
+    assert [disk.size_bytes for disk in seen.disks] == [1024, 1 << 30]
     assert seen.pins is not None
     assert (seen.pins.vcpus, seen.pins.memory_mib, seen.pins.kernel_sha256) == (1, 256, fake_images.kernel)
     assert 0 < seen.size_bytes < 64 << 20, "holes stay holes"

@@ -60,8 +60,10 @@ def decide(facts: Facts) -> Move:
 
 
 def _is_settled(facts: Facts) -> bool:
-    """Neither on its way up nor being found out to have ended."""
-    return facts.has_ended if facts.power is Power.OFF else facts.was_ready
+    """Neither on its way up, nor to or from a pause, nor being found out to have ended."""
+    if facts.power is Power.OFF:
+        return facts.has_ended
+    return facts.was_ready and facts.goal in (facts.power, Power.OFF)
 
 
 def _while_off(facts: Facts) -> Move:

@@ -265,12 +265,14 @@ async def _copy(subject: Subject, directory: Path, progress: Progress, moment: _
     for disk, path in subject.disks():
         target = directory / disk_file(disk.drive_id)
         await in_thread(lambda step, path=path, target=target: clone(path, target, step=step), step=progress.step)
-    moment.disks = [await asyncio.to_thread(_describe, disk, directory) for disk in spec.disks]
+    moment.disks = [await _describe(disk, subject, directory) for disk in spec.disks]
 
 
-def _describe(disk: DiskSpec, directory: Path) -> SnapshotDisk:
-    """Of one used in place the size is its image's, which whoever reads this has."""
-    if is_in_place(disk):
-        return SnapshotDisk(drive_id=disk.drive_id, size_bytes=disk.size_bytes or 0, image_sha256=disk.image_sha256)
-    size_bytes = (directory / disk_file(disk.drive_id)).stat().st_size
-    return SnapshotDisk(drive_id=disk.drive_id, size_bytes=size_bytes)
+async def _describe(disk: DiskSpec, subject: Subject, directory: Path) -> SnapshotDisk:
+    path = directory / disk_file(disk.drive_id)
+    if disk.path_on_host is not None:
+        path = Path(disk.path_on_host)
+    elif is_in_place(disk) and disk.image_sha256 is not None:
+        path = await subject.host.images.ensure(disk.image_sha256, lambda _stage: None)
+    image = disk.image_sha256 if is_in_place(disk) else None
+    return SnapshotDisk(drive_id=disk.drive_id, size_bytes=path.stat().st_size, image_sha256=image)

@@ -122,7 +122,7 @@ class QemuVmm(QemuSnapshots):
             qmp = await self._open_monitor(definition.id, running)
             if source is not None and running.record.pid is not None:
                 await load(qmp, running.record.pid, source, nics=len(definition.nics))
-            if definition.balloon != BalloonTarget():
+            if source is not None or definition.balloon != BalloonTarget():
                 await balloons.set_target(qmp, definition.balloon, memory_mib=definition.memory_mib)
             if source is not None:
                 await go_on(qmp, nics=len(definition.nics), is_linked=is_linked)
