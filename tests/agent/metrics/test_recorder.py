@@ -14,6 +14,7 @@ from nexus.agent import wiring
 from nexus.agent.metrics.host import HostMeter
 from nexus.agent.metrics.reader import MetricsReader
 from nexus.agent.metrics.recorder import Recorder
+from nexus.agent.net.port import NetTrouble
 from nexus.agent.net.user import UserNetwork
 from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
@@ -225,3 +226,22 @@ async def test_a_bug_with_one_machine_takes_nobody_elses_samples_away(
     lab.vmm.counters = broken  # pyright: ignore[reportAttributeAccessIssue]
     await lab.until(lambda told: sum(len(report.machines) for report in told) >= 2)
     assert {sample.id for report in lab.manager.told for sample in report.machines} == {specs[1].id}
+
+
+async def test_an_interface_that_cannot_be_read_costs_its_figures_and_no_more(
+    running: tuple[AgentClient, wiring.Agent],
+    settings: AgentSettings,
+    fake_images: ImageSet,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, agent = running
+    spec = machine_spec(fake_images)
+    await client.boot(spec)
+
+    async def refuse(_network: UserNetwork, _nic: UUID) -> None:
+        raise NetTrouble("network device nx0 cannot be read")
+
+    monkeypatch.setattr(UserNetwork, "counters", refuse)
+    lab = Lab(settings, agent)
+    (sample,) = await lab.recorder.collect(within_s=0)
+    assert (sample.id, sample.net_in_bytes) == (spec.id, 0), "the guest's own count"

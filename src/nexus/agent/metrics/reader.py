@@ -13,13 +13,16 @@ from nexus.agent.guest.asking import ask
 from nexus.agent.machines.machine import Machine
 from nexus.agent.metrics.live import sample
 from nexus.agent.metrics.usage import Reading, between
-from nexus.agent.net.port import Network
+from nexus.agent.net.port import NetCounters, NetTrouble, Network
 from nexus.agent.vmm.port import Vmm
+from nexus.kit import log
 from nexus.kit.clock import Clock
 from nexus.protocol.guest import GuestMetrics
 from nexus.protocol.machines import Power
 from nexus.protocol.metrics import MachineMetrics
 from nexus.protocol.trouble import Refused, Trouble
+
+_log = log.get("nexus.agent.metrics")
 
 SHARED_S = 0.5
 GUEST_PATIENCE_S = 2.0
@@ -62,7 +65,7 @@ class MetricsReader:
             self._known.pop(machine, None)
             raise Refused("the machine is off")
         guest = None if seen.power is Power.PAUSED else await self._ask_guest(machine)
-        net = [each for nic in machine.state.running.nics if (each := await self._network.counters(nic.id)) is not None]
+        net = await self._traffic(machine)
         now, running = self._clock.now(), machine.state.running
         return Reading(
             at=now,
@@ -79,6 +82,15 @@ class MetricsReader:
             net_out_bytes=sum(each.sent_bytes for each in net) if net else None,
             guest=guest,
         )
+
+    async def _traffic(self, machine: Machine) -> list[NetCounters]:
+        """Of its interfaces, as far as the host can see them."""
+        try:
+            seen = [await self._network.counters(nic.id) for nic in machine.state.running.nics]
+        except NetTrouble as refused:
+            _log.debug("traffic_not_read", machine_id=str(machine.id), why=str(refused))
+            return []
+        return [each for each in seen if each is not None]
 
     async def _ask_guest(self, machine: Machine) -> GuestMetrics | None:
         if not machine.link.is_ready:

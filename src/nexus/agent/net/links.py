@@ -57,12 +57,18 @@ def idle_bridges() -> tuple[Bridge, ...]:
 
 
 def counters(name: str) -> tuple[int, int] | None:
-    """(bytes from the host to the device, bytes from it): for a TAP, received and sent by the guest."""
+    """(bytes from the host to the device, bytes from it): for a TAP, received and sent by the guest. None when the
+    device is absent. Raises NetTrouble."""
     with netlink() as connection:
         index = find(connection, name)
         if index is None:
             return None
-        stats = connection.link("get", index=index)[0].get("stats64")
+        try:
+            stats = connection.link("get", index=index)[0].get("stats64")
+        except NetlinkError as refused:
+            if refused.code != errno.ENODEV:  # that it went since we looked is nothing but absent
+                raise NetTrouble(f"network device {name} cannot be read: {words(refused)}") from refused
+            return None
         return int(stats["tx_bytes"]), int(stats["rx_bytes"])
 
 

@@ -65,5 +65,5 @@ class Network(Protocol):
         ...
 
     async def counters(self, nic: UUID) -> NetCounters | None:
-        """None where the host cannot see them."""
+        """None where the host cannot see them. Raises NetTrouble."""
         ...
