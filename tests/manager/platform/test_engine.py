@@ -1,13 +1,15 @@
 """The flow engine: nothing is lost and nothing done twice in effect, whoever dies when."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import uvloop
 
 from nexus.kit.db import Db, Listener, Record, Tx
 from nexus.kit.ids import new_id
@@ -238,24 +240,119 @@ async def test_a_process_killed_in_a_step_leaves_the_flow_to_another(bench: Benc
     await bench.lit(1)
 
 
-@pytest.mark.parametrize("dies_after", ["light", "settle"])
-async def test_a_process_killed_between_steps_is_continued_where_it_was(bench: Bench, dies_after: str) -> None:
+@dataclass
+class WarmedLampFlow(LampFlow):
+    """Goes outside twice."""
+
+    def decide(self, facts: Lamp) -> str | Next:
+        decided = super().decide(facts)
+        return "warm" if decided == "light" else decided
+
+    @on_agent
+    async def warm(self, facts: Lamp) -> Next:
+        self.steps.append("warm")
+        return hop("light")
+
+
+@pytest.mark.parametrize("steps_before", [1, 2])
+async def test_a_process_killed_between_steps_is_continued_where_it_was(bench: Bench, steps_before: int) -> None:
     """The commit of the step happened; the one that follows it never began there."""
-    flow = LampFlow()
     runner = Runner(bench.db, lease_s=0.3, step_timeout_s=0.2)
     await bench.want(1)
     [claim] = (await flow_rows.claim(bench.db, ["lamp"], limit=5, lease=new_id(), lease_s=0.3)).claims
-    claims = {"light": claim}
-    await runner._step(flow, claim)  # pyright: ignore[reportPrivateUsage]
-    if dies_after == "settle":
-        from dataclasses import replace
-
-        claims["settle"] = replace(claim, step="settle")
-        await runner._step(flow, claims["settle"])  # pyright: ignore[reportPrivateUsage]
-    successor = LampFlow()
+    for step in ("decide", "light")[:steps_before]:
+        await runner._step(WarmedLampFlow(), replace(claim, step=step))  # pyright: ignore[reportPrivateUsage]
+    successor = WarmedLampFlow()
     bench.engine(successor, lease_s=0.5, step_timeout_s=0.4)
     await bench.lit(1)
-    assert successor.steps == (["settle"] if dies_after == "light" else [])
+    assert successor.steps == (["light", "settle"] if steps_before == 1 else [])
+
+
+async def test_what_was_found_outside_is_recorded_with_the_step_that_follows_from_it_or_not_at_all(
+    bench: Bench,
+) -> None:
+    lit: list[int] = []
+
+    async def inside(_: Lamp) -> None:
+        lit.append((await bench.row())["lit"])  # as others see it
+        if len(lit) == 1:
+            raise KeyError("a bug")
+
+    flow = LampFlow(inside=inside)
+    bench.engine(flow)
+    await bench.want(1)
+    await bench.lit(1)
+    assert lit == [0, 0]
+    assert flow.steps == ["light", "settle"] * 2
+
+
+async def test_a_flow_is_moved_by_the_process_that_opened_it_without_being_looked_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = LampFlow()
+    flow.decide = lambda facts: "light" if facts.lit < facts.wanted else finish()  # type: ignore[method-assign]
+    bench.engine(flow)
+
+    async def never(*_: Any, **__: Any) -> flow_rows.Claimed:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def is_over() -> bool:
+        return await bench.flow_row() is None and not bench.engines[0]._running  # pyright: ignore[reportPrivateUsage]
+
+    await bench.want(1)
+    await bench.until(is_over)
+    monkeypatch.setattr(flow_rows, "claim", never)
+    for count in (2, 3, 4):
+        await bench.want(count)
+        await bench.until(is_over)
+    assert (await bench.row())["lit"] == 4
+
+
+def test_an_engine_in_the_loop_that_managers_have_hears_every_wake(manager_database: str) -> None:
+    """uvloop's timers are not asyncio's."""
+
+    async def light() -> int:
+        db = Db(manager_database, min_size=1, max_size=10)
+        await db.open()
+        await db.execute("create table lamps (id uuid primary key, wanted int not null, lit int not null, fault text)")
+        bench = Bench(db, Listener(db.dsn), Flows(), Subject("lamp", new_id(), "lamp-1"), [])
+        await db.execute("insert into lamps values ($1, 0, 0, null)", bench.lamp.id)
+
+        async def outside(facts: Lamp) -> None:
+            if facts.wanted < 5:
+                await bench.want(facts.wanted + 1)  # a wake in the middle of the step
+
+        bench.engine(LampFlow(outside, naps_after_light=True))
+        await bench.want(1)
+        await bench.lit(5)
+        await bench.engines[0].stop()
+        lit = (await bench.row())["lit"]
+        await db.close()
+        return lit
+
+    assert uvloop.run(light()) == 5
+
+
+async def test_a_flow_that_is_opened_and_not_committed_is_nobodys(bench: Bench) -> None:
+    bench.engine(LampFlow())
+    with contextlib.suppress(KeyError):
+        async with bench.db.transaction() as tx:
+            await bench.flows.open(tx, flow="lamp", subject=bench.lamp)
+            raise KeyError
+    assert await bench.flow_row() is None
+    await bench.want(1)
+    await bench.lit(1)
+
+
+async def test_a_flow_opened_while_its_engine_stops_is_given_back(bench: Bench) -> None:
+    stopped = bench.engine(LampFlow())
+    async with bench.db.transaction() as tx:
+        await tx.execute("update lamps set wanted = 1")
+        await bench.flows.open(tx, flow="lamp", subject=bench.lamp)
+        await stopped.stop()
+    bench.engine(LampFlow())
+    await bench.lit(1)
 
 
 async def test_a_commit_without_its_lease_changes_nothing(bench: Bench) -> None:

@@ -93,14 +93,16 @@ async def hop(tx: Tx, claim: Claim, step: str, *, lease_s: float) -> None:
     _require(tag != "UPDATE 0")
 
 
-async def nap(tx: Tx, claim: Claim, *, seconds: float | None, why: str, attempts: int) -> bool:
-    """Let go of the flow; true when it has been woken meanwhile and is due at once. Raises LeaseLost."""
+async def nap(tx: Tx, claim: Claim, *, seconds: float | None, why: str, attempts: int) -> float | None:
+    """Let go of the flow; in how many seconds it falls due by time, 0 when it has been woken meanwhile, None when
+    nothing but a wake makes it due. Raises LeaseLost."""
     row = await tx.fetchrow(
         f"""
         update flows set step = $4, wake_at = now() + make_interval(secs => $5), why = $6, attempts = $7,
             lease = null, lease_expires = null, updated_at = now(),
             deadline = case when $7 > 0 then deadline else {_DEADLINE.replace("$6", "$8")} end
-        where {_MINE} returning wakeups > heard as is_due
+        where {_MINE} returning case when wakeups > heard then 0 else
+            greatest(0, extract(epoch from least(wake_at, deadline) - now())::float8) end as due_in_s
         """,
         claim.subject_kind,
         claim.subject_id,
@@ -112,7 +114,7 @@ async def nap(tx: Tx, claim: Claim, *, seconds: float | None, why: str, attempts
         claim.is_overdue,
     )
     _require(row is not None)
-    return bool(row and row["is_due"])
+    return row["due_in_s"] if row else None
 
 
 async def finish(tx: Tx, claim: Claim) -> bool:

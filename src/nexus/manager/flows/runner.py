@@ -1,15 +1,20 @@
-"""Moving one claimed flow: from step to step until it naps, finishes or loses its lease."""
+"""Moving one claimed flow: from step to step until it naps, finishes or loses its lease.
+
+A step has one transaction of its own, with the flow's row. What an agent was found to have done is recorded in the
+transaction of the step that follows from it, if that step is one: then one commit says both, and only while the lease
+holds.
+"""
 
 import asyncio
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nexus.kit import log
 from nexus.kit.db import LOST, Db, Tx
 from nexus.manager.flows import repository
 from nexus.manager.flows.flow import Flow, side_of
-from nexus.manager.flows.models import DECIDE, Claim, Finish, Hop, Next, nap
+from nexus.manager.flows.models import DECIDE, Claim, Finish, Hop, Next
 from nexus.protocol.trouble import Refused, Retryable, Trouble
 
 _log = log.get("flows")
@@ -31,33 +36,42 @@ class Runner:
         self._lease_s = lease_s
         self._step_timeout_s = step_timeout_s
 
-    async def move(self, flow: Flow[Any], claim: Claim) -> None:
-        """Run steps until the flow lets go. Raises LeaseLost; a step's failure becomes a nap."""
+    async def move(self, flow: Flow[Any], claim: Claim) -> float | None:
+        """Run steps until the flow lets go; in how many seconds it falls due again by time alone, or None. Raises
+        LeaseLost; a step's failure becomes a nap."""
         for _ in range(MOST_HOPS):
             _log.debug("step", step=claim.step)
             try:
-                next_ = await self._step(flow, claim)
+                went = await self._step(flow, claim)
             except (repository.LeaseLost, asyncio.CancelledError):
                 raise
             except Exception as error:
-                next_ = await self._trouble(flow, claim, error)
-            if not isinstance(next_, Hop):
-                return
-            claim = replace(claim, step=next_.step, is_overdue=False)
-        await self._trouble(flow, claim, RuntimeError(f"{MOST_HOPS} steps in a row without a nap"))
+                went = await self._trouble(flow, claim, error)
+            if not isinstance(went, Hop):
+                return went.due_in_s
+            claim = replace(claim, step=went.step, is_overdue=False)
+        went = await self._trouble(flow, claim, RuntimeError(f"{MOST_HOPS} steps in a row without a nap"))
+        return None if isinstance(went, Hop) else went.due_in_s
 
-    async def _step(self, flow: Flow[Any], claim: Claim) -> Next:
+    async def _step(self, flow: Flow[Any], claim: Claim) -> "Hop | _LetGo":
         """Run what is due now and commit what comes next."""
         async with self._db.transaction() as tx:
-            facts = await flow.load(tx, claim.subject_id)
-            if facts is None:
-                return await self._commit(tx, claim, Finish())
-            next_, step = await self._decide(flow, tx, claim, facts)
-            if next_ is None and side_of(flow, step) == "tx":
-                next_ = await getattr(flow, step)(tx, facts)
-            if next_ is not None:
-                return await self._settle(flow, tx, claim, facts, next_)
-        return await self._on_agent(flow, claim, step, facts)
+            due = await self._in_tx(flow, tx, claim)
+            if not isinstance(due, _OnAgent):
+                return due
+        return await self._on_agent(flow, claim, due)
+
+    async def _in_tx(self, flow: Flow[Any], tx: Tx, claim: Claim) -> "Hop | _LetGo | _OnAgent":
+        """Run the step that is due if it is one in a transaction, in this one; else name it."""
+        facts = await flow.load(tx, claim.subject_id)
+        if facts is None:
+            return await self._commit(tx, claim, Finish())
+        next_, step = await self._decide(flow, tx, claim, facts)
+        if next_ is None:
+            if side_of(flow, step) != "tx":
+                return _OnAgent(step, facts)
+            next_ = await getattr(flow, step)(tx, facts)
+        return await self._settle(flow, tx, claim, facts, next_)
 
     async def _decide(self, flow: Flow[Any], tx: Tx, claim: Claim, facts: Any) -> tuple[Next | None, str]:
         """What comes next already, or the step to run."""
@@ -68,7 +82,8 @@ class Runner:
         decided = flow.decide(facts)
         return (None, decided) if isinstance(decided, str) else (decided, DECIDE)
 
-    async def _on_agent(self, flow: Flow[Any], claim: Claim, step: str, facts: Any) -> Next:
+    async def _on_agent(self, flow: Flow[Any], claim: Claim, due: "_OnAgent") -> "Hop | _LetGo":
+        step, facts = due.step, due.facts
         try:
             async with asyncio.timeout(self._step_timeout_s):
                 next_: Next = await getattr(flow, step)(facts)
@@ -81,24 +96,28 @@ class Runner:
                 next_ = Finish() if fresh is None else await flow.refused(tx, fresh, step, refused)
                 return await self._settle(flow, tx, claim, fresh, next_)
         async with self._db.transaction() as tx:
-            return await self._settle(flow, tx, claim, facts, next_)
+            if not isinstance(next_, Hop):
+                return await self._settle(flow, tx, claim, facts, next_)
+            if next_.found is not None:
+                await flow.absorb(tx, facts, next_.found)
+            went = await self._in_tx(flow, tx, replace(claim, step=next_.step))
+            return await self._commit(tx, claim, next_) if isinstance(went, _OnAgent) else went
 
-    async def _settle(self, flow: Flow[Any], tx: Tx, claim: Claim, facts: Any, next_: Next) -> Next:
+    async def _settle(self, flow: Flow[Any], tx: Tx, claim: Claim, facts: Any, next_: Next) -> "Hop | _LetGo":
         if next_.found is not None:
             await flow.absorb(tx, facts, next_.found)
         return await self._commit(tx, claim, next_)
 
-    async def _commit(self, tx: Tx, claim: Claim, next_: Next) -> Next:
+    async def _commit(self, tx: Tx, claim: Claim, next_: Next) -> "Hop | _LetGo":
         """Move the flow's own row, last: whoever wakes a flow has locked its subject first."""
         if isinstance(next_, Hop):
             await repository.hop(tx, claim, next_.step, lease_s=self._lease_s)
-        elif isinstance(next_, Finish):
-            await repository.finish(tx, claim)
-        else:
-            await repository.nap(tx, claim, seconds=next_.seconds, why=next_.why, attempts=0)
-        return next_
+            return next_
+        if isinstance(next_, Finish):
+            return _LetGo(None if await repository.finish(tx, claim) else 0)
+        return _LetGo(await repository.nap(tx, claim, seconds=next_.seconds, why=next_.why, attempts=0))
 
-    async def _trouble(self, flow: Flow[Any], claim: Claim, error: Exception) -> Next:
+    async def _trouble(self, flow: Flow[Any], claim: Claim, error: Exception) -> "Hop | _LetGo":
         """Come back later, and later each time, unless the flow itself gives up on a Trouble."""
         attempts = claim.attempts + 1
         why = str(error) or type(error).__name__
@@ -113,6 +132,19 @@ class Runner:
                 _log.info("step_will_retry", step=claim.step, attempts=attempts, why=why)
             else:
                 _log.error("step_failed", step=claim.step, attempts=attempts, exc_info=error)
-            later = nap(backoff_s(attempts), why)
-            await repository.nap(tx, claim, seconds=later.seconds, why=why, attempts=attempts)
-            return later
+            return _LetGo(await repository.nap(tx, claim, seconds=backoff_s(attempts), why=why, attempts=attempts))
+
+
+@dataclass(frozen=True)
+class _LetGo:
+    """The flow is given back, or over. `due_in_s`: when it falls due by time alone; 0: it was woken meanwhile."""
+
+    due_in_s: float | None
+
+
+@dataclass(frozen=True)
+class _OnAgent:
+    """A step that is to be run outside of any transaction, on these facts."""
+
+    step: str
+    facts: Any

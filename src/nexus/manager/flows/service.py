@@ -1,18 +1,30 @@
 """Opening and waking flows, from inside the transaction that gives them a reason to move.
 
 No wake is lost: it is counted in the flow's row (`wakeups`, against `heard`, the count at the last look), announced by
-NOTIFY in the same transaction, and rung in this process as soon as that commits: a create never waits for a poll.
+NOTIFY in the same transaction, and rung in this process as soon as that commits: a create never waits for a poll. A
+new flow is opened under a lease of the engine here, if that has a slot free, and begun when the transaction commits.
 """
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from nexus.kit.db import Tx
 from nexus.kit.ids import new_id
-from nexus.manager.flows.models import DECIDE
+from nexus.manager.flows.models import DECIDE, Claim
 from nexus.manager.subjects import Subject
 
 CHANNEL = "flows"
+
+
+@dataclass(frozen=True)
+class Taker:
+    """An engine that moves new flows at once. `wants`: whether it would take one of this kind now."""
+
+    lease_s: float
+    wants: Callable[[str], bool]
+    take: Callable[[Claim], None]
 
 
 class Flows:
@@ -21,6 +33,8 @@ class Flows:
     def __init__(self) -> None:
         self.bell = asyncio.Event()
         """Set when something may be due; the engine of this process waits on it."""
+        self.taker: Taker | None = None
+        """The engine of this process, while it runs."""
         self._name = new_id().hex
 
     def heard(self, ringer: str | None) -> None:
@@ -34,20 +48,31 @@ class Flows:
         """See that `subject` is being moved by `flow`, beginning with `step`. One that is already under way is woken
         instead, and keeps its step. `within`: until when, by the database's clock, which all managers share; it
         replaces the deadline it had."""
-        await tx.execute(
+        taker = self.taker if self.taker is not None and self.taker.wants(flow) else None
+        lease = new_id()
+        is_taken = await tx.fetchval(
             """
-            insert into flows (subject_kind, subject_id, flow, step, wake_at, deadline)
-            values ($1, $2, $3, $4, now(), now() + $5::interval)
+            insert into flows (subject_kind, subject_id, flow, step, wake_at, deadline, lease, lease_expires)
+            values ($1, $2, $3, $4, now(), now() + $5::interval,
+                    case when $7::float8 is not null then $6::uuid end, now() + make_interval(secs => $7))
             on conflict (subject_kind, subject_id) do update
             set wakeups = flows.wakeups + 1, deadline = coalesce(excluded.deadline, flows.deadline), updated_at = now()
+            returning lease is not distinct from $6
             """,
             subject.kind,
             subject.id,
             flow,
             step,
             within,
+            lease,
+            taker.lease_s if taker else None,
         )
-        self._ring(tx)
+        if taker is None or not is_taken:
+            self._ring(tx)
+            return
+        claim = Claim(subject.kind, subject.id, flow, step, lease, attempts=0, is_overdue=False)
+        tx.notify(CHANNEL, self._name)  # others note when the lease expires
+        tx.after_commit(lambda: taker.take(claim))
 
     async def wake(self, tx: Tx, subject: Subject) -> bool:
         """Have the subject's flow look again, soon. False: no flow moves it; `open` one if it should be moved."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from nexus.kit.db import Reader, Record, Tx
 from nexus.manager.machines.lifecycle import Goal, RestartPolicy
-from nexus.manager.machines.models import SETTINGS, Change, NewMachine
+from nexus.manager.machines.models import COLUMNS, SETTINGS, Change, Machine, NewMachine, machine_of
 from nexus.protocol.machines import MachineSeen
 
 
@@ -194,6 +194,16 @@ async def apply(
     return [Change(row["id"], shows=known[row["id"]] != _shown(row)) for row in rows]
 
 
+async def absorb(tx: Tx, host_id: UUID, seen: MachineSeen, *, boot_id: str, floor_seq: int) -> Machine | None:
+    """Take in one observation of a machine that is locked; the machine as it is then, None: there was nothing new."""
+    reports = [seen.model_dump(mode="json")]
+    row = await tx.fetchrow(_ABSORB, host_id, boot_id, floor_seq, reports, [seen.id])
+    if row is not None:
+        return machine_of(row)
+    await tx.execute(_REMEMBER_SEQ, host_id, boot_id, reports)
+    return None
+
+
 def _shown(row: Record) -> tuple[object, ...]:
     """What users see of an observation besides state and stage."""
     return row["seen_guest"], row["address"], row["seen_pending"], row["warnings"]
@@ -223,7 +233,7 @@ where {_IS_NEWS} order by m.id for update of m
 """
 """Locks no row about which there is nothing new: most of the time that is all of them."""
 
-_APPLY = f"""
+_UPDATE = f"""
 update machines m set
     seen = s.power, seen_guest = s.guest, seen_boot = s.boot, seen_fault = s.fault, stage = s.stage,
     seen_fault_at = case when s.fault is null then null else coalesce(m.seen_fault_at, now()) end,
@@ -234,8 +244,10 @@ update machines m set
     seen_boot_id = $2, seen_seq = s.seq, seen_at = now(), updated_at = now()
 from {_REPORTS.format("$4")}
 where m.id = any($5) and {_IS_NEWS}
-returning m.id, m.seen_guest, m.address, m.seen_pending, m.warnings
-"""
+returning"""
+
+_APPLY = f"{_UPDATE} m.id, m.seen_guest, m.address, m.seen_pending, m.warnings"
+_ABSORB = f"{_UPDATE} {COLUMNS}"
 
 _REMEMBER_SEQ = f"""
 update machines m set seen_seq = s.seq

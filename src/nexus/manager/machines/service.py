@@ -12,7 +12,7 @@ from nexus.kit.db import Reader, Tx
 from nexus.manager.hosts.models import HostRef
 from nexus.manager.machines import repository
 from nexus.manager.machines.lifecycle import Goal, RestartPolicy
-from nexus.manager.machines.models import Change, NewMachine
+from nexus.manager.machines.models import Change, Machine, NewMachine
 from nexus.protocol.hosts import Heartbeat
 from nexus.protocol.machines import MachineSeen
 
@@ -123,9 +123,10 @@ class Machines:
         await self._tell(tx, changes)
         return await repository.confirmed_gone(tx, host_id, present) if heartbeat.full and present else []
 
-    async def absorb(self, tx: Tx, host: HostRef, seen: MachineSeen) -> None:
-        """Record what an agent answered to a flow. Nobody is told: the flow looks for itself."""
-        await repository.apply(tx, host.id, [seen], boot_id=host.boot_id, floor_seq=host.seen_seq, is_full=False)
+    async def absorb(self, tx: Tx, host: HostRef, seen: MachineSeen) -> Machine | None:
+        """Record what an agent answered to a flow, which has locked the machine; the machine as it is then, None: the
+        answer was no news. Nobody is told: the flow looks for itself."""
+        return await repository.absorb(tx, host.id, seen, boot_id=host.boot_id, floor_seq=host.seen_seq)
 
     async def lock_on(self, tx: Tx, host_id: UUID) -> list[UUID]:
         """Lock the machines of a host, which comes before locking the host; their ids."""

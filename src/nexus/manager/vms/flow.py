@@ -30,6 +30,9 @@ LOOK_AGAIN_S = FAULT_PATIENCE_S + 1.0
 """Hosts report on their own; a report that got lost is made up for after this long, and a fault that stays is seen."""
 
 
+_TAKES_TIME = (Move.DEFINE, Move.POWER, Move.WAIT)
+"""Moves after which a wish's deadline still matters."""
+
 PATIENCE_MS = 250
 """How long a host may take to answer with what came of an order: enough for what is done at once, and for restoring; a
 boot is reported when it has come so far."""
@@ -78,11 +81,12 @@ class VmFlow(Flow[Moving]):
             vm = await repository.lock(tx, facts.vm.id, sees_only=None)
         except VmNotFound:
             return
-        await self._machines.absorb(tx, vm.host, found)
-        vm = await states.reread(tx, vm.id)
+        if (machine := await self._machines.absorb(tx, vm.host, found)) is not None:
+            vm = replace(vm, machine=machine)
+        await states.refresh(tx, vm)
         if vm.machine.facts.goal is Goal.GONE:
             await self._timing.begun(tx, vm)  # an agent that removes it has answered
-        elif decide(vm.machine.facts) is not Move.SETTLE:
+        elif decide(vm.machine.facts) in _TAKES_TIME:
             await self._timing.observed(tx, vm)
 
     @on_agent
