@@ -1,10 +1,12 @@
 """What every driver keeps that offers snapshots: one suite, run over all of them."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.agent.lab import PATIENCE_S
 from tests.agent.vmm.conftest import Lab
 
 from nexus.agent.guest.client import GuestClient
@@ -14,7 +16,7 @@ from nexus.agent.vmm.port import Definition, Disk, Snapshots, Vmm, VmmTrouble
 from nexus.kit.ids import new_id
 from nexus.protocol.guest import SessionKind, SessionRequest
 from nexus.protocol.hosts import Offer
-from nexus.protocol.machines import Power
+from nexus.protocol.machines import ExitReason, Power
 
 
 @pytest.fixture
@@ -125,3 +127,36 @@ async def test_files_that_are_no_snapshot_end_in_a_sentence_and_leave_no_process
     (into / "state").unlink()
     with pytest.raises(VmmTrouble, match="cannot be read"):
         await snapshots.restore(definition, launch=3, source=into, devices=devices, is_linked=True)
+
+
+async def test_a_vmm_that_nobody_restores_any_more_is_ended_by_who_finds_it(
+    lab: Lab, vmm: Vmm, snapshots: Snapshots, definition: Definition, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if lab.name == "fake":
+        pytest.skip("it restores in one piece")
+    await vmm.start(definition, launch=1)
+    await vmm.pause(definition.id)
+    devices = await snapshots.save(definition.id, into)
+    await vmm.stop(definition.id)
+    is_launched = asyncio.Event()
+
+    async def never(*_args: object, **_kwargs: object) -> None:
+        is_launched.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("nexus.agent.vmm.qemu.driver.load", never)
+    restoring = asyncio.create_task(
+        snapshots.restore(definition, launch=2, source=into, devices=devices, is_linked=True)
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        await is_launched.wait()
+    await vmm.close()
+    second = lab.make()
+    try:
+        found = await second.adopt(definition.id)
+        assert found.exit is not None
+        assert (found.power, found.launch, found.exit.reason) == (Power.OFF, 2, ExitReason.ASKED)
+    finally:
+        await second.close()
+        restoring.cancel()
+        await asyncio.gather(restoring, return_exceptions=True)
