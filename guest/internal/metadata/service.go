@@ -26,6 +26,8 @@ const (
 	device    = "lo:nexus"
 	port      = "80"
 	tokenPath = "/latest/api/token"
+	// mostConnections: anybody in the guest may ask, and the agent has more to do than to answer them.
+	mostConnections = 64
 )
 
 // Service is the metadata service; without Serve it is not there.
@@ -78,13 +80,24 @@ func (s *Service) open(address netip.Addr) error {
 		return fmt.Errorf("metadata: %w", err)
 	}
 	s.listener = l
-	server := &web.Server{Otherwise: s.answer}
-	go func() {
-		if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
-			kernel.Log(kernel.Error, "metadata: %v", err)
-		}
-	}()
+	go s.serve(l)
 	return nil
+}
+
+// serve answers the connections of l. Should that end by itself, the next Serve begins anew.
+func (s *Service) serve(l net.Listener) {
+	server := &web.Server{Otherwise: s.answer, Most: mostConnections}
+	err := server.Serve(l)
+	if errors.Is(err, net.ErrClosed) {
+		return
+	}
+	kernel.Log(kernel.Error, "metadata: %v", err)
+	l.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == l {
+		s.listener = nil
+	}
 }
 
 func (s *Service) close() error {

@@ -112,3 +112,24 @@ func TestTokensEndAndAreFew(t *testing.T) {
 		t.Errorf("%d tokens are kept", len(given))
 	}
 }
+
+// broken is a listener that fails.
+type broken struct{ net.Listener }
+
+func (broken) Accept() (net.Conn, error) { return nil, io.ErrUnexpectedEOF }
+func (broken) Close() error              { return nil }
+
+func TestAServiceWhoseListenerFailedCanBeginAnew(t *testing.T) {
+	s := serving(t, false, false)
+	s.listener = broken{}
+	s.serve(s.listener)
+	if s.listener != nil {
+		t.Error("the listener is still taken for one")
+	}
+	another, next := broken{}, &broken{}
+	s.listener = next
+	s.serve(another)
+	if s.listener != net.Listener(next) {
+		t.Error("another's end took the listener")
+	}
+}

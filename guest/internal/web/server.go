@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"nexus/guest/internal/kernel"
@@ -17,6 +18,8 @@ const (
 	// maxUnread is how much of a body that its handler did not want is read for the sake of the next request.
 	maxUnread   = 256 * 1024
 	bufferBytes = 4096
+	// scarcityPause is how long nothing is accepted once the machine had no room for another connection.
+	scarcityPause = 50 * time.Millisecond
 )
 
 // Handler answers a request.
@@ -33,6 +36,8 @@ type Server struct {
 	routes []route
 	// Otherwise answers what no route is for; nil: 404.
 	Otherwise Handler
+	// Most is how many connections are answered at a time, further ones wait; 0: any number.
+	Most int
 }
 
 // Handle registers a handler for a pattern such as "GET /v1/sessions/{id}".
@@ -41,15 +46,51 @@ func (s *Server) Handle(pattern string, h Handler) {
 	s.routes = append(s.routes, route{method, strings.Split(path, "/"), h})
 }
 
-// Serve answers the connections of l until it has no more.
+// Serve answers the connections of l until it has no more. That there is no room for one now is no such end: whatever
+// fills the machine would else take it its only agent.
 func (s *Server) Serve(l net.Listener) error {
+	var turns chan struct{}
+	if s.Most > 0 {
+		turns = make(chan struct{}, s.Most)
+	}
 	for {
-		conn, err := l.Accept()
+		if turns != nil {
+			turns <- struct{}{}
+		}
+		conn, err := accept(l)
 		if err != nil {
 			return err
 		}
-		go s.Converse(conn)
+		go func() {
+			s.Converse(conn)
+			if turns != nil {
+				<-turns
+			}
+		}()
 	}
+}
+
+func accept(l net.Listener) (net.Conn, error) {
+	conn, err := l.Accept()
+	if isScarcity(err) { // said once, however long it lasts
+		kernel.Log(kernel.Error, "a connection could not be accepted yet: %v", err)
+	}
+	for isScarcity(err) {
+		time.Sleep(scarcityPause)
+		conn, err = l.Accept()
+	}
+	return conn, err
+}
+
+// isScarcity tells whether accept(2) may do better a moment later.
+func isScarcity(err error) bool {
+	for _, passing := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
 }
 
 // Converse answers the requests of one connection, one after the other.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -142,5 +144,65 @@ func TestAnUpgradedConnectionIsTheHandlers(t *testing.T) {
 	got := asked(t, "GET /mine HTTP/1.1\r\nUpgrade: mine\r\n\r\nbehind\n")
 	if got != "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: mine\r\nX: y\r\n\r\nbehind\n" {
 		t.Errorf("said %q", got)
+	}
+}
+
+// queue is a listener that has these connections and errors, and then is closed.
+type queue chan any
+
+func (q queue) Accept() (net.Conn, error) {
+	switch next := (<-q).(type) {
+	case net.Conn:
+		return next, nil
+	case error:
+		return nil, next
+	}
+	return nil, net.ErrClosed
+}
+func (q queue) Close() error   { return nil }
+func (q queue) Addr() net.Addr { return nil }
+
+func TestServingGoesOnWhenThereWasNoRoomForAConnection(t *testing.T) {
+	ours, theirs := net.Pipe()
+	q := make(queue, 9)
+	for _, e := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		q <- &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", e)}
+	}
+	q <- syscall.EMFILE // as vsock has it
+	q <- theirs
+	close(q)
+	var s Server
+	if err := s.Serve(q); err != net.ErrClosed {
+		t.Fatal(err)
+	}
+	ours.SetDeadline(time.Now().Add(time.Minute))
+	go io.WriteString(ours, end)
+	if got, err := io.ReadAll(ours); err != nil || !strings.Contains(string(got), "404") {
+		t.Errorf("said %q, %v", got, err)
+	}
+}
+
+func TestNoMoreThanSoManyConnectionsAreAnsweredAtATime(t *testing.T) {
+	q, begun, done := make(queue, 9), make(chan struct{}, 9), make(chan struct{})
+	s := Server{Most: 2, Otherwise: func(a *Answer, r *Request) { begun <- struct{}{}; <-done; a.JSON(200, "") }}
+	for range 3 {
+		ours, theirs := net.Pipe()
+		ours.SetDeadline(time.Now().Add(time.Minute))
+		go func() { io.WriteString(ours, end); io.Copy(io.Discard, ours) }()
+		q <- theirs
+	}
+	close(q)
+	ended := make(chan error)
+	go func() { ended <- s.Serve(q) }()
+	<-begun
+	<-begun
+	if len(q) != 1 {
+		t.Fatalf("%d wait, not 1", len(q))
+	}
+	close(done)
+	<-begun
+	if err := <-ended; err != net.ErrClosed {
+		t.Error(err)
 	}
 }
