@@ -58,7 +58,7 @@ def test_a_bulk_takes_names_or_a_filter(nexus: Run, stub: StubManager) -> None:
 def test_a_bulk_of_deletions_asks_at_a_terminal(spawn: Spawn, stub: StubManager) -> None:
     ends(stub, "done")
     terminal = spawn("vm", "bulk", "delete", "--tag", "blue")
-    terminal.expect(b"Delete all of these VMs")
+    terminal.expect_exact(b"Delete all of these VMs (tag blue), with what is on their disks?")
     terminal.sendline("n")
     terminal.expect(b"Nothing was deleted")
     terminal.wait()

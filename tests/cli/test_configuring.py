@@ -76,6 +76,21 @@ def test_configure_gives_programs_one_document(nexus: Run, stub: StubManager) ->
     assert stub.asked("POST", f"{VM}/guest-ip")[-1].body == {"ip": "10.213.0.9"}
 
 
+def test_configure_says_what_was_changed_before_something_was_refused(nexus: Run, stub: StubManager) -> None:
+    changes(stub, "PATCH", "machine-config")
+    stub.on("POST", f"{VM}/guest-ip", problem(422, "Cannot use address 10.0.0.1: somebody has it."))
+    done = nexus("vm", "configure", "web-1", "--vcpu", "4", "--address", "10.0.0.1")
+    assert done.exit_code == 1
+    assert "Its size is set." in done.stderr
+    assert "somebody has it" in done.stderr
+
+
+def test_configure_sends_nothing_when_a_word_of_it_is_wrong(nexus: Run, stub: StubManager) -> None:
+    done = nexus("vm", "configure", "web-1", "--vcpu", "4", "--console-log", "lots")
+    assert done.exit_code == 2
+    assert stub.asked("PATCH", f"{VM}/machine-config") == []
+
+
 def test_configure_without_anything_to_change_says_so(nexus: Run) -> None:
     done = nexus("vm", "configure", "web-1")
     assert done.exit_code == 2

@@ -1,5 +1,7 @@
 """How things that go wrong are told, and the exit codes."""
 
+from pathlib import Path
+
 import pytest
 from tests.cli.harness import Process, Run, operation, vm
 from tests.cli.stub_manager import StubManager, problem, uuid_of
@@ -97,6 +99,23 @@ def test_debug_shows_calls_as_curl_without_the_secrets(process: Process, stub: S
     assert calls[0].startswith(f'+ curl -X POST {stub.url}/v1/vms -H "Authorization: Bearer $NEXUS_TOKEN"')
     assert b"hunter2" not in created.stderr
     assert b"t0ken" not in created.stderr
+
+
+def test_debug_shows_nothing_of_what_a_vm_is_told_in_confidence(
+    process: Process, stub: StubManager, tmp_path: Path
+) -> None:
+    stub.have(vm(1))
+    done = {"ok": True, "operation_id": None, "applied": "now", "pending_changes": []}
+    for path in ("user-data", "mmds"):
+        stub.on("PUT", f"/v1/vms/{uuid_of(1)}/{path}", done)
+    script, tree = tmp_path / "user-data", tmp_path / "tree.json"
+    script.write_text("password: hunter2")
+    tree.write_text('{"token": {"of": "hunter2"}}')
+    for words in (("user-data", "web-1", "--set", str(script)), ("metadata", "web-1", "--set", str(tree))):
+        told = process("vm", *words, "--debug")
+        assert told.returncode == 0, told.stderr
+        assert b"+ curl -X PUT" in told.stderr
+        assert b"hunter2" not in told.stderr
 
 
 def test_no_colour_reaches_a_pipe(process: Process, stub: StubManager) -> None:

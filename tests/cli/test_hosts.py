@@ -49,6 +49,13 @@ def test_the_vms_on_a_host_are_listed(nexus: Run, stub: StubManager) -> None:
     assert "No VM is on lab-1." in nexus("host", "vms", "lab-1").stderr
 
 
+def test_a_drain_that_nobody_has_looked_at_yet_says_nothing_of_vms(nexus: Run, stub: StubManager) -> None:
+    ends(stub, status="running", progress=0, result=None)
+    given_up = nexus("host", "drain", "lab-1", "--stop", "--timeout", "0")
+    assert given_up.exit_code != 0
+    assert "No VM was on it" not in given_up.stdout + given_up.stderr
+
+
 def test_draining_says_what_became_of_each_vm(nexus: Run, stub: StubManager, golden: Golden) -> None:
     ends(stub, result={"vms": RESULT["vms"][:2]})
     drained = nexus("host", "drain", "lab-1", "--stop", "--grace", "5")

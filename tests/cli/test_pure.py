@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.cli import human
+from nexus.cli import human, rates
 from nexus.cli.output import Column, plain, table
 from nexus.cli.vm.keyboard import Escape, Leave
+from nexus.client.models import Bucket
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -44,6 +45,21 @@ def test_memory_without_a_unit_is_in_mib() -> None:
 )
 def test_sizes_are_written_short(size_bytes: int, text: str) -> None:
     assert human.size(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "times"),
+    [
+        (999, "999 B/s", "999/s"),
+        (999_700, "1 MB/s", "999700/s"),
+        (50_000_000, "50 MB/s", "50000000/s"),
+        (1_000_000, "1 MB/s", "1000000/s"),
+    ],
+)
+def test_rates_are_written_with_the_prefix_that_fits(size: int, rate: str, times: str) -> None:
+    bucket = Bucket(size=size, refill_time=1000, one_time_burst=None)
+    assert rates.bytes_per_second(bucket) == rate
+    assert rates.times_per_second(bucket) == times
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,13 @@ async def test_a_delete_past_its_deadline_fails_goes_on_and_can_be_asked_for_aga
         again = ok(await user.delete(path))["operation_id"]
         assert again != first
         await ends_late(user, again)
+        bulk = ok(await user.post("/v1/vms/bulk", json={"verb": "delete", "ids": [str(vm_id)]}))["bulk"]["id"]
+
+        async def has_failed() -> bool:
+            [item] = ok(await user.get(f"/v1/vms/bulk/{bulk}"))["item"]["items"]
+            return item["status"] == "failed"
+
+        await until(has_failed, within_s=LONG_S)
 
     async def is_gone() -> bool:
         return (await user.get(path)).status_code == 404

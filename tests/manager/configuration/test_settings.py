@@ -282,6 +282,8 @@ async def test_an_address_is_chosen_kept_for_one_vm_and_given_to_nobody_else(
     answer = await change(user, "POST", first, "guest-ip", {"ip": str(ahead)})
     assert (answer["applied"], answer["pending_changes"]) == ("next_start", ["nics.eth0"])
     assert (await read(user, first, "guest-ip"))["ip"] == str(ahead)
+    await change(user, "POST", first, "guest-ip", {"ip": given})
+    await change(user, "POST", first, "guest-ip", {"ip": str(ahead)})
     others = [await create(user, f"web-{number}", start=False) for number in (2, 3)]
     addresses = [(await read(user, vm_id, "guest-ip"))["ip"] for vm_id in others]
     assert addresses == [str(ip_address(given) + 1), str(ip_address(given) + 3)], "its turn is passed over"

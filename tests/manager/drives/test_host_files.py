@@ -61,6 +61,12 @@ async def test_only_administrators_may_and_only_where_the_owner_of_the_host_lets
         body = refused(await attach(admin, own, elsewhere), 422)
         assert (body["code"], str(volumes) in body["error"]) == ("file_refused", True)
     ok(await attach(admin, own, path))
+    grown = {"size_bytes": 8 * MIB}
+    assert (
+        refused(await user.patch(f"/v1/vms/{own}/drives/volume", json=grown), 403)["code"] == "host_files_not_allowed"
+    )
+    assert path.stat().st_size == MIB
+    ok(await admin.patch(f"/v1/vms/{own}/drives/volume", json=grown))
 
 
 async def test_vms_do_not_share_a_file_that_one_of_them_writes(

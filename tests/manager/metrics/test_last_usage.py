@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 from uuid import UUID
 
 import httpx
@@ -14,7 +15,9 @@ from tests.manager.metrics.acting import Measuring, sample
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from nexus.kit.db import Db
+from nexus.kit.db import DatabaseUnavailable, Db
+from nexus.manager.access import Actor
+from nexus.manager.metrics.feed import UsageFeed
 from nexus.manager.settings import ManagerSettings
 from nexus.manager.vms.schemas import VmList
 
@@ -246,3 +249,15 @@ class TestWhereMetricsAreDisabled:
         assert await db.fetchval("select count(*) from machine_usage") == 0
         assert refused(await user.get(STREAM), 403)["code"] == "metrics_disabled"
         assert (await vm_of(user, UUID((await listed(user))[0]["id"])))["state"] == "running"
+
+
+async def test_a_viewer_is_told_that_the_database_is_away(db: Db) -> None:
+    """Instead of a stream that breaks."""
+
+    async def whoami() -> Actor | None:
+        raise DatabaseUnavailable("no such file or directory")
+
+    feed = UsageFeed(db, cast("Any", Mock()), is_disabled=False)
+    said = [message async for message in feed.follow((), whoami=whoami)]
+    assert [message["type"] for message in said] == ["dropped"]
+    assert "database is away" in said[0]["why"]

@@ -18,6 +18,9 @@ from tests.manager.platform.test_process import COMMAND, environment, run
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from nexus.client.dialing import dialed
+from nexus.client.errors import ApiError, Unreachable
+from nexus.client.transport import Transport
 from nexus.kit.settings import SettingsError, load
 from nexus.manager.hosts.reached import public_url
 from nexus.manager.settings import ManagerSettings
@@ -62,6 +65,11 @@ async def started(env: Mapping[str, str], log: Path) -> AsyncGenerator[None]:
         await process.wait()
 
 
+async def listen_as_the_client_does(url: str) -> None:
+    async with dialed(Transport(url=url), "/v1/events", {}, ping_timeout_s=None):
+        pass
+
+
 async def when_up(client: httpx.AsyncClient) -> httpx.Response:
     async with asyncio.timeout(20):
         while True:
@@ -72,7 +80,7 @@ async def when_up(client: httpx.AsyncClient) -> httpx.Response:
 
 
 async def test_with_a_certificate_the_public_port_speaks_https_alone_and_the_local_one_plain_http(
-    environment: dict[str, str], short_tmp: Path
+    environment: dict[str, str], short_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate, key = write_certificate(short_tmp, LOOPBACK)
     local = f"127.0.0.1:{free_port()}"
@@ -100,6 +108,12 @@ async def test_with_a_certificate_the_public_port_speaks_https_alone_and_the_loc
             async with connect(f"wss://{bind}/v1/events", ssl=trusting, proxy=None):
                 pass
         assert refused.value.response.status_code == 401
+        with pytest.raises(Unreachable, match="certificate"):
+            await listen_as_the_client_does(f"https://{bind}")
+        monkeypatch.setenv("NEXUS_CA_FILE", str(certificate))
+        with pytest.raises(ApiError) as not_signed_in:
+            await listen_as_the_client_does(f"https://{bind}")
+        assert not_signed_in.value.status == 401
         outdated = ssl.create_default_context(cafile=certificate)
         with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             outdated.maximum_version = ssl.TLSVersion.TLSv1_1

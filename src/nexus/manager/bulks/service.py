@@ -3,15 +3,15 @@
 from datetime import timedelta
 from uuid import UUID
 
-from nexus.kit.db import Db
+from nexus.kit.db import Db, Reader
 from nexus.kit.envelopes import item_json
 from nexus.kit.ids import new_id
-from nexus.manager import audit
+from nexus.manager import audit, idempotency
 from nexus.manager.access import Actor
 from nexus.manager.bulks import repository
 from nexus.manager.bulks.errors import BulkNotFound, BulkTooLarge
 from nexus.manager.bulks.models import FLOW, MOST_ITEMS, subject_of
-from nexus.manager.bulks.schemas import BulkBody, BulkFilter, BulkVms
+from nexus.manager.bulks.schemas import BulkBody, BulkDone, BulkFilter, BulkVms
 from nexus.manager.flows import Flows
 from nexus.manager.operations import Operation, Operations
 from nexus.manager.sweeps import Sweep
@@ -48,21 +48,24 @@ class Bulks:
             await audit.write(tx, actor, verb=verb, subject=subject, details={"vms": len(meant)})
             await self._flows.open(tx, flow=FLOW, subject=subject, within=WITHIN)
             operation = await self._operations.open(tx, subject, verb=verb, generation=1, actor=actor, within=WITHIN)
+            bulk = BulkBody.model_validate_json(await _find(tx, actor, bulk_id))
+            await idempotency.keep(tx, BulkDone(operation_id=operation.id, bulk=bulk))
         return bulk_id, operation
 
     async def get(self, actor: Actor, bulk_id: UUID) -> bytes:
         """The answer `{"item": …}`. Raises BulkNotFound."""
-        return item_json(await self._find(actor, bulk_id))
+        return item_json(await _find(self._db, actor, bulk_id))
 
     async def body(self, actor: Actor, bulk_id: UUID) -> BulkBody:
         """Raises BulkNotFound."""
-        return BulkBody.model_validate_json(await self._find(actor, bulk_id))
+        return BulkBody.model_validate_json(await _find(self._db, actor, bulk_id))
 
-    async def _find(self, actor: Actor, bulk_id: UUID) -> str:
-        item = await repository.find_json(self._db, bulk_id, actor=actor)
-        if item is None:
-            raise BulkNotFound
-        return item
+
+async def _find(reader: Reader, actor: Actor, bulk_id: UUID) -> str:
+    item = await repository.find_json(reader, bulk_id, actor=actor)
+    if item is None:
+        raise BulkNotFound
+    return item
 
 
 def _as_list(meant: BulkFilter) -> Wanted:

@@ -42,7 +42,7 @@ class Tree(RootModel[dict[str, Any]]):
     @model_validator(mode="after")
     def _can_be_served(self) -> Self:
         check_tree(self.root)
-        if len(self.model_dump_json()) > MOST_METADATA_BYTES:
+        if len(self.model_dump_json().encode()) > MOST_METADATA_BYTES:
             raise ValueError(f"is longer than {MOST_METADATA_BYTES} bytes")
         return self
 

@@ -15,7 +15,7 @@ from nexus.kit.versions import ANY, Expected
 from nexus.manager import idempotency
 from nexus.manager.access import Actor
 from nexus.manager.drives import repository, rules, sources
-from nexus.manager.drives.errors import DriveIdTaken, DriveNotFound, RootDrive, TooManyDrives
+from nexus.manager.drives.errors import DriveIdTaken, DriveNotFound, HostFilesNotAllowed, RootDrive, TooManyDrives
 from nexus.manager.drives.models import MOST_DRIVES, Drive, HostFile, NewDrive
 from nexus.manager.drives.schemas import CreateDrive, Data, DriveChanged, DriveRemoved, PatchDrive
 from nexus.manager.hosts.placement import Amounts
@@ -86,7 +86,7 @@ class Drives:
         async with self._changes.making(actor, vm_id, verb="change-drive") as change:
             drive = await _lock(change, named, expected)
             new = _edited(drive, wanted)
-            await self._check_change(change, drive, new)
+            await self._check_change(change, drive, new, actor=actor)
             change.note(f"drives.{drive.drive_id}", differs=new != drive)
             if new != drive:
                 await repository.change(change.tx, new)
@@ -127,8 +127,8 @@ class Drives:
         elif not new.is_read_only:
             await self._reserve(change, new.size_bytes or 0, wish=f"add drive {new.drive_id} to {vm.name}")
 
-    async def _check_change(self, change: Change, drive: Drive, new: Drive) -> None:
-        """Raises DriveRefused, NotOffered or NoRoom."""
+    async def _check_change(self, change: Change, drive: Drive, new: Drive, *, actor: Actor) -> None:
+        """Raises DriveRefused, NotOffered, HostFilesNotAllowed or NoRoom."""
         wish = f"change drive {drive.drive_id} of {change.vm.name}"
         asked = rules.needed(
             cache_type=new.cache_type if new.cache_type != drive.cache_type else None,
@@ -140,6 +140,8 @@ class Drives:
             rules.check_growth(drive, new.size_bytes)
             if drive.resolved_path is None:
                 await self._reserve(change, new.size_bytes - (drive.size_bytes or 0), wish=wish)
+            elif not actor.is_admin:
+                raise HostFilesNotAllowed("size_bytes: only administrators may have a file of a host grow.")
 
     async def _reserve(self, change: Change, more_bytes: int, *, wish: str) -> None:
         """Room for what is added to what the VM has already. Raises NoRoom."""

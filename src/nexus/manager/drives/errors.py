@@ -59,8 +59,5 @@ class FileRefused(InvalidField):
 class HostFilesNotAllowed(NotAllowed):
     code = "host_files_not_allowed"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "path_on_host: only administrators may give VMs files of a host.",
-            suggestion="Leave it out: the drive then is a file of the VM's own.",
-        )
+    def __init__(self, error: str = "path_on_host: only administrators may give VMs files of a host.") -> None:
+        super().__init__(error, suggestion="Leave it out: a drive of the VM's own is yours to make and to grow.")

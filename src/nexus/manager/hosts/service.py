@@ -66,7 +66,10 @@ class Hosts:
         item: dict[str, Any] | None = await repository.find_json(self._db, host_id)
         if item is None:
             raise HostNotFound
-        [room] = await repository.rooms(self._db, of=[host_id])
+        rooms = await repository.rooms(self._db, of=[host_id])
+        if not rooms:
+            raise HostNotFound
+        [room] = rooms
         most = placement.capacity(room, self._overcommit)
         return HostDetail.model_validate(
             item | {"capacity": _body(most), "reserved": _body(room.reserved)},

@@ -89,6 +89,8 @@ class UsageFeed:
                         await seat.filled.wait()
             why = "This manager stops: come back." if self._is_closing else "Your session has ended: sign in again."
             yield {"type": "dropped", "why": why}
+        except LOST:
+            yield {"type": "dropped", "why": "The platform's database is away: come back."}
         finally:
             self._seats.discard(seat)
 

@@ -69,20 +69,21 @@ select exists (select from nics where network_id = $1 and address = $2::text::in
 """Whether an address that was never given out in its turn has been asked for by name."""
 
 
-async def claim_address(tx: Tx, network_id: UUID, address: str) -> bool:
-    """Take this address, which is one of the network's. False: a NIC has it, or a boot that goes on may still use it.
-    The network stays locked until `tx` ends."""
+async def claim_address(tx: Tx, network_id: UUID, address: str, *, by: UUID) -> bool:
+    """Take this address, which is one of the network's, for a machine. False: a NIC has it, or a boot of another
+    machine that goes on may still use it. The network stays locked until `tx` ends."""
     await tx.fetchval("select id from networks where id = $1 for update", network_id)
     is_taken = await tx.fetchval(
         """
         select exists (select from nics where network_id = $1 and address = $2::text::inet) or exists (
             select from released_addresses r join machines m on m.id = r.machine_id
             where r.network_id = $1 and r.address = $2::text::inet
-              and m.seen in ('on', 'paused') and m.seen_boot <= r.boot
+              and m.seen in ('on', 'paused') and m.seen_boot <= r.boot and m.id <> $3
         )
         """,
         network_id,
         address,
+        by,
     )
     if not is_taken:
         await tx.execute(

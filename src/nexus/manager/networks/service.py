@@ -25,12 +25,12 @@ async def take_address(tx: Tx, network: Network) -> str:
     return address
 
 
-async def claim_address(tx: Tx, network: Network, address: IPv4Address) -> None:
-    """Take this address for somebody. Raises AddressRefused for one that is not the network's to give, or is taken."""
+async def claim_address(tx: Tx, network: Network, address: IPv4Address, *, by: UUID) -> None:
+    """Take this address for a machine. Raises AddressRefused for one that is not the network's to give, or is taken."""
     whole = network.gateway.network
     if address not in whole or address in (whole.network_address, whole.broadcast_address, network.gateway.ip):
         raise AddressRefused(str(address), f"it is no guest's address in network {network.name} ({whole})")
-    if not await repository.claim_address(tx, network.id, str(address)):
+    if not await repository.claim_address(tx, network.id, str(address), by=by):
         raise AddressRefused(str(address), "somebody has it")
 
 

@@ -106,7 +106,7 @@ class Nics:
             if change.is_one:
                 await networks.give_back_one(tx, nic_id, boot=vm.machine.facts.boot)
                 network = await networks.choose(tx, actor.project_id, network_id)
-                await networks.claim_address(tx, network, address)
+                await networks.claim_address(tx, network, address, by=vm.machine.id)
                 await repository.move(tx, nic_id, str(address))
         return change
 

@@ -151,12 +151,7 @@ class Vms:
         """Remove it and all that belongs to it, from whatever state. While that is under way, the operation that does
         it is the answer again, or a new one where that has failed."""
         async with self._db.transaction() as tx:
-            vm = await self._lock(tx, actor, vm_id, expected)
-            if vm.machine.facts.goal is Goal.GONE:
-                running = await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
-                generation = vm.machine.facts.generation
-                return running or await self._promise(tx, actor, vm, Verb.DELETE, generation=generation)
-            return await self._record(tx, actor, vm, Verb.DELETE)
+            return await self._remove(tx, actor, await self._lock(tx, actor, vm_id, expected))
 
     async def bring(
         self, tx: Tx, actor: Actor, vm_id: UUID, verb: Verb, *, grace_s: int | None = None
@@ -166,9 +161,16 @@ class Vms:
         vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
         if vm.state is ENDS_IN.get(verb):
             return None
-        if verb is Verb.DELETE and vm.machine.facts.goal is Goal.GONE:
-            return await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
+        if verb is Verb.DELETE:
+            return await self._remove(tx, actor, vm)
         return await self._want(tx, actor, vm, verb, grace_s=grace_s if verb is Verb.STOP else None)
+
+    async def _remove(self, tx: Tx, actor: Actor, vm: Vm) -> Operation | None:
+        if vm.machine.facts.goal is not Goal.GONE:
+            return await self._record(tx, actor, vm, Verb.DELETE)
+        running = await self._operations.running(tx, vm.subject, verb=Verb.DELETE)
+        generation = vm.machine.facts.generation
+        return running or await self._promise(tx, actor, vm, Verb.DELETE, generation=generation)
 
     async def matching(self, tx: Tx, actor: Actor, wanted: Wanted, *, limit: int) -> Sequence[UUID]:
         """The ids of the VMs that a list would hold, by name; at most `limit`."""
