@@ -58,6 +58,7 @@ def running_conditions() -> list[str]:
         Circumstances(guest_is_ready=False),
         Circumstances(can_pause=False),
         Circumstances(can_ctrl_alt_del=False),
+        Circumstances(can_snapshot=False),
     ):
         for verb in Verb:
             refused = refusal(verb, State.RUNNING, lacking)

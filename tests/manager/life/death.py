@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from nexus.agent.machines import machine, preparing, registry
+from nexus.agent.machines import launching, machine, preparing, registry
 from nexus.agent.machines import state as states
 from nexus.agent.vmm.fake import FakeVmm
 
-EFFECTS = ("start", "stop", "pause", "resume", "discard")
+EFFECTS = ("start", "stop", "pause", "resume", "save", "restore", "discard")
 """Of the hypervisor."""
 
 
@@ -64,7 +64,7 @@ class Death:
         """Put points around what agents of this process write down, prepare and remove."""
         loop = asyncio.get_running_loop()
         patching.setattr(states, "save", self._around("machine.json", states.save, loop))
-        patching.setattr(machine, "prepare", self._around_async("prepare", preparing.prepare))
+        patching.setattr(launching, "prepare", self._around_async("prepare", preparing.prepare))
         for module in (machine, registry):
             patching.setattr(module, "remove_files", self._around("remove_files", preparing.remove_files, loop))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from tests.manager.compute.acting import machine_of, until
+from tests.manager.compute.acting import machine_of, ok, until
 from tests.manager.life.death import Point
 from tests.manager.life.steps import STANDING_STILL, Interruption, Manager, Visit
 from tests.manager.life.stories import PATIENCE_S, Story, ask, item, reaches, reopen
@@ -131,8 +131,14 @@ async def holds(world: World, story: Story, vm_id: UUID, machine_id: UUID, *, ma
     if not may_fail:
         assert statuses[-1:] in ([], ["done"]), statuses
     real = await world.runs(machine_id)
-    if story.state in ("running", "paused", "stopped"):
-        told = {"running": "on", "paused": "paused", "stopped": "off"}[story.state]
+    assert not await world.db.fetchval("select count(*) from snapshots where state = 'creating'"), "still being taken"
+    if story.or_else is not None and real.power != "off":
+        vm = await item(world, vm_id)
+        assert vm is not None
+        assert vm["state"] == story.or_else
+        assert may_fail, "it did not come true, and nothing had failed"
+    elif story.state in ("running", "paused", "stopped", "suspended"):
+        told = {"running": "on", "paused": "paused", "stopped": "off", "suspended": "off"}[story.state]
         assert real.power == told, f"{story.state}, and the hypervisor has it {real.power}"
         [seen] = [seen for seen in world.agent.machines.list() if seen.id == machine_id]
         assert seen.boot == story.boots, f"{seen.boot} boots instead of {story.boots}"
@@ -153,12 +159,19 @@ async def end(world: World, vm_id: UUID) -> None:
     if await item(world, vm_id) is not None:
         await ask(world, vm_id, "delete")
     await reaches(world, vm_id, None)
+    for row in await world.db.fetch("select id from vms"):
+        await ask(world, row["id"], "delete")
+        await reaches(world, row["id"], None)
     await world.wire.release(Call.LATE)
     await world.wire.release(Call.SLOW)
     await world.wire.release(Call.POSTHUMOUS)
     await world.unpark()
 
     async def is_clean() -> bool:
+        await world.rest()
+        await world.sweeps["snapshots"].run()
+        for row in await world.db.fetch("select id from snapshots where goal = 'kept' and state <> 'creating'"):
+            ok(await world.client.delete(f"/v1/snapshots/{row['id']}"))
         await world.rest()
         return not await world.leftovers()
 

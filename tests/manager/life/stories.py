@@ -22,19 +22,23 @@ Act = Callable[[World, UUID], Awaitable[None]]
 @dataclass(frozen=True)
 class Story:
     """From `given` on, `act` happens; in the end the VM is in `state` after `boots` boots, and the operation of the act
-    is done, if it opened one. `state` None: it is gone."""
+    is done, if it opened one. `state` None: it is gone. `or_else`: where it is when what was asked for has failed, and
+    is as it was."""
 
     name: str
     given: Callable[[World], Awaitable[UUID]]
     act: Act
     state: str | None
     boots: int = 1
+    or_else: str | None = None
 
     async def comes_true(self, world: World, vm_id: UUID) -> None:
         """Go on until it has."""
-        await reaches(world, vm_id, self.state, boots=self._boots)
+        await reaches(world, vm_id, self.state, boots=self._boots, or_else=self.or_else)
 
     async def is_true(self, world: World, vm_id: UUID) -> bool:
+        if self.or_else is not None and await _has_failed(world) and await is_at(world, vm_id, self.or_else):
+            return True
         return await is_at(world, vm_id, self.state, boots=self._boots)
 
     @property
@@ -70,11 +74,22 @@ async def is_at(world: World, vm_id: UUID, state: str | None, *, boots: int | No
     return vm["operation_id"] is None and boots in (None, await world.db.fetchval(seen_boot, vm_id))
 
 
-async def reaches(world: World, vm_id: UUID, state: str | None, *, boots: int | None = None) -> None:
+async def _has_failed(world: World) -> bool:
+    """Whether a snapshot that somebody wants could not be taken."""
+    return await world.db.fetchval(
+        "select exists (select from operations where subject_kind = 'snapshot' and status = 'failed')"
+    )
+
+
+async def reaches(
+    world: World, vm_id: UUID, state: str | None, *, boots: int | None = None, or_else: str | None = None
+) -> None:
     """Go on until the VM is there and its flow is over."""
 
     async def is_there() -> bool:
         await world.rest()
+        if or_else is not None and await _has_failed(world) and await is_at(world, vm_id, or_else):
+            return True
         return await is_at(world, vm_id, state, boots=boots)
 
     try:
@@ -110,6 +125,54 @@ async def reopen(world: World) -> None:
 async def _ask_of_host(world: World, what: str, body: object) -> None:
     host_id = await world.db.fetchval("select id from hosts")
     ok(await world.client.post(f"/v1/hosts/{host_id}/{what}", json=body))
+
+
+async def take(world: World, vm_id: UUID) -> None:
+    ok(await world.client.post(f"/v1/vms/{vm_id}/snapshots", json={"name": "one"}))
+
+
+async def take_and_delete(world: World, vm_id: UUID) -> None:
+    """The VM goes before its snapshot is taken."""
+    await take(world, vm_id)
+    await ask(world, vm_id, "delete")
+
+
+async def _taken(world: World) -> str:
+    return await world.db.fetchval("select id::text from snapshots where name = 'one'")
+
+
+async def roll_back(world: World, vm_id: UUID) -> None:
+    await ask(world, vm_id, "rollback", snapshot_id=await _taken(world))
+
+
+async def instantiate(world: World, vm_id: UUID) -> None:
+    ok(await world.client.post(f"/v1/snapshots/{await _taken(world)}/instantiate", json={"name": "web-2"}))
+
+
+async def delete_snapshot(world: World, vm_id: UUID) -> None:
+    ok(await world.client.delete(f"/v1/snapshots/{await _taken(world)}"))
+
+
+def with_snapshot(state: str) -> Callable[[World], Awaitable[UUID]]:
+    """A VM, and a snapshot of it."""
+
+    async def make(world: World) -> UUID:
+        vm_id = await given("running")(world)
+        await take(world, vm_id)
+        await reaches(world, vm_id, "running")
+        if state == "stopped":
+            await ask(world, vm_id, "stop", grace_s=5)
+            await reaches(world, vm_id, "stopped")
+        return vm_id
+
+    return make
+
+
+async def suspended(world: World) -> UUID:
+    vm_id = await given("running")(world)
+    await ask(world, vm_id, "suspend")
+    await reaches(world, vm_id, "suspended")
+    return vm_id
 
 
 def befalls(reason: ExitReason, why: str) -> Act:
@@ -241,4 +304,18 @@ STORIES = [
     Story("host-restarts-while-stopped", stopped, restart_host, "stopped", boots=0),
     Story("host-restarts-always", given("running", restart_policy="always"), restart_host, "running", boots=2),
     Story("lost", running, lose, "error"),
+    Story("snapshot", running, take, "running"),
+    Story("snapshot-paused", paused, take, "paused"),
+    Story("snapshot-while-deleting", running, take_and_delete, None),
+    Story("snapshot-delete", with_snapshot("running"), delete_snapshot, "running"),
+    Story("rollback", with_snapshot("running"), roll_back, "running", boots=2),
+    Story("rollback-stopped", with_snapshot("stopped"), roll_back, "running", boots=2),
+    Story("instantiate", with_snapshot("running"), instantiate, "running"),
+    Story("clone", running, verb("clone", count=2), "running"),
+    Story("suspend", running, verb("suspend"), "suspended", or_else="running"),
+    Story("suspend-paused", paused, verb("suspend"), "suspended", or_else="paused"),
+    Story("resume-suspended", suspended, verb("resume"), "running", boots=2),
+    Story("stop-suspended", suspended, verb("stop"), "stopped"),
+    Story("delete-suspended", suspended, verb("delete"), None),
+    Story("host-restarts-while-suspended", suspended, restart_host, "suspended"),
 ]

@@ -37,6 +37,7 @@ from nexus.manager.hosts import service as hosts
 from nexus.manager.hosts.models import HostRef
 from nexus.manager.operations import Operation
 from nexus.manager.platform import Builder, Built, Platform
+from nexus.manager.sweeps import Sweep
 from nexus.manager.wiring import Manager
 
 LEASE_S = 30.0
@@ -61,6 +62,10 @@ class Slices:
     @property
     def flows(self) -> list[Flow[Any]]:
         return [flow for built in self.built for flow in built.flows]
+
+    @property
+    def sweeps(self) -> list[Sweep]:
+        return [sweep for built in self.built for sweep in built.sweeps]
 
 
 class OneAgent:
@@ -95,6 +100,7 @@ class World:
         self.client = client
         self.settings = settings
         self.flows = slices.flows
+        self.sweeps = {sweep.name: sweep for sweep in slices.sweeps}
         self.gate = Gate(self)
         self.death = Death()
         self.wire = wire
@@ -284,7 +290,7 @@ class World:
         if machine_id is None:
             return None
         real = (await self.runs(machine_id)).power.value
-        told = {"stop": "off", "pause": "paused", "delete": "off"}.get(operation.verb, "on")
+        told = {"stop": "off", "pause": "paused", "delete": "off", "suspend": "off"}.get(operation.verb, "on")
         is_stopped_create = operation.verb == "create" and real == "off" and not await self._wished_boots(machine_id)
         if real == told or is_stopped_create:
             return None
@@ -296,7 +302,7 @@ class World:
     async def leftovers(self) -> list[str]:
         """What is left of VMs that are gone: on both sides, and given out."""
         left: list[str] = []
-        for table in ("vms", "machines", "drives", "nics", "flows", "drains"):
+        for table in ("vms", "machines", "drives", "nics", "flows", "drains", "snapshots"):
             if count := await self.db.fetchval(f"select count(*) from {table}"):
                 left.append(f"{count} rows in {table}")
         if kept := await self.db.fetchval(
@@ -306,7 +312,10 @@ class World:
         if running := await self.db.fetchval("select count(*) from operations where status = 'running'"):
             left.append(f"{running} running operations")
         left += [f"machine {seen.id} at the agent" for seen in self.agent.machines.list()]
-        for directory in (self.settings.run_dir / "machines", self.settings.runtime_dir / "m"):
+        for directory in (
+            *(self.settings.run_dir / "machines", self.settings.run_dir / "snapshots"),
+            self.settings.runtime_dir / "m",
+        ):
             left += [f"{path}" for path in directory.rglob("*")]
         return left
 
