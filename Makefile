@@ -21,8 +21,8 @@ build: ## install what is missing and build, start nothing
 build-dev:
 	@$(BOOTSTRAP) packages-dev dev guest ui-dev
 
-dev: build ## like up, with debug logs
-	@MANAGER_LOG_LEVEL=debug AGENT_LOG_LEVEL=debug exec ./nexus up
+dev: build ## like up, with debug logs, and the UI's pages with hot reload (MANAGER_URL: only those, before that manager)
+	@exec $(PYTHON) tools/dev.py
 
 test: build-dev ## Go and Python tests, with real guests (pytest options in ARGS)
 	@$(PYTHON) tools/test.py $(ARGS)

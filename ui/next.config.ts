@@ -7,7 +7,7 @@ const passedOn = ['/v1/:path*', '/health/:path*', '/openapi.json', '/swagger-ui/
 
 const config: NextConfig = {
   ...(process.env.NODE_ENV === 'development'
-    ? { rewrites: async () => passedOn.map((source) => ({ source, destination: `${manager}${source}` })) }
+    ? { pageExtensions: ['dev.tsx', 'tsx'], rewrites: async () => passedOn.map((source) => ({ source, destination: `${manager}${source}` })) }
     : { output: 'export' as const }),
   trailingSlash: false,
   images: { unoptimized: true },

@@ -54,6 +54,7 @@ class Visitor:
 
     def _hear(self, kind: str, text: str) -> None:
         is_refusal = "Failed to load resource" in text and any(status in text for status in _EXPECTED_REFUSALS)
+        is_refusal |= "HTTP Authentication failed" in text  # how a WebSocket tells of 401
         if kind in ("error", "warning") and not is_refusal:
             self.troubles.append(text)
 

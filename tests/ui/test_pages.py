@@ -130,6 +130,36 @@ def test_an_open_page_survives_a_manager_that_restarts(visits: Visits, fleet: In
     visitor.troubles.clear()  # the browser reports the connections that it lost meanwhile
 
 
+def test_another_language_is_spoken_everywhere_and_kept(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/settings")
+    page.get_by_label("Language").select_option("de")
+    expect(page.get_by_role("navigation", name="Hauptmenü")).to_contain_text("Virtuelle Maschinen")
+    visitor.visit("/vms?q=db-1")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Virtuelle Maschinen")
+    expect(page.get_by_role("row", name="db-1")).to_contain_text("gestoppt")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+def test_a_tab_survives_an_upgrade_and_says_so(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/vms?q=db-1")
+    expect(page.get_by_role("row", name="db-1")).to_be_visible()
+    upgraded = "<!DOCTYPE html><!--another-build--><html></html>"
+    page.route("**/login", lambda route: route.fulfill(content_type="text/html", body=upgraded))
+    os.kill(fleet.pid_of("manager"), signal.SIGKILL)
+    notice = page.get_by_role("alert").filter(has_text="Nexus has been upgraded")
+    expect(notice).to_be_visible()
+    expect(page.get_by_role("row", name="db-1")).to_be_visible()
+    fleet_is_back(fleet)
+    notice.get_by_role("button", name="Reload").click()
+    expect(notice).to_have_count(0)
+    expect(page.get_by_role("row", name="db-1")).to_be_visible()
+    visitor.troubles.clear()  # the browser reports the connections that it lost meanwhile
+
+
 def fleet_is_back(fleet: Installation) -> None:
     deadline = time.monotonic() + 60
     while fleet.nexus("vm", "list").returncode != 0:

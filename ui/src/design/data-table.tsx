@@ -1,28 +1,27 @@
 'use client'
 
 import { flexRender, type Table as Model, type Row } from '@tanstack/react-table'
-import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { ArrowDown, ArrowUp } from 'lucide-react'
-import { memo, useLayoutEffect, useRef, useState } from 'react'
+import { memo, type ReactNode } from 'react'
 
 import { cn } from './cn'
+import { later } from './later'
 
-const ROW_PX = 45
+export const ROW_PX = 45
 const MOST_PLAIN_ROWS = 60
+
+const LongRows = later(() => import('./long-rows').then((module) => module.LongRows))
 
 /** A table that scrolls with the page. Long ones hold only the rows in view. Sorting is told by `aria-sort`; `total` is null while nobody knows how many there are. */
 export function DataTable<T>({ table, label, total }: { table: Model<T>; label: string; total: number | null }) {
   const rows = table.getRowModel().rows
-  const body = useRef<HTMLDivElement>(null)
-  const [top, setTop] = useState(0)
-  useLayoutEffect(() => setTop(body.current?.offsetTop ?? 0), [])
-  const virtual = useWindowVirtualizer({ count: rows.length, estimateSize: () => ROW_PX, overscan: 12, scrollMargin: top })
-  const shown = rows.length <= MOST_PLAIN_ROWS ? null : virtual.getVirtualItems()
-  const first = shown?.[0]
-  const last = shown?.at(-1)
   const shape = table.getVisibleLeafColumns().map(({ id }) => id).join()
+  const line = (index: number): ReactNode => {
+    const row = rows[index]!
+    return <SameLine key={row.id} row={row} index={index} isSelected={row.getIsSelected()} shape={shape} />
+  }
   return (
-    <div ref={body} className="overflow-x-auto rounded-lg border bg-surface">
+    <div className="overflow-x-auto rounded-lg border bg-surface">
       <table aria-label={label} aria-rowcount={total === null ? -1 : total + 1} className="w-full border-collapse text-left">
         <thead>
           {table.getHeaderGroups().map((group) => (
@@ -33,25 +32,10 @@ export function DataTable<T>({ table, label, total }: { table: Model<T>; label: 
             </tr>
           ))}
         </thead>
-        <tbody>
-          {first ? <Gap px={first.start - top} /> : null}
-          {(shown ? shown.map(({ index }) => index) : rows.map((_, index) => index)).map((index) => {
-            const row = rows[index]!
-            return <SameLine key={row.id} row={row} index={index} isSelected={row.getIsSelected()} shape={shape} />
-          })}
-          {last ? <Gap px={virtual.getTotalSize() - (last.end - top)} /> : null}
-        </tbody>
+        {rows.length > MOST_PLAIN_ROWS ? <LongRows count={rows.length} line={line} /> : <tbody>{rows.map((_, index) => line(index))}</tbody>}
       </table>
     </div>
   )
-}
-
-function Gap({ px }: { px: number }) {
-  return px > 0 ? (
-    <tr aria-hidden>
-      <td style={{ height: px }} />
-    </tr>
-  ) : null
 }
 
 const SORTS = { asc: 'ascending', desc: 'descending' } as const

@@ -11,11 +11,13 @@ export type Status = { phase: 'connecting' | 'open' | 'lost' } | { phase: 'ended
 
 const FIRST_PAUSE_MS = 400
 const LONGEST_PAUSE_MS = 8000
+const ACKNOWLEDGED_AFTER_BYTES = 64 * 1024
 
 export class ShellConnection {
   private socket: WebSocket | null = null
   private session: string | null = null
   private offset = 0
+  private acknowledged = 0
   private pause = FIRST_PAUSE_MS
   private timer: ReturnType<typeof setTimeout> | undefined
   private isOver = false
@@ -23,7 +25,7 @@ export class ShellConnection {
   constructor(
     private readonly vmId: string,
     private readonly size: () => { cols: number; rows: number },
-    private readonly on: { output: (bytes: Uint8Array) => void; status: (status: Status) => void },
+    private readonly on: { output: (bytes: Uint8Array, shown: () => void) => void; status: (status: Status) => void },
   ) {
     this.connect()
   }
@@ -44,6 +46,13 @@ export class ShellConnection {
     if (this.socket) closeSocket(this.socket)
   }
 
+  /** Says how far output has been shown. Only with that the guest keeps what has not, and lets its program wait. */
+  private acknowledge(offset: number, after = ACKNOWLEDGED_AFTER_BYTES) {
+    if (offset - this.acknowledged < after) return
+    this.acknowledged = offset
+    this.send(JSON.stringify({ type: 'ack', offset }))
+  }
+
   private send(message: string) {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(message)
   }
@@ -62,7 +71,8 @@ export class ShellConnection {
       if (typeof data === 'string') this.hear(JSON.parse(data) as Told)
       else {
         this.offset += data.byteLength
-        this.on.output(new Uint8Array(data))
+        const end = this.offset
+        this.on.output(new Uint8Array(data), () => this.acknowledge(end))
       }
     }
     socket.onclose = () => {
@@ -78,6 +88,7 @@ export class ShellConnection {
     if (told.type === 'session') {
       this.session = told.id
       this.offset = told.offset
+      this.acknowledge(told.offset, 0)
       this.pause = FIRST_PAUSE_MS
       this.on.status({ phase: 'open' })
       this.resize()

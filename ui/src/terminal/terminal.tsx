@@ -32,7 +32,7 @@ export function Terminal({ vmId, label, isShown }: { vmId: string; label: string
     xterm.attachCustomKeyEventHandler((event) => !isClipboard(event, xterm))
     fit.fit()
     const connection = new ShellConnection(vmId, () => ({ cols: xterm.cols, rows: xterm.rows }), {
-      output: (bytes) => xterm.write(bytes),
+      output: (bytes, shown) => xterm.write(bytes, shown),
       status: setStatus,
     })
     xterm.onData((text) => connection.input(text))

@@ -61,7 +61,6 @@ export const de: Words = {
   'drive.stays': 'Die Datei auf dem Host, {path}, bleibt.',
   'failure.page': 'Auf dieser Seite ist etwas schiefgegangen.',
   'failure.request': 'Anfrage {id}',
-  'failure.stopped': 'Diese Seite funktioniert nicht mehr.',
   'failure.unreachable': 'Der Server ist nicht erreichbar.',
   'failure.unreachableHint': 'Prüfe, ob Nexus läuft und du verbunden bist; diese Seite versucht es von selbst wieder.',
   'field.bySpaces': 'Durch Leerzeichen getrennt',

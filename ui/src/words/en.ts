@@ -61,7 +61,6 @@ export const en = {
   'drive.stays': 'Its file on the host, {path}, stays.',
   'failure.page': 'Something went wrong in this page.',
   'failure.request': 'Request {id}',
-  'failure.stopped': 'This page has stopped working.',
   'failure.unreachable': 'The server cannot be reached.',
   'failure.unreachableHint': 'Check that Nexus is running and that you are online; this page tries again by itself.',
   'field.bySpaces': 'Separated by spaces',
