@@ -6,6 +6,9 @@ const PAST: Record<string, string> = {
   stop: 'Stopped',
   pause: 'Paused',
   resume: 'Resumed',
+  suspend: 'Suspended',
+  rollback: 'Rolled back',
+  clone: 'Cloned',
   reboot: 'Rebooted',
   delete: 'Deleted',
 }
@@ -15,6 +18,9 @@ const PRESENT: Record<string, string> = {
   stop: 'Stopping',
   pause: 'Pausing',
   resume: 'Resuming',
+  suspend: 'Suspending',
+  rollback: 'Rolling back',
+  clone: 'Cloning',
   reboot: 'Rebooting',
   delete: 'Deleting',
 }

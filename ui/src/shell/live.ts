@@ -14,12 +14,13 @@ const GATHER_MS = 60
 const LONGEST_PAUSE_MS = 15_000
 /** What is looked at anew on news of a subject: calls of the API whose names begin so. */
 const NOUNS: Record<string, string[]> = {
-  vm: ['vm', 'drives', 'nics'],
+  vm: ['vm', 'drives', 'nics', 'snapshots'],
   operation: ['operations'],
   host: ['hosts'],
   image: ['images'],
   ssh_key: ['sshKeys'],
   template: ['templates'],
+  snapshot: ['snapshots'],
 }
 
 /** The one stream of events that keeps every open view true. Lost connections are taken up where they ended. */

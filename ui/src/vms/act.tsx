@@ -3,7 +3,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback } from 'react'
 
-import { type BulkVerb, type Verb, type VmBody, vmsBulk, vmsCtrlAltDel, vmsDelete, vmsPause, vmsReboot, vmsResume, vmsStart, vmsStop } from '@/api'
+import { type BulkVerb, snapshotsSuspend, type Verb, type VmBody, vmsBulk, vmsCtrlAltDel, vmsDelete, vmsPause, vmsReboot, vmsResume, vmsStart, vmsStop } from '@/api'
 import { useConfirm } from '@/design/confirm'
 import { refused } from '@/design/refused'
 import { toast } from '@/design/toast'
@@ -16,6 +16,7 @@ const CALLS: Partial<Record<Verb, Call>> = {
   stop: vmsStop,
   pause: vmsPause,
   resume: vmsResume,
+  suspend: snapshotsSuspend,
   reboot: vmsReboot,
   'ctrl-alt-del': vmsCtrlAltDel,
   delete: vmsDelete,

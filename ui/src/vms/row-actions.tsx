@@ -1,18 +1,23 @@
 'use client'
 
-import { Ellipsis, Play, Square } from 'lucide-react'
+import { CopyPlus, Ellipsis, Play, Square } from 'lucide-react'
+import { useState } from 'react'
 
 import type { VmBody } from '@/api'
 import { Button } from '@/design/button'
+import { later } from '@/design/later'
 import { Menu } from '@/design/menu'
 import { say } from '@/words/words'
 
 import { useAct } from './act'
 import { refusalOf, VERBS } from './verbs'
 
+const CloneVm = later(() => import('./snapshots/dialogs').then((module) => module.CloneVm))
+
 /** The likeliest verb as a button, all others in a menu; those refused say why. */
 export function RowActions({ vm }: { vm: VmBody }) {
   const act = useAct()
+  const [isCloning, setCloning] = useState(false)
   const mayStart = refusalOf(vm, 'start') === null
   const quick = mayStart ? ({ verb: 'start', label: 'verb.start', icon: Play } as const) : ({ verb: 'stop', label: 'verb.stop', icon: Square } as const)
   return (
@@ -27,14 +32,18 @@ export function RowActions({ vm }: { vm: VmBody }) {
             <Ellipsis aria-hidden />
           </Button>
         }
-        entries={VERBS.map(({ verb, label, icon: Icon, isDangerous }) => ({
-          label: say(label),
-          icon: <Icon />,
-          isDangerous,
-          refusal: refusalOf(vm, verb),
-          onSelect: () => void act(verb, [vm]),
-        }))}
+        entries={[
+          { label: say('verb.clone'), icon: <CopyPlus />, refusal: refusalOf(vm, 'clone'), onSelect: () => setCloning(true) },
+          ...VERBS.map(({ verb, label, icon: Icon, isDangerous }) => ({
+            label: say(label),
+            icon: <Icon />,
+            isDangerous,
+            refusal: refusalOf(vm, verb),
+            onSelect: () => void act(verb, [vm]),
+          })),
+        ]}
       />
+      {isCloning ? <CloneVm vm={vm} onClose={() => setCloning(false)} /> : null}
     </span>
   )
 }

@@ -1,4 +1,4 @@
-import { type LucideIcon, Pause, Play, Power, RotateCcw, Square, Trash2 } from 'lucide-react'
+import { type LucideIcon, Moon, Pause, Play, Power, RotateCcw, Square, Trash2 } from 'lucide-react'
 
 import type { Verb, VmBody } from '@/api'
 import { type Key, say } from '@/words/words'
@@ -11,6 +11,7 @@ export const VERBS: ShownVerb[] = [
   { verb: 'stop', label: 'verb.stop', icon: Square },
   { verb: 'pause', label: 'verb.pause', icon: Pause },
   { verb: 'resume', label: 'verb.resume', icon: Play },
+  { verb: 'suspend', label: 'verb.suspend', icon: Moon },
   { verb: 'reboot', label: 'verb.reboot', icon: RotateCcw },
   { verb: 'ctrl-alt-del', label: 'verb.ctrl-alt-del', icon: Power },
   { verb: 'delete', label: 'verb.delete', icon: Trash2, isDangerous: true },

@@ -1,11 +1,12 @@
 'use client'
 
-import { Ellipsis, LayoutTemplate } from 'lucide-react'
+import { CopyPlus, Ellipsis, LayoutTemplate } from 'lucide-react'
 import { useRouter } from 'next/navigation'
 import { useState } from 'react'
 
 import type { VmBody } from '@/api'
 import { Button } from '@/design/button'
+import { later } from '@/design/later'
 import { Menu } from '@/design/menu'
 import { useSession } from '@/shell/session'
 import { SaveTemplate } from '@/templates/save-template'
@@ -14,6 +15,7 @@ import { say } from '@/words/words'
 import { useAct } from '../act'
 import { refusalOf, VERBS } from '../verbs'
 
+const CloneVm = later(() => import('../snapshots/dialogs').then((module) => module.CloneVm))
 const FIRST = new Set(['start', 'stop', 'pause', 'resume'])
 
 export function VmActions({ vm }: { vm: VmBody }) {
@@ -21,6 +23,7 @@ export function VmActions({ vm }: { vm: VmBody }) {
   const router = useRouter()
   const { mayChange } = useSession()
   const [isSaving, setSaving] = useState(false)
+  const [isCloning, setCloning] = useState(false)
   if (!mayChange) return null
   // start/resume and stop/pause share a place: what fits the state is shown, or the first with its reason
   const buttons = VERBS.filter(({ verb }) => FIRST.has(verb)).filter(({ verb }) => refusalOf(vm, verb) === null || verb === 'start' || verb === 'stop')
@@ -39,6 +42,7 @@ export function VmActions({ vm }: { vm: VmBody }) {
           </Button>
         }
         entries={[
+          { label: say('verb.clone'), icon: <CopyPlus />, refusal: refusalOf(vm, 'clone'), onSelect: () => setCloning(true) },
           { label: say('vm.saveTemplate'), icon: <LayoutTemplate />, onSelect: () => setSaving(true) },
           ...VERBS.filter(({ verb }) => !FIRST.has(verb)).map(({ verb, label, icon: Icon, isDangerous }) => ({
           label: say(label),
@@ -52,6 +56,7 @@ export function VmActions({ vm }: { vm: VmBody }) {
           })),
         ]}
       />
+      {isCloning ? <CloneVm vm={vm} onClose={() => setCloning(false)} /> : null}
       {isSaving ? <SaveTemplate vm={vm} onClose={() => setSaving(false)} /> : null}
     </>
   )

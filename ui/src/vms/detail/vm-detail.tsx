@@ -26,6 +26,7 @@ const MetricsTab = dynamic(() => import('./metrics-tab').then((module) => module
 const ConfigTab = dynamic(() => import('./config-tab').then((module) => module.ConfigTab), { ssr: false, loading: () => <Loading /> })
 const StorageTab = dynamic(() => import('./storage-tab').then((module) => module.StorageTab), { ssr: false, loading: () => <Loading /> })
 const NetworkTab = dynamic(() => import('./network-tab').then((module) => module.NetworkTab), { ssr: false, loading: () => <Loading /> })
+const SnapshotsTab = dynamic(() => import('../snapshots/snapshots-tab').then((module) => module.SnapshotsTab), { ssr: false, loading: () => <Loading /> })
 const ConsoleTab = dynamic(() => import('./console-tab').then((module) => module.ConsoleTab), { ssr: false, loading: () => <Loading /> })
 
 /** All ids share one exported page, which does not mount anew between them: hence the key. */
@@ -102,6 +103,7 @@ function VmTabs({ vm }: { vm: VmBody }) {
     { value: 'config', label: say('tab.config'), content: <ConfigTab vm={vm} /> },
     { value: 'storage', label: say('tab.storage'), content: <StorageTab vm={vm} /> },
     { value: 'network', label: say('tab.network'), content: <NetworkTab vm={vm} /> },
+    { value: 'snapshots', label: say('tab.snapshots'), content: <SnapshotsTab vm={vm} /> },
     ...(mayChange ? [{ value: 'terminal', label: say('tab.terminal'), content: <TerminalTab vm={vm} /> }] : []),
     { value: 'console', label: say('tab.console'), content: <ConsoleTab vm={vm} /> },
     { value: 'metrics', label: say('tab.metrics'), content: <MetricsTab vm={vm} /> },
