@@ -3,11 +3,13 @@
 Firecracker appends a line of JSON every minute and when told to, each with what happened since the line before. So
 they are summed up, and what was summed is in a file beside the sum before it is freed: a restarted agent goes on from
 there (fact 16).
+
+What must stay true: sums never go back. So whoever reads or frees goes on from the sum before, one at a time.
 """
 
 import json
 import os
-from dataclasses import dataclass
+import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,40 +34,54 @@ class Totals(Message):
     disk_written_bytes: int = 0
 
 
-@dataclass(frozen=True)
 class MetricsFile:
-    """`root`: of the jail; `kept`: where the sums are kept."""
+    """Of one process, for all threads that ask. `root`: of the jail; `kept`: where the sums are kept."""
 
-    root: Path
-    kept: Path
+    def __init__(self, root: Path, kept: Path) -> None:
+        self._root = root
+        self._kept = kept
+        self._totals: Totals | None = None
+        self._turn = threading.Lock()
 
     def read(self) -> Totals:
         """Everything up to now. Raises OSError."""
-        totals = self._known()
-        fd = open_file(self.root, METRICS)
+        fd = open_file(self._root, METRICS)
         try:
-            while lines := _whole_lines(fd, totals.offset):
-                totals = _sum(totals, lines)
+            with self._turn:
+                return self._sum_up(fd)
         finally:
             os.close(fd)
-        return totals
 
     def trim(self) -> None:
         """Free what has been summed, once it is much. Raises OSError."""
-        fd = open_file(self.root, METRICS, os.O_RDWR)
+        fd = open_file(self._root, METRICS, os.O_RDWR)
         try:
-            if os.fstat(fd).st_blocks * 512 > 2 * KEEP_BYTES:
-                totals = self.read()
-                write_atomically(self.kept, totals.model_dump_json().encode(), durable=False)
-                logs.free_head(fd, totals.offset)
+            with self._turn:
+                if os.fstat(fd).st_blocks * 512 > 2 * KEEP_BYTES:
+                    summed = self._sum_up(fd)
+                    self._keep(summed)
+                    logs.free_head(fd, summed.offset)
+                    self._keep(self._sum_up(fd))  # of a file that was emptied instead, from its beginning again
         finally:
             os.close(fd)
 
+    def _sum_up(self, fd: int) -> Totals:
+        totals = self._totals or self._known()
+        if os.fstat(fd).st_size < totals.offset:  # emptied, where no holes can be punched
+            totals = totals.model_copy(update={"offset": 0})
+        while lines := _whole_lines(fd, totals.offset):
+            totals = _sum(totals, lines)
+        self._totals = totals
+        return totals
+
     def _known(self) -> Totals:
         try:
-            return Totals.model_validate_json(self.kept.read_bytes())
+            return Totals.model_validate_json(self._kept.read_bytes())
         except (FileNotFoundError, ValidationError):
             return Totals()
+
+    def _keep(self, totals: Totals) -> None:
+        write_atomically(self._kept, totals.model_dump_json().encode(), durable=False)
 
 
 def process_usage(pid: int) -> tuple[float, int]:
@@ -96,7 +112,7 @@ def _block(line: bytes) -> dict[str, Any]:
     """The sum over all drives; empty for anything that is no line of metrics."""
     try:
         said = cast(object, json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     block = cast(dict[str, object], said).get("block") if isinstance(said, dict) else None
     return cast(dict[str, Any], block) if isinstance(block, dict) else {}

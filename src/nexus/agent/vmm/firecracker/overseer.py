@@ -35,7 +35,8 @@ class Overseer:
 
     def keep(self, machine: UUID, known: VmmRecord, jailed: Jailed, *, has_answered: bool) -> Running:
         """Watch this process from now on."""
-        running = Running(known, jailed, Watch(jailed.process, lambda: self._gone(machine)), has_answered)
+        metrics = MetricsFile(self._places.root(jailed.id), self._ledger.metrics(machine))
+        running = Running(known, jailed, Watch(jailed.process, lambda: self._gone(machine)), metrics, has_answered)
         self.running[machine] = running
         running.hold(asyncio.create_task(self._attend(machine, running)))
         return running
@@ -60,9 +61,6 @@ class Overseer:
         if known is None or known.jail is None:
             raise ConnectionRefusedError("the machine is off")
         return places.dial(self._places.root(known.jail), places.VSOCK_SOCKET, uid=known.uid)
-
-    def metrics(self, machine: UUID, jailed: Jailed) -> MetricsFile:
-        return MetricsFile(self._places.root(jailed.id), self._ledger.metrics(machine))
 
     async def close(self) -> None:
         """Watch no more; the processes run on."""
@@ -92,7 +90,7 @@ class Overseer:
         try:
             logs.trim(self._places.console(machine), keep_bytes=running.record.console_bytes or logs.KEEP_BYTES)
             logs.trim(self._places.vmm_log(machine))
-            self.metrics(machine, running.jailed).trim()
+            running.metrics.trim()
         except OSError as refused:
             _log.warning("log_not_trimmed", machine_id=str(machine), why=str(refused))
 

@@ -9,6 +9,7 @@ from nexus.agent.vmm import logs
 from nexus.agent.vmm.firecracker.connection import ApiRefused, ApiTrouble
 from nexus.agent.vmm.firecracker.exits import is_powered_off
 from nexus.agent.vmm.firecracker.jails import Jailed
+from nexus.agent.vmm.firecracker.metrics import MetricsFile
 from nexus.agent.vmm.firecracker.record import VmmRecord
 from nexus.agent.vmm.port import VmmExit
 from nexus.agent.vmm.process import Watch
@@ -31,6 +32,7 @@ class Running:
     record: VmmRecord
     jailed: Jailed
     watch: Watch
+    metrics: MetricsFile
     has_answered: bool
     paused: bool = False
     ending: VmmExit | None = None
