@@ -54,3 +54,18 @@ async def test_a_monitor_that_does_not_answer_is_hung_up_on(
         with pytest.raises(QmpTrouble, match="answer"):
             await Qmp.connect(short_tmp / "qmp.sock", on_event=lambda _name, _data: None, on_close=lambda: None)
         await asyncio.wait_for(hung_up.wait(), 5)
+
+
+async def test_a_monitor_that_says_what_nobody_can_read_is_gone(short_tmp: Path) -> None:
+    async def deep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING)
+        await reader.readline()
+        writer.write(b"[" * 200_000 + b"\n")
+        await reader.read()
+        writer.close()
+
+    closed = asyncio.Event()
+    async with await asyncio.start_unix_server(deep, str(short_tmp / "qmp.sock")):
+        with pytest.raises(QmpTrouble, match="gone"):
+            await Qmp.connect(short_tmp / "qmp.sock", on_event=lambda _name, _data: None, on_close=closed.set)
+    assert closed.is_set()

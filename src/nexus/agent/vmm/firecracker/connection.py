@@ -107,7 +107,7 @@ def _parse(head: bytes) -> tuple[int, int]:
 
 
 def _fault(answer: bytes) -> str:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         said = cast(object, json.loads(answer))
         return Fault.model_validate(said).fault_message.strip().rpartition("\n")[2][:500]
     return ""

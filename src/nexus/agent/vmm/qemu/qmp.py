@@ -120,7 +120,7 @@ class Qmp:
         try:
             while line := await self._reader.readline():
                 self._take(json.loads(line))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             pass  # a broken line is the end of a dying VMM's last words: the connection is over either way
         self._hang_up()
         self._on_close()
