@@ -27,6 +27,7 @@ from nexus.protocol.guest import Pipe, SessionOpened, SessionRequest, SessionSee
 from nexus.protocol.hosts import HostFile
 from nexus.protocol.machines import MachineSeen, MachineSpec, PowerWish
 from nexus.protocol.metrics import MachineMetrics
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotWish
 from nexus.protocol.trouble import Gone, Retryable
 
 M = TypeVar("M", bound=Message)
@@ -112,6 +113,17 @@ class Agent:
     async def discard_machine(self, machine_id: UUID) -> MachineSeen:
         """Have nothing of the machine left; `power: absent` once that is so."""
         return await self._send(MachineSeen, "DELETE", f"/v1/machines/{machine_id}")
+
+    async def ensure_snapshot(self, machine_id: UUID, snapshot_id: UUID, wish: SnapshotWish) -> SnapshotSeen:
+        """Have the host take this snapshot of the machine; the answer is how far it is."""
+        return await self._send(SnapshotSeen, "PUT", f"/v1/machines/{machine_id}/snapshots/{snapshot_id}", body=wish)
+
+    async def discard_snapshot(self, snapshot_id: UUID) -> None:
+        """Have nothing of it left on the host. Refused while a machine there has yet to begin from it."""
+        try:
+            await self._request("DELETE", f"/v1/snapshots/{snapshot_id}")
+        except Gone:
+            return
 
     async def send_ctrl_alt_del(self, machine_id: UUID) -> None:
         await self._request("POST", f"/v1/machines/{machine_id}/ctrl-alt-del")
