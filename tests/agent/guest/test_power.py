@@ -13,6 +13,8 @@ from nexus.protocol.guest import PowerAction, SessionKind, SessionRequest
 from nexus.protocol.machines import DiskRole, ExitReason, GuestSpec
 
 pytestmark = pytest.mark.vm
+IN_TIME_S = 15
+"""Two as a rule; an init that waits for the agent to end takes 90."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ async def test_systemd_under_memory_pressure_keeps_its_agent_and_powers_off_in_t
         await guest.client.power(PowerAction.POWEROFF)
         took = await guest.wait_off(within_s=30)
         print(f"\nsystemd went off in {took:.1f} s")
-        assert took <= 5
+        assert took <= IN_TIME_S
         await ended_in_order(guest, ExitReason.GUEST_SHUTDOWN)
 
 
@@ -56,7 +58,7 @@ async def test_busybox_powers_off_in_order(built_images: images.Store, short_tmp
         await guest.client.power(PowerAction.POWEROFF)
         took = await guest.wait_off(within_s=30)
         print(f"\nbusybox went off in {took:.1f} s")
-        assert took <= 5
+        assert took <= IN_TIME_S
         await ended_in_order(guest, ExitReason.GUEST_SHUTDOWN)
 
 
