@@ -13,6 +13,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
@@ -131,10 +132,8 @@ async def _use(page: Page, name: str) -> None:
 
 async def _shoot(page: Page, name: str) -> None:
     """By the browser's own protocol, which knows WebP."""
-    session = await page.context.new_cdp_session(page)
-    shot: dict[str, str] = await session.send(  # pyright: ignore[reportUnknownMemberType]
-        "Page.captureScreenshot", {"format": "webp", "quality": QUALITY}
-    )
+    session: Any = await page.context.new_cdp_session(page)
+    shot = await session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
     (OUT / f"{name}.webp").write_bytes(base64.b64decode(shot["data"]))
 
 
