@@ -90,6 +90,20 @@ def test_images_hosts_operations_and_events_are_shown(site: Installation, tmp_pa
     site.done("vm", "delete", "seen")
 
 
+def test_a_vm_is_kept_gone_back_to_cloned_and_suspended(site: Installation) -> None:
+    site.done("vm", "create", "past")
+    site.done("snapshot", "create", "past", "--name", "kept")
+    assert "kept *" in site.done("snapshot", "tree", "past")
+    site.done("snapshot", "rollback", "kept")
+    copies = json.loads(site.done("vm", "clone", "past", "copy", "--count", "2", "-o", "json"))
+    assert [vm["name"] for vm in copies] == ["copy-1", "copy-2"]
+    assert json.loads(site.done("vm", "suspend", "past", "-o", "json"))["state"] == "suspended"
+    site.done("vm", "resume", "past")
+    site.done("snapshot", "restore", "kept", "copy-3")
+    site.done("snapshot", "delete", "kept")
+    site.done("vm", "delete", "past", "copy-1", "copy-2", "copy-3")
+
+
 def test_a_key_is_kept_and_let_into_a_vm(site: Installation, tmp_path: Path) -> None:
     line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMXbtoBB6AYAk/gwvtR3xz+cBBr51pvlcBqrx3q1gGad ann@laptop"
     (tmp_path / "laptop.pub").write_text(f"{line}\n")

@@ -38,6 +38,7 @@ def fleet(session_tmp: Path, built_images: Store) -> Iterator[Installation]:
         for name in ("web-1", "web-2", "web-3"):
             site.done("vm", "create", name, "--tag", "web", "--description", "for the browser")
         site.done("vm", "create", "db-1", "--no-start", "--tag", "db")
+        site.done("snapshot", "create", "web-1", "--name", "kept")
         yield site
 
 

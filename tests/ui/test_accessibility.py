@@ -67,10 +67,25 @@ def test_every_tab_and_dialog_of_a_vm_is_accessible(visits: Visits, fleet: Insta
     found: dict[str, list[str]] = {}
     visitor.visit("/vms?q=web-1")
     page.get_by_role("link", name="web-1").click()
-    for tab in ("Overview", "Config", "Storage", "Network", "Console", "Metrics", "Activity"):
+    for tab in ("Overview", "Config", "Storage", "Network", "Snapshots", "Console", "Metrics", "Activity"):
         page.get_by_role("tab", name=tab).click()
         page.get_by_role("tabpanel", name=tab).wait_for()
         found[tab] = violations(visitor)
+    page.get_by_role("tab", name="Snapshots").click()
+    for opens, dialog in (
+        ("Take snapshot", "Take a snapshot of web-1"),
+        ("New VM from kept", "New VM from kept"),
+        ("Roll back to kept", "Roll web-1 back to kept?"),
+    ):
+        page.get_by_role("button", name=opens).click()
+        page.get_by_role("dialog", name=dialog).wait_for()
+        found[dialog] = violations(visitor)
+        page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="More for web-1").click()
+    page.get_by_role("menuitem", name="Clone").click()
+    page.get_by_role("dialog", name="Clone web-1").wait_for()
+    found["clone"] = violations(visitor)
+    page.get_by_role("button", name="Cancel").click()
     page.get_by_role("tab", name="Overview").click()
     page.get_by_role("button", name="Edit").click()
     page.get_by_role("dialog").wait_for()
