@@ -1,6 +1,7 @@
 """What an agent for another machine's manager is told: where it listens, what it says of that, and what it refuses."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,22 @@ def test_a_port_is_taken_before_anybody_is_answered_on_it() -> None:
         first.listen()
         with pytest.raises(SocketTaken, match=f"port {port}"):
             bind_tcp("127.0.0.1", port)
+
+
+def test_a_manager_that_vanished_is_hung_up_on() -> None:
+    """Whoever watches says nothing for hours: only the kernel can tell that nobody is there any more."""
+    with bind_tcp("127.0.0.1", free_port()) as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()[:2]):
+            listener.setblocking(True)
+            accepted, _ = listener.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                patience_s = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) + (
+                    accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL)
+                    * accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
+                )
+    assert patience_s == 60
 
 
 def agent(data: Path, *options: str) -> "subprocess.CompletedProcess[str]":

@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 
 from nexus.agent.settings import WILDCARDS, AgentSettings, split_place
 
+KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+"""After so many seconds of silence ask every so many, and give up after so many questions (tcp(7)): a manager that has
+lost its power hangs up on nobody."""
+
 
 class SocketTaken(Exception):
     """Another agent listens there; the message says so."""
@@ -45,6 +49,9 @@ def bind_tcp(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what is accepted inherits these
+        for option, value in KEEPALIVE.items():
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
         listener.bind(address)
     except OSError as refused:
         listener.close()
