@@ -28,6 +28,8 @@ REQUEST_TIMEOUT_S = 30.0
 TRY_AGAIN_LATER = 1013
 NORMAL = 1000
 SENT_FRAMES = {FRAME_TYPES[frame]: frame for frame in (Frame.INPUT, Frame.RESIZE, Frame.END_OF_INPUT, Frame.ACK)}
+STATUSES = range(200, 600)
+"""Of final answers (RFC 9110, 15)."""
 HANDED_ON = ("content-type", "nexus-offset")
 
 
@@ -36,7 +38,7 @@ class GuestProxy:
         self._machines = machines
 
     async def forward(self, request: Request) -> Response:
-        """The guest's own answer, whatever its status. Raises Gone, Retryable."""
+        """The guest's own answer, whatever its status, if HTTP has one like it. Raises Gone, Retryable."""
         path = _below_v1(request.path_params["path"])
         query = f"?{request.url.query}" if request.url.query else ""
         headers = {name: request.headers[name] for name in ("content-type",) if name in request.headers}
@@ -48,6 +50,8 @@ class GuestProxy:
                 headers=headers,
                 timeout_s=REQUEST_TIMEOUT_S,
             )
+        if answer.status not in STATUSES:
+            raise Retryable("the guest's agent answered with a status that makes no sense")
         kept = {name: answer.headers[name] for name in HANDED_ON if name in answer.headers}
         return Response(answer.content, status_code=answer.status, headers=kept)
 

@@ -7,6 +7,7 @@ not take a cut for an end.
 
 import asyncio
 import contextlib
+from typing import NoReturn
 from urllib.parse import urlencode
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -14,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from nexus.agent.api.guest_proxy import GuestProxy, refuse
 from nexus.agent.guest.pipe import PipeStream, open_pipe
 from nexus.kit import log
+from nexus.kit.sockets import until_closed
 from nexus.protocol.guest import Pipe
 from nexus.protocol.trouble import Gone, Trouble
 
@@ -48,11 +50,12 @@ def _pipe(name: str) -> Pipe:
 
 
 async def _relay(socket: WebSocket, stream: PipeStream) -> None:
-    """Both ways, until the guest has ended its direction and the manager has left, or one of them was cut."""
-    to_guest = asyncio.create_task(_to_guest(socket, stream))
-    from_guest = asyncio.create_task(_from_guest(socket, stream))
+    """Both ways, until both have ended, the manager has left, or one direction was cut."""
+    ended = asyncio.Event()
+    to_guest = asyncio.create_task(_to_guest(socket, stream, ended))
+    from_guest = asyncio.create_task(_from_guest(socket, stream, ended))
     try:
-        done, _ = await asyncio.wait({to_guest, from_guest}, return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait({to_guest, from_guest}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
         with contextlib.suppress(RuntimeError):
@@ -65,20 +68,25 @@ async def _relay(socket: WebSocket, stream: PipeStream) -> None:
         await asyncio.gather(to_guest, from_guest, return_exceptions=True)
 
 
-async def _to_guest(socket: WebSocket, stream: PipeStream) -> None:
-    """Until the manager says `end`, or the guest takes no more. Raises WebSocketDisconnect when the manager went."""
-    while True:
+async def _to_guest(socket: WebSocket, stream: PipeStream, ended: asyncio.Event) -> NoReturn:
+    """`ended` when the manager has said `end`, or the guest takes no more. Raises WebSocketDisconnect when the manager
+    goes, however long after that: the guest may never end."""
+    while not ended.is_set():
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         if (data := message.get("bytes")) is None:
             stream.end()
-            return
-        if not await stream.send(data):
-            return
+            ended.set()
+        elif not await stream.send(data):
+            ended.set()
+    await until_closed(socket)
+    raise WebSocketDisconnect
 
 
-async def _from_guest(socket: WebSocket, stream: PipeStream) -> None:
+async def _from_guest(socket: WebSocket, stream: PipeStream, ended: asyncio.Event) -> None:
+    """Until both directions have ended."""
     while data := await stream.receive():
         await socket.send_bytes(data)
     await socket.send_text(END)
+    await ended.wait()

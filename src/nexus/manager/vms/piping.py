@@ -6,11 +6,12 @@ breaks off without it was cut: it is closed with 1011, and no client may take th
 
 import asyncio
 import json
+from typing import NoReturn
 
 from fastapi import WebSocket, WebSocketDisconnect
 
 from nexus.kit.problems import InvalidField
-from nexus.kit.sockets import hang_up, say
+from nexus.kit.sockets import hang_up, say, until_closed
 from nexus.manager.agents.pipes import PipeStream
 from nexus.manager.vms.guest import told
 from nexus.protocol.guest import Unpacked
@@ -19,6 +20,9 @@ from nexus.protocol.trouble import Refused, Retryable
 CUT = 1011
 """RFC 6455: an unexpected end."""
 END = json.dumps({"type": "end"})
+MOST_ANSWER_BYTES = 64 << 10
+"""Of what a guest says became of files."""
+NO_ANSWER = "the guest did not say what became of the files"
 
 
 class PipeRelay:
@@ -27,12 +31,14 @@ class PipeRelay:
     def __init__(self, socket: WebSocket, pipe: PipeStream) -> None:
         self._socket = socket
         self._pipe = pipe
+        self._ended = asyncio.Event()
+        """The client has said all that it had to say."""
 
     async def run(self) -> None:
-        """Raises WebSocketDisconnect when the client has gone."""
+        """Until both directions have ended. Raises WebSocketDisconnect when the client has gone."""
         hearing, telling = asyncio.create_task(self._hear()), asyncio.create_task(self._tell())
         try:
-            done, _ = await asyncio.wait({hearing, telling}, return_when=asyncio.FIRST_EXCEPTION)
+            done, _ = await asyncio.wait({hearing, telling}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
             await hang_up(self._socket, hearing=hearing)
@@ -43,15 +49,19 @@ class PipeRelay:
                 task.cancel()
             await asyncio.gather(hearing, telling, return_exceptions=True)
 
-    async def _hear(self) -> None:
+    async def _hear(self) -> NoReturn:
         while (data := await _heard(self._socket)) is not None:
             await self._pipe.send(data)
         await self._pipe.end()
+        self._ended.set()
+        await until_closed(self._socket)
+        raise WebSocketDisconnect  # the guest may never end its part
 
     async def _tell(self) -> None:
         while data := await self._pipe.receive():
             await say(self._socket, data)
         await say(self._socket, END)
+        await self._ended.wait()
 
 
 class Push:
@@ -91,10 +101,12 @@ class Push:
         said = b""
         while data := await self._pipe.receive():
             said += data
+            if len(said) > MOST_ANSWER_BYTES:
+                raise Retryable(NO_ANSWER)
         try:
             return Unpacked.model_validate_json(said)
         except ValueError as unfit:
-            raise Retryable("the guest did not say what became of the files") from unfit
+            raise Retryable(NO_ANSWER) from unfit
 
 
 async def _heard(socket: WebSocket) -> bytes | None:
@@ -114,6 +126,6 @@ async def _heard(socket: WebSocket) -> bytes | None:
 def _is_end(text: str) -> bool:
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return said == {"type": "end"}
