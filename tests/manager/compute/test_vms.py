@@ -118,6 +118,7 @@ async def test_a_wish_that_takes_too_long_fails_in_words_and_may_still_come_true
 ) -> None:
     host.vmm.boot_s = 3
     answer = ok(await user.post("/v1/vms", json={"name": "slow"}))
+    await until(lambda: db.fetchval("select begun_at is not null from operations where status = 'running'"))
     await db.execute("update operations set deadline = now() - interval '1 s' where status = 'running'")
     await db.execute("update flows set deadline = now() - interval '1 s', wake_at = now()")
     await db.execute("notify flows")
@@ -421,8 +422,21 @@ async def test_starting_again_needs_room_too(host: JoinedHost, user: httpx.Async
     assert (await act(user, first, "start"))["state"] == "running"
 
 
-async def test_every_change_of_state_is_told_in_order(host: JoinedHost, user: httpx.AsyncClient, db: Db) -> None:
-    vm_id = await create(user)
+async def test_every_change_of_state_is_told_in_order(
+    host: JoinedHost, user: httpx.AsyncClient, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, may_start = host.vmm.start, asyncio.Event()
+
+    async def held(*args: Any, **named: Any) -> None:
+        """What is started before its host has answered was never seen starting."""
+        await may_start.wait()
+        await start(*args, **named)
+
+    monkeypatch.setattr(host.vmm, "start", held)
+    vm_id = await create(user, wait=None)
+    await in_state(user, vm_id, "starting")
+    may_start.set()
+    await in_state(user, vm_id, "running")
     ok(await user.delete(f"/v1/vms/{vm_id}", params={"wait": 30}))
     rows = await db.fetch("select type, data from events where subject_id = $1 order by seq", vm_id)
     assert rows[0]["type"] == "vm.created"

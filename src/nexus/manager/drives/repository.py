@@ -14,25 +14,24 @@ from nexus.protocol.machines import DiskSpec
 
 async def add(tx: Tx, machine_id: UUID, drives: Sequence[NewDrive]) -> list[UUID]:
     """Give a machine drives, after those it has; the first of all is vda. Their ids."""
-    first = await tx.fetchval("select coalesce(max(position) + 1, 0) from drives where machine_id = $1", machine_id)
-    rows = [_row(new_id(), machine_id, first + place, drive) for place, drive in enumerate(drives)]
+    rows = [_row(new_id(), machine_id, drive) for drive in drives]
     await tx.executemany(
         """
         insert into drives (id, machine_id, drive_id, position, role, format, image_id, size_bytes, is_read_only,
                             host_id, path_on_host, resolved_path, cache_type, io_engine, rate_limiter)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        values ($1, $2, $3, (select coalesce(max(position) + 1, 0) from drives where machine_id = $2), $4, $5, $6, $7,
+                $8, $9, $10, $11, $12, $13, $14)
         """,
         rows,
     )
     return [row[0] for row in rows]
 
 
-def _row(drive_id: UUID, machine_id: UUID, position: int, drive: NewDrive) -> tuple[Any, ...]:
+def _row(drive_id: UUID, machine_id: UUID, drive: NewDrive) -> tuple[Any, ...]:
     return (
         drive_id,
         machine_id,
         drive.drive_id,
-        position,
         drive.role,
         drive.format,
         drive.image_id,

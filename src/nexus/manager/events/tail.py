@@ -21,6 +21,8 @@ _log = log.get("events")
 BATCH = 500
 WINDOW = 5_000
 """Events kept in memory."""
+GATHERING_S = 0.01
+"""How long the first notice waits for more: what changes comes in bursts, and is read once."""
 FARTHEST_BEHIND = 50_000
 """A reader further behind than this, having once been up to date, is dropped."""
 
@@ -106,6 +108,7 @@ class Tail:
     async def _follow(self) -> None:
         while True:
             await self._news.wait()
+            await asyncio.sleep(GATHERING_S)
             self._news.clear()
             try:
                 await self._read_on()

@@ -1,5 +1,6 @@
 """The SQL of images."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 import asyncpg
@@ -58,6 +59,17 @@ async def find(reader: Reader, *, project_id: UUID, kind: ImageKind, named: str 
         named if isinstance(named, str) else None,
     )
     return None if row is None else image_of(row)
+
+
+async def defaults(reader: Reader, *, project_id: UUID, kinds: Collection[ImageKind]) -> dict[ImageKind, Image]:
+    """The default image of each of these kinds that has one."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from images i where i.project_id = $1 and i.kind = any($2) and i.is_default for key share",
+        project_id,
+        list(kinds),
+    )
+    found = [image_of(row) for row in rows]
+    return {image.kind: image for image in found}
 
 
 async def find_by_digest(reader: Reader, sha256: str) -> Image | None:

@@ -5,6 +5,7 @@ is kept is never changed or removed by the platform: deleting an image leaves th
 """
 
 import asyncio
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from uuid import UUID
 
@@ -36,6 +37,17 @@ async def choose(reader: Reader, *, project_id: UUID, kind: ImageKind, named: st
     if image is None:
         raise ImageNotFound(f"{kind} image {named}")
     return image
+
+
+async def choose_defaults(
+    reader: Reader, *, project_id: UUID, kinds: Collection[ImageKind]
+) -> Mapping[ImageKind, Image]:
+    """The default image of each kind, kept from being deleted until the transaction ends. Raises NoDefaultImage."""
+    found = await repository.defaults(reader, project_id=project_id, kinds=kinds)
+    for kind in kinds:
+        if kind not in found:
+            raise NoDefaultImage(kind)
+    return found
 
 
 class Images:

@@ -37,16 +37,9 @@ async def find(reader: Reader, project_id: UUID, named: UUID | str) -> Network |
 
 async def take_address(tx: Tx, network_id: UUID) -> str | None:
     """An address that nobody else has; None when all are given out. The network stays locked until `tx` ends."""
-    while fresh := await tx.fetchval(
-        """
-        update networks set next_host = next_host + 1
-        where id = $1 and network(gateway) + next_host < broadcast(gateway)
-        returning host(network(gateway) + next_host - 1)
-        """,
-        network_id,
-    ):
-        if not await tx.fetchval(_WAS_CLAIMED, network_id, fresh):
-            return fresh
+    while fresh := await tx.fetchrow(_NEXT, network_id):
+        if not fresh["was_claimed"]:
+            return fresh["address"]
     return await tx.fetchval(
         """
         delete from released_addresses where (network_id, address) = (
@@ -62,11 +55,19 @@ async def take_address(tx: Tx, network_id: UUID) -> str | None:
     )
 
 
-_WAS_CLAIMED = """
-select exists (select from nics where network_id = $1 and address = $2::text::inet)
-    or exists (select from released_addresses where network_id = $1 and address = $2::text::inet)
+_NEXT = """
+with fresh as (
+    update networks set next_host = next_host + 1
+    where id = $1 and network(gateway) + next_host < broadcast(gateway)
+    returning network(gateway) + next_host - 1 as address
+)
+select host(f.address) as address,
+       exists (select from nics where network_id = $1 and address = host(f.address)::inet)
+       or exists (select from released_addresses where network_id = $1 and address = host(f.address)::inet)
+           as was_claimed
+from fresh f
 """
-"""Whether an address that was never given out in its turn has been asked for by name."""
+"""The next address in turn, and whether it has been asked for by name before that."""
 
 
 async def claim_address(tx: Tx, network_id: UUID, address: str, *, by: UUID) -> bool:

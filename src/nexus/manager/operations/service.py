@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +32,7 @@ class Operations:
 
     def __init__(self, db: Db, listener: Listener) -> None:
         self._db = db
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, set[_Awaited]] = {}
         listener.on(CHANNEL, self._heard)
 
     async def open(
@@ -131,17 +132,17 @@ class Operations:
         """The operation once it has finished, or as it is when `seconds` are over."""
         clock = asyncio.get_running_loop().time
         ends_at = clock() + seconds
-        with self._listening(operation_id) as news:
+        with self._listening(operation_id) as awaited:
             while True:
-                news.clear()
-                operation = await repository.find(self._db, operation_id)
+                awaited.news.clear()
+                operation = awaited.ended or await repository.find(self._db, operation_id)
                 if operation is None:
                     raise _not_found(operation_id)
                 if operation.is_finished or clock() >= ends_at:
                     return operation
                 try:
                     async with asyncio.timeout_at(ends_at):
-                        await news.wait()
+                        await awaited.news.wait()
                 except TimeoutError:
                     continue
 
@@ -194,15 +195,22 @@ class Operations:
             )
             if operation.is_finished:
                 tx.notify(CHANNEL, str(operation.id))
+                tx.after_commit(partial(self._ended, operation))
+
+    def _ended(self, operation: Operation) -> None:
+        """It has ended in this process: who waits for it here need not ask the database."""
+        for awaited in self._waiting.get(str(operation.id), ()):
+            awaited.ended = operation
+            awaited.news.set()
 
     @contextmanager
-    def _listening(self, operation_id: UUID) -> Generator[asyncio.Event]:
-        news, key = asyncio.Event(), str(operation_id)
-        self._waiting.setdefault(key, set()).add(news)
+    def _listening(self, operation_id: UUID) -> Generator["_Awaited"]:
+        awaited, key = _Awaited(), str(operation_id)
+        self._waiting.setdefault(key, set()).add(awaited)
         try:
-            yield news
+            yield awaited
         finally:
-            self._waiting[key].discard(news)
+            self._waiting[key].discard(awaited)
             if not self._waiting[key]:
                 del self._waiting[key]
 
@@ -210,8 +218,16 @@ class Operations:
         """None: the connection was lost and found again, so everybody looks for themselves."""
         keys = list(self._waiting) if operation_id is None else [operation_id]
         for key in keys:
-            for news in self._waiting.get(key, ()):
-                news.set()
+            for awaited in self._waiting.get(key, ()):
+                awaited.news.set()
+
+
+class _Awaited:
+    """What one who waits for an operation is told."""
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+        self.ended: Operation | None = None
 
 
 def first_answer(operation: Operation) -> Created | Done:

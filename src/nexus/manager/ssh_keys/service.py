@@ -89,6 +89,8 @@ async def authorize(reader: Reader, actor: Actor, *, given: Sequence[str], named
     registered ones by name, of the actor's own, or by id. Each line once. Raises PublicKeyRefused or SshKeyNotFound."""
     lines = [public_key.parse(text, field=f"ssh_authorized_keys.{place}").line for place, text in enumerate(given)]
     wanted = [read_id(name) or name for name in named]
+    if not wanted:
+        return list(dict.fromkeys(lines))
     known = await repository.lines(
         reader,
         project_id=actor.project_id,

@@ -4,6 +4,7 @@ Name, images and room are settled in one transaction with the rows themselves: o
 same name one is refused, and what was admitted has its place.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -49,6 +50,19 @@ class _TriedOut(Exception):
 
 
 @dataclass(frozen=True)
+class _Secret:
+    """A new VM's password, and how its guest is told of it."""
+
+    password: str
+    crypted: str
+
+    @classmethod
+    def of(cls, given: str | None) -> "_Secret":
+        password = given or passwords.generate()
+        return cls(password, passwords.crypt(password, is_generated=not given))
+
+
+@dataclass(frozen=True)
 class _Admitted:
     """A VM that has its rows. `wanted`: with what its template says."""
 
@@ -74,24 +88,25 @@ class VmCreation:
         Raises TemplateNotFound, VmNameTaken, PublicKeyRefused, SshKeyNotFound, ImageNotFound, NoDefaultImage,
         DiskTooSmall, NoRoom or NoAddressLeft.
         """
+        secret = _Secret.of(wanted.password)  # before anything is locked
         async with self._db.transaction() as tx:
-            admitted = await self._admit(tx, actor, wanted)
+            admitted = await self._admit(tx, actor, wanted, secret)
             return admitted.subject.id, await self._promise(tx, actor, admitted)
 
     async def try_out(self, actor: Actor, wanted: CreateVm) -> Placement:
         """Where the VM would go, and why not elsewhere; or, without a host that is chosen, why nowhere. Everything is
         done that creating it takes, and taken back. Raises what `create` does, but for NoRoom."""
+        secret = _Secret.of(wanted.password)
         try:
             async with self._db.transaction() as tx:
-                raise _TriedOut((await self._admit(tx, actor, wanted)).placement)
+                raise _TriedOut((await self._admit(tx, actor, wanted, secret)).placement)
         except _TriedOut as tried:
             return tried.placement
         except NoRoom as nowhere:
             return nowhere.placement
 
-    async def _admit(self, tx: Tx, actor: Actor, wanted: CreateVm) -> "_Admitted":
+    async def _admit(self, tx: Tx, actor: Actor, wanted: CreateVm, secret: _Secret) -> "_Admitted":
         """Write down the VM and all that belongs to it; nothing is promised yet."""
-        password = wanted.password or passwords.generate()
         template = await templates.take(tx, actor, wanted.template) if wanted.template is not None else None
         if template is not None:
             wanted = _from_template(template, wanted)
@@ -100,14 +115,21 @@ class VmCreation:
         subject = Subject(KIND, new_id(), wanted.name, actor.project_id)
         keys = await ssh_keys.authorize(tx, actor, given=wanted.ssh_authorized_keys, named=wanted.ssh_keys)
         machine_id, placement = await self._add_machine(tx, actor, wanted)
-        new = self._row(actor, wanted, subject.id, machine_id, password=password, ssh_authorized_keys=keys)
+        new = self._row(actor, wanted, subject.id, machine_id, secret=secret, ssh_authorized_keys=keys)
         await repository.add(tx, replace(new, template_id=template.id if template else None))
         return _Admitted(subject, wanted, placement)
 
     async def _add_machine(self, tx: Tx, actor: Actor, wanted: CreateVm) -> tuple[UUID, Placement]:
-        kernel = await _choose(tx, actor, ImageKind.KERNEL, wanted.kernel_image_id or wanted.kernel)
-        initramfs = await _choose(tx, actor, ImageKind.INITRAMFS, None)
-        rootfs = await _choose(tx, actor, ImageKind.ROOTFS, wanted.rootfs_image_id or wanted.image)
+        chosen = await _choose(
+            tx,
+            actor,
+            {
+                ImageKind.KERNEL: wanted.kernel_image_id or wanted.kernel,
+                ImageKind.INITRAMFS: None,
+                ImageKind.ROOTFS: wanted.rootfs_image_id or wanted.image,
+            },
+        )
+        rootfs = chosen[ImageKind.ROOTFS]
         disks = _disks(rootfs, wanted.disk_size_bytes)
         stored = sum(disk.size_bytes or 0 for disk in disks if not disk.is_read_only)
         need = Amounts(
@@ -124,8 +146,8 @@ class VmCreation:
             host_id=placement.host_id,
             vcpus=wanted.vcpu,
             memory_mib=wanted.mem_mib,
-            kernel_image_id=kernel.id,
-            initramfs_image_id=initramfs.id,
+            kernel_image_id=chosen[ImageKind.KERNEL].id,
+            initramfs_image_id=chosen[ImageKind.INITRAMFS].id,
             boot_args=wanted.boot_args,
             goal=Goal.ON if wanted.start else Goal.OFF,
             restart_policy=wanted.restart_policy,
@@ -142,7 +164,7 @@ class VmCreation:
         vm_id: UUID,
         machine_id: UUID,
         *,
-        password: str,
+        secret: _Secret,
         ssh_authorized_keys: list[str],
     ) -> NewVm:
         return NewVm(
@@ -156,8 +178,8 @@ class VmCreation:
             environment=wanted.environment,
             owner=wanted.owner,
             username=wanted.username,
-            password_sealed=self._seal.seal(password, purpose=password_purpose(vm_id)),
-            password_hash=passwords.crypt(password),
+            password_sealed=self._seal.seal(secret.password, purpose=password_purpose(vm_id)),
+            password_hash=secret.crypted,
             ssh_authorized_keys=ssh_authorized_keys,
         )
 
@@ -168,7 +190,7 @@ class VmCreation:
         await events.emit(tx, type="vm.created", subject=subject, owner_user_id=actor.user_id)
         await self._flows.open(tx, flow=FLOW, subject=subject, within=self._timing.queue)
         return await self._operations.open(
-            tx, subject, verb=CREATE, generation=1, actor=actor, within=self._timing.queue
+            tx, subject, verb=CREATE, generation=1, actor=actor, within=self._timing.queue, replaces=False
         )
 
 
@@ -182,9 +204,15 @@ def _from_template(template: Template, wanted: CreateVm) -> CreateVm:
     return CreateVm.model_validate(saved | given)
 
 
-async def _choose(tx: Tx, actor: Actor, kind: ImageKind, named: str | UUID | None) -> Image:
-    meant = read_id(named) or named if isinstance(named, str) else named
-    return await images.choose(tx, project_id=actor.project_id, kind=kind, named=meant)
+async def _choose(tx: Tx, actor: Actor, wanted: Mapping[ImageKind, str | UUID | None]) -> Mapping[ImageKind, Image]:
+    """The image of each kind that is named, by name or id, or else the default one."""
+    found: dict[ImageKind, Image] = {}
+    for kind, named in wanted.items():
+        if named is not None:
+            meant = read_id(named) or named if isinstance(named, str) else named
+            found[kind] = await images.choose(tx, project_id=actor.project_id, kind=kind, named=meant)
+    rest = [kind for kind in wanted if kind not in found]
+    return found | dict(await images.choose_defaults(tx, project_id=actor.project_id, kinds=rest)) if rest else found
 
 
 def _disks(rootfs: Image, wanted_bytes: int | None) -> list[NewDrive]:
