@@ -1,6 +1,7 @@
 """The fast kernel's way from a source package to a kernel; the source is a stand-in, make and tar are real."""
 
 import io
+import re
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -87,3 +88,11 @@ def test_the_fragment_says_each_option_once_and_builds_everything_in() -> None:
     assert len(options) == len(set(options))
     assert "CONFIG_MODULES=n" in lines
     assert not [line for line in lines if line.endswith("=m")]
+
+
+def test_the_page_names_the_room_that_compiling_asks_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(compiling, "_MOST_FREE_BYTES", 1 << 62)
+    with pytest.raises(ImageBuildError) as refused:
+        compiling.compile_kernel(tmp_path / "none.deb", FRAGMENT, cache=tmp_path, jobs=1, progress=Silent())
+    [room] = re.findall(r"takes (\d+ GB)", str(refused.value))
+    assert f"{room} of disk meanwhile" in (Path(__file__).parents[3] / "docs" / "images.md").read_text()
