@@ -129,7 +129,7 @@ async def test_files_that_are_no_snapshot_end_in_a_sentence_and_leave_no_process
         await snapshots.restore(definition, launch=3, source=into, devices=devices, is_linked=True)
 
 
-async def test_a_vmm_that_nobody_restores_any_more_is_ended_by_who_finds_it(
+async def test_a_guest_is_not_reached_before_it_runs_and_one_that_nobody_restores_any_more_is_ended(
     lab: Lab, vmm: Vmm, snapshots: Snapshots, definition: Definition, into: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if lab.name == "fake":
@@ -150,6 +150,7 @@ async def test_a_vmm_that_nobody_restores_any_more_is_ended_by_who_finds_it(
     )
     async with asyncio.timeout(PATIENCE_S):
         await is_launched.wait()
+    assert not (lab.root / "m" / str(definition.id) / "mux.sock").exists(), "what came now would stay unnoticed"
     await vmm.close()
     second = lab.make()
     try:

@@ -52,8 +52,6 @@ _T = TypeVar("_T")
 QUIT_PATIENCE_S = 3.0
 DYING_PATIENCE_S = 1.0
 ACTIVE = ("running", "prelaunch", "save-vm")
-BEING_RESTORED = "inmigrate"
-"""Whoever was restoring it is gone, and with it what had been read."""
 CTRL_ALT_DEL_KEYS = ("ctrl", "alt", "delete")
 
 
@@ -126,6 +124,7 @@ class QemuVmm(QemuSnapshots):
                 await balloons.set_target(qmp, definition.balloon, memory_mib=definition.memory_mib)
             if source is not None:
                 await go_on(qmp, nics=len(definition.nics), is_linked=is_linked)
+                self._places.early_channel(definition.id).rename(self._places.channel(definition.id))
         except (QmpTrouble, OSError) as dead:
             await self._end(running)
             await running.settled.wait()
@@ -324,8 +323,8 @@ class QemuVmm(QemuSnapshots):
                     await running.watch.ended.wait()
                     return
             raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
-        if status == BEING_RESTORED and running.ending is None:
-            await self._give_up(running)
+        if self._places.early_channel(machine).exists() and running.ending is None:
+            await self._give_up(running)  # whoever was restoring it is gone, before it came to run
             return
         if status not in (*ACTIVE, "paused") and running.ending is None:
             reason = exits.reason_in_log(self._places.vmm_log(machine), since=running.record.log_from)

@@ -47,6 +47,11 @@ class Places:
     def channel(self, machine: UUID) -> Path:
         return self.socket_dir(machine) / "mux.sock"
 
+    def early_channel(self, machine: UUID) -> Path:
+        """Where the channel is while nobody may use it: what reaches a guest between the loading of its devices and its
+        first instruction may stay unnoticed there for ever."""
+        return self.socket_dir(machine) / "mux.early"
+
     def console_input(self, machine: UUID) -> Path:
         return self.socket_dir(machine) / "console.in"
 
@@ -64,7 +69,10 @@ def launch_qemu(
     """`spare`: places for disks to come. Raises OSError. Its sockets listen when this returns: connecting never has to
     be tried twice."""
     with ExitStack() as opened:
-        plan = replace(_plan(definition, number, places, opened), spare=spare, is_incoming=is_incoming)
+        for channel in (places.early_channel(definition.id), places.channel(definition.id)):
+            channel.unlink(missing_ok=True)
+        channel = places.early_channel(definition.id) if is_incoming else places.channel(definition.id)
+        plan = replace(_plan(definition, number, places, channel, opened), spare=spare, is_incoming=is_incoming)
         out = opened.enter_context(_appending(places.console(definition.id)))
         err = opened.enter_context(_appending(places.vmm_log(definition.id)))
         fds = (
@@ -82,7 +90,7 @@ def launch_qemu(
         return launch(argv, fds=fds, out=out, err=err, stdin=keys)
 
 
-def _plan(definition: Definition, number: int, places: Places, opened: ExitStack) -> Plan:
+def _plan(definition: Definition, number: int, places: Places, channel: Path, opened: ExitStack) -> Plan:
     disk_fds = tuple(_open_disk(disk, opened) for disk in definition.disks)
     return Plan(
         machine=definition.id,
@@ -96,7 +104,7 @@ def _plan(definition: Definition, number: int, places: Places, opened: ExitStack
         disk_fds=disk_fds,
         nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict, nic.network) for nic in definition.nics),
         qmp_fd=_listen(places.monitor(definition.id), opened),
-        channel_fd=_listen(places.channel(definition.id), opened),
+        channel_fd=_listen(channel, opened),
         balloon_deflates_on_oom=definition.balloon_deflates_on_oom,
         entropy_limit=definition.entropy_limit,
     )
