@@ -17,6 +17,7 @@ import { OperationRow } from '@/operations/operation-row'
 import { useSession } from '@/shell/session'
 import { IN_TROUBLE } from '@/vms/filter-bar'
 import { StateBadge } from '@/vms/state-badge'
+import { say } from '@/words/words'
 
 const MOST = 500
 
@@ -34,22 +35,22 @@ export function Dashboard() {
   const ready = hosts.data.items.filter(({ state }) => state === 'online')
   return (
     <>
-      <PageHead title="Dashboard" actions={mayChange && machines.length > 0 ? <NewVm /> : null} />
+      <PageHead title={say('place.dashboard')} actions={mayChange && machines.length > 0 ? <NewVm /> : null} />
       <div className="mb-4 grid gap-3 sm:grid-cols-2 xl:grid-cols-4">
-        <Figure href="/vms" name="Virtual machines" value={`${machines.length}${more}`} below={`${machines.filter(({ state }) => state === 'running').length} running`} />
-        <Figure href="/hosts" name="Hosts" value={String(hosts.data.items.length)} below={`${ready.length} online`} />
-        <Figure href="/images" name="Images" value={String(images.data.items.length)} below={bytes(images.data.items.reduce((sum, { size_bytes }) => sum + size_bytes, 0))} />
+        <Figure href="/vms" name={say('place.vms')} value={`${machines.length}${more}`} below={say('dashboard.running', { count: machines.filter(({ state }) => state === 'running').length })} />
+        <Figure href="/hosts" name={say('place.hosts')} value={String(hosts.data.items.length)} below={say('dashboard.online', { count: ready.length })} />
+        <Figure href="/images" name={say('place.images')} value={String(images.data.items.length)} below={bytes(images.data.items.reduce((sum, { size_bytes }) => sum + size_bytes, 0))} />
         <Figure
           href={`/vms?state=${IN_TROUBLE.join()}`}
-          name="In trouble"
+          name={say('dashboard.inTrouble')}
           value={String(machines.filter(({ state }) => IN_TROUBLE.includes(state)).length)}
-          below="VMs in error or on an unreachable host"
+          below={say('dashboard.inTroubleHint')}
         />
       </div>
       {machines.length === 0 ? <FirstSteps mayChange={mayChange} /> : null}
       <div className="grid items-start gap-4 xl:grid-cols-2">
         {machines.length > 0 ? (
-          <Card title="Newest machines" actions={<All href="/vms" />}>
+          <Card title={say('dashboard.newest')} actions={<All href="/vms" />}>
             <ul className="grid gap-2.5">
               {machines.slice(0, 8).map((vm) => (
                 <li key={vm.id} className="flex items-center justify-between gap-3">
@@ -67,7 +68,7 @@ export function Dashboard() {
             </ul>
           </Card>
         ) : null}
-        <Card title="Recent operations" actions={<All href="/operations" />}>
+        <Card title={say('dashboard.recent')} actions={<All href="/operations" />}>
           <ul className="grid gap-3">
             {operations.data?.items.map((operation) => (
               <li key={operation.id}>
@@ -75,9 +76,9 @@ export function Dashboard() {
               </li>
             ))}
           </ul>
-          {operations.data?.items.length === 0 ? <p className="text-muted">What you do with machines is listed here, with its progress.</p> : null}
+          {operations.data?.items.length === 0 ? <p className="text-muted">{say('dashboard.recentNone')}</p> : null}
         </Card>
-        <Card title="Hosts" actions={<All href="/hosts" />}>
+        <Card title={say('place.hosts')} actions={<All href="/hosts" />}>
           <ul className="grid gap-4">
             {hosts.data.items.slice(0, 6).map((host) => (
               <li key={host.id} className="grid gap-2">
@@ -86,14 +87,14 @@ export function Dashboard() {
                   <>
                     <Meter label="CPU" value={host.usage.cpu_percent} of={100} words={`${host.usage.cpu_percent.toFixed(0)} %`} />
                     <Meter
-                      label="Memory"
+                      label={say('vm.memory')}
                       value={host.usage.memory_used_mib}
                       of={host.memory_mib}
                       words={`${mib(host.usage.memory_used_mib)} of ${mib(host.memory_mib)}`}
                     />
                   </>
                 ) : (
-                  <span className="text-muted">No figures yet</span>
+                  <span className="text-muted">{say('dashboard.noFigures')}</span>
                 )}
               </li>
             ))}
@@ -116,27 +117,27 @@ function Figure({ href, name, value, below }: { href: string; name: string; valu
 
 const All = ({ href }: { href: string }) => (
   <Link href={href} className="text-sm text-accent hover:underline">
-    All
+    {say('do.all')}
   </Link>
 )
 
 const NewVm = () => (
   <Button kind="primary" asChild>
     <Link href="/vms/create">
-      <CirclePlus aria-hidden /> Create VM
+      <CirclePlus aria-hidden /> {say('vms.create')}
     </Link>
   </Button>
 )
 
 function FirstSteps({ mayChange }: { mayChange: boolean }) {
   const steps: [ReactNode, string, string][] = [
-    [<CirclePlus key="create" aria-hidden />, 'Create a machine', 'A name is enough. It boots in seconds.'],
-    [<Terminal key="shell" aria-hidden />, 'Open its terminal', 'As root, in this page, without asking for the password.'],
-    [<KeyRound key="key" aria-hidden />, 'Change the first password', 'In Settings, before anybody else can reach this server.'],
+    [<CirclePlus key="create" aria-hidden />, say('dashboard.step1'), say('dashboard.step1Hint')],
+    [<Terminal key="shell" aria-hidden />, say('dashboard.step2'), say('dashboard.step2Hint')],
+    [<KeyRound key="key" aria-hidden />, say('dashboard.step3'), say('dashboard.step3Hint')],
   ]
   return (
-    <section aria-label="First steps" className="mb-4 rounded-lg border bg-surface p-6">
-      <h2 className="text-lg font-semibold">Your cloud is running. Three steps:</h2>
+    <section aria-label={say('dashboard.firstSteps')} className="mb-4 rounded-lg border bg-surface p-6">
+      <h2 className="text-lg font-semibold">{say('dashboard.threeSteps')}</h2>
       <ol className="mt-4 grid gap-4 md:grid-cols-3">
         {steps.map(([icon, title, words]) => (
           <li key={title} className="flex gap-3 [&_svg]:mt-0.5 [&_svg]:size-5 [&_svg]:shrink-0 [&_svg]:text-accent">

@@ -4,7 +4,7 @@ import { HEIGHT, line, WIDTH } from './line'
 export function Sparkline({ values, places }: { values: (number | null)[]; places: number }) {
   return (
     <svg aria-hidden width={WIDTH} height={HEIGHT} viewBox={`0 0 ${WIDTH} ${HEIGHT}`} className="shrink-0 text-accent">
-      <line x1="0" x2={WIDTH} y1={HEIGHT - 0.5} y2={HEIGHT - 0.5} stroke="var(--line)" />
+      {values.length > 0 ? <line x1="0" x2={WIDTH} y1={HEIGHT - 0.5} y2={HEIGHT - 0.5} stroke="var(--line)" /> : null}
       <path d={line(values.slice(-places), places)} fill="none" stroke="currentColor" strokeWidth="1.4" strokeLinejoin="round" strokeLinecap="round" />
     </svg>
   )

@@ -83,7 +83,7 @@ export const COLUMNS: ColumnDef<ListedVm, any>[] = [
     id: 'actions',
     enableSorting: false,
     enableHiding: false,
-    meta: { className: 'w-24 text-right' },
+    meta: { className: 'sticky right-0 w-24 bg-surface text-right' },
     header: () => <span className="sr-only">{say('table.actions')}</span>,
     cell: ({ row }) => <RowActions vm={row.original} />,
   }),

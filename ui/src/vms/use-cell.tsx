@@ -14,7 +14,7 @@ export function UseCell({ vm, of }: { vm: ListedVm; of: keyof Use }) {
   const isKnown = vm.usage !== null && vm.usage !== undefined
   const newest = isKnown ? (values.at(-1) ?? vm.usage?.[LISTED[of]]) : null
   return (
-    <span className="inline-flex items-center justify-end gap-2">
+    <span className="inline-flex items-center justify-end gap-1 align-middle">
       <Sparkline values={isKnown ? values : []} places={KEPT} />
       <span className="tabular w-12 text-right">{newest === null || newest === undefined ? <Nothing /> : `${newest.toFixed(newest < 10 ? 1 : 0)} %`}</span>
     </span>

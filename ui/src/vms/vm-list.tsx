@@ -36,7 +36,7 @@ export function VmList() {
   const [host] = useUrlState('host')
   const [sort, setSort] = useUrlState('sort', SORT)
   const [view, setView] = useUrlState('view', 'table')
-  const [hidden, setHidden] = useKept<VisibilityState>('vms.columns', {})
+  const [hidden, setHidden] = useKept<VisibilityState>('vms.columns', { image: false })
   const [chosen, setChosen] = useState<RowSelectionState>({})
   const { mayChange } = useSession()
   const vms = useVms({ q, state, tag, host, sort })

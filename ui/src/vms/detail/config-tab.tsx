@@ -116,7 +116,7 @@ function Boot({ vm, boot, mayChange }: { vm: VmBody; boot: BootSourceBody; mayCh
 
 function Save({ isBusy, isChanged }: { isBusy: boolean; isChanged: boolean }) {
   return (
-    <div className="sm:col-span-2">
+    <div className="col-span-full">
       <Button type="submit" busy={isBusy} refusal={isChanged ? null : say('config.unchanged')}>
         {say('do.save')}
       </Button>

@@ -46,7 +46,7 @@ export function OverviewTab({ vm }: { vm: VmBody }) {
               </Link>,
             ],
             [say('vm.guestAgent'), say(`guest.${vm.guest}`)],
-            [say('vm.runningSince'), <Moment key="started" at={vm.started_at} />],
+            [say('vm.runningSince'), vm.started_at ? <Moment key="started" at={vm.started_at} /> : null],
           ]}
         />
       </Card>

@@ -12,6 +12,8 @@ import { say } from '@/words/words'
 
 import { refusalOf } from '../verbs'
 
+const isComingUp = ({ state, guest }: VmBody) => state === 'creating' || state === 'starting' || (state === 'running' && guest === 'booting')
+
 /** Shells in the guest, several side by side behind tabs. Each lives on in the guest when the connection is lost. */
 export function TerminalTab({ vm }: { vm: VmBody }) {
   const next = useRef(2)
@@ -21,6 +23,7 @@ export function TerminalTab({ vm }: { vm: VmBody }) {
   const refusal = refusalOf(vm, 'shell')
   const [wasOpen, setWasOpen] = useState(refusal === null)
   if (refusal === null && !wasOpen) setWasOpen(true)
+  if (!wasOpen && isComingUp(vm)) return <Empty title={say('terminal.soon', { name: vm.name })}>{say('terminal.soonHint')}</Empty>
   if (!wasOpen) return <Empty title={say('terminal.notNow')}>{refusal}</Empty>
 
   const open = () => {
