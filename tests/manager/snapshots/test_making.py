@@ -244,6 +244,8 @@ async def test_a_suspended_vm_goes_on_where_it_stood(
     answer = await ask(user, vm_id, "suspend")
     vm = await vm_of(user, vm_id)
     assert vm["state"] == "suspended"
+    asked = ok(await user.get("/v1/operations", params={"subject_id": str(vm_id)}))["items"]
+    assert asked[0]["verb"] == "suspend", "what the platform does for a user is the user's to follow"
     refusals = {action["verb"]: action["refusal"] for action in vm["actions"]}
     assert [name for name, why in refusals.items() if why is None] == ["start", "stop", "resume", "rollback", "delete"]
     assert (await snapshot_of(user, UUID(answer["snapshot_id"])))["needed_by"] == ["web-1"]

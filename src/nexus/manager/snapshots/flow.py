@@ -127,7 +127,7 @@ class SnapshotFlow(Flow[Moving]):
         """Its VM stands still and is safe: have it off, to go on from here."""
         if facts.vm is None:
             return hop()
-        await self._vms.suspend(tx, facts.vm, facts.snapshot.id)
+        await self._vms.suspend(tx, facts.snapshot.owner, facts.vm, facts.snapshot.id)
         return nap(LOOK_AGAIN_S, "its VM goes off")
 
     @in_tx
@@ -217,7 +217,7 @@ class SnapshotFlow(Flow[Moving]):
         await self._operations.settle(tx, snapshot.subject, generation=snapshot.generation, problem=problem)
         is_ours = vm is not None and vm.machine.facts.generation == snapshot.vm_generation
         if vm is not None and is_ours and snapshot.resumes and not vm.machine.facts.obstacle:
-            await self._vms.let_go_on(tx, vm)
+            await self._vms.let_go_on(tx, snapshot.owner, vm, why="It could not be suspended.")
         await self._wake_waiting(tx, snapshot)
         await self._tell(tx, snapshot)
 

@@ -110,7 +110,6 @@ class Restoring:
             operation = await self._snapshots.admit(
                 tx, actor, vm, Purpose.SUSPEND, vm_generation=vm.machine.facts.generation, resumes=runs
             )
-            await audit.write(tx, actor, verb=Verb.SUSPEND, subject=vm.subject)
             answer = Suspended(operation_id=operation.id, snapshot_id=operation.subject_id)
             await idempotency.keep(tx, answer)
             return answer, operation

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from nexus.kit.db import Record
 from nexus.kit.fields import Spelled
+from nexus.manager.access import Actor, Role
 from nexus.manager.hosts.models import IS_SILENT, HostRef
 from nexus.manager.subjects import Subject
 from nexus.manager.vms.copying import Definition
@@ -54,11 +55,13 @@ VERB_OF = {Purpose.KEEP: "create", Purpose.SUSPEND: "suspend", Purpose.CLONE: "c
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """`host_is_lost`: that was abandoned, and the snapshot with it."""
+    """`host_is_lost`: that was abandoned, and the snapshot with it. `owner` is None once whoever asked is no user any
+    more."""
 
     id: UUID
     project_id: UUID
     created_by_user_id: UUID | None
+    owner: Actor | None
     name: str
     vm_id: UUID | None
     vm_name: str
@@ -85,8 +88,8 @@ select s.id, s.project_id, s.created_by_user_id, s.name, s.vm_id, s.vm_name, s.m
        s.goal = 'kept' as is_wanted, s.generation, s.state, s.fault, s.vm_generation, s.resumes, s.definition,
        h.id as host_id, h.name as host_name, h.address as host_address, h.joining as host_joining,
        h.boot_id as host_boot_id, h.seen_seq as host_seen_seq, h.facts -> 'offers' as offers,
-       {IS_SILENT} as host_is_silent, h.abandoned_at is not null as host_is_lost
-from snapshots s join hosts h on h.id = s.host_id
+       {IS_SILENT} as host_is_silent, h.abandoned_at is not null as host_is_lost, u.username, u.role
+from snapshots s join hosts h on h.id = s.host_id left join users u on u.id = s.created_by_user_id
 """
 """What `snapshot_of` reads; add a WHERE."""
 
@@ -102,8 +105,12 @@ def snapshot_of(row: Record) -> Snapshot:
         offers=frozenset(Offer(offer) for offer in row["offers"]),
         is_silent=row["host_is_silent"],
     )
+    owner = None
+    if row["username"] is not None:
+        owner = Actor(row["created_by_user_id"], row["username"], Role(row["role"]), row["project_id"])
     return Snapshot(
         id=row["id"],
+        owner=owner,
         project_id=row["project_id"],
         created_by_user_id=row["created_by_user_id"],
         name=row["name"],

@@ -124,14 +124,14 @@ class Vms:
         """One more boot; a guest that runs is shut down for it first."""
         return await self._wish(actor, vm_id, Verb.REBOOT, expected, grace_s=_REBOOT_GRACE_S)
 
-    async def suspend(self, tx: Tx, vm: Vm, snapshot_id: UUID) -> Operation:
+    async def suspend(self, tx: Tx, by: Actor | None, vm: Vm, snapshot_id: UUID) -> Operation:
         """Cut the power of a locked VM that stands still; it is to go on from a snapshot of that moment."""
         await machines.restore(tx, vm.machine.id, snapshot_id)
-        return await self._record(tx, None, vm, Verb.SUSPEND, grace_s=0)
+        return await self._record(tx, by, vm, Verb.SUSPEND, grace_s=0)
 
-    async def let_go_on(self, tx: Tx, vm: Vm) -> Operation:
+    async def let_go_on(self, tx: Tx, by: Actor | None, vm: Vm, *, why: str) -> Operation:
         """Have a locked VM run again that was to stand still for something that came to nothing."""
-        return await self._record(tx, None, vm, Verb.RESUME)
+        return await self._record(tx, by, vm, Verb.RESUME, why=why)
 
     async def roll_back(
         self, tx: Tx, actor: Actor, vm: Vm, snapshot_id: UUID, settings: Mapping[str, Any]
