@@ -30,7 +30,7 @@ async def hosts(home: Path, *, manager: str, join_token: str, count: int) -> Non
                     "runtime_dir": home / f"r{number}",
                     "image_seed": home / "images",
                     "manager": manager,
-                    "name": f"host-{number}",
+                    "name": f"{home.name}-{number}",
                     "vmm": "fake",
                     "network": "user",
                     "join_token": join_token,

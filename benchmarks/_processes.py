@@ -13,7 +13,7 @@ import asyncpg
 
 from nexus.local import postgres as embedded
 
-READY_S = 30
+READY_S = 180
 _CORES = sorted(os.sched_getaffinity(0))
 
 

@@ -202,7 +202,7 @@ async def _until_hosts(http: httpx.AsyncClient, count: int) -> None:
     async with asyncio.timeout(READY_S):
         while True:
             hosts = checked(await http.get("/v1/hosts", params={"limit": 500, "state": "online"}))["items"]
-            if sum(bool(host["usage"]) for host in hosts) >= count:
+            if len(hosts) == count and all(host["usage"] for host in hosts):  # those that have ended are silent by now
                 return
             await asyncio.sleep(0.1)
 

@@ -12,7 +12,7 @@ from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, ref
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit.db import Db
 from nexus.manager.vms.schemas import ListedVm, VmItem, VmList
-from nexus.protocol.machines import ExitReason, Power
+from nexus.protocol.machines import ExitReason, MachineSeen, MachineSpec, Power
 
 
 async def act(client: httpx.AsyncClient, vm_id: UUID, verb: str, **body: object) -> dict[str, Any]:
@@ -420,6 +420,21 @@ async def test_starting_again_needs_room_too(host: JoinedHost, user: httpx.Async
     assert refused(await user.post(f"/v1/vms/{first}/start"), 503)["code"] == "no_room"
     await act(user, second, "stop")
     assert (await act(user, first, "start"))["state"] == "running"
+
+
+async def test_an_agent_that_is_older_and_takes_only_the_definition_is_told_the_wish_as_well(
+    host: JoinedHost, user: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    define = host.machines.define
+
+    async def older(spec: MachineSpec, *_: object, **__: object) -> MachineSeen:
+        return await define(spec)
+
+    monkeypatch.setattr(host.machines, "define", older)
+    vm_id = await create(user)
+    assert (await vm_of(user, vm_id))["guest"] == "ready"
+    assert (await act(user, vm_id, "stop", grace_s=0))["state"] == "stopped"
+    assert (await act(user, vm_id, "start"))["guest"] == "ready"
 
 
 async def test_every_change_of_state_is_told_in_order(
