@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,9 @@ type Port interface {
 
 // Mux is a net.Listener whose connections are the streams the host opens.
 type Mux struct {
+	// For, unless empty, is what a nonce has to begin with: other hosts' HELLOs are not answered.
+	For string
+
 	port     Port
 	accepted chan net.Conn
 	closed   chan struct{}
@@ -83,7 +87,7 @@ func (m *Mux) take(f frame) {
 	s := m.current.Load() // only this goroutine changes it
 	switch {
 	case f.kind == typeHello:
-		if f.stream == 0 && len(f.payload) == nonceBytes {
+		if f.stream == 0 && len(f.payload) == nonceBytes && strings.HasPrefix(string(f.payload), m.For) {
 			m.begin(&session{streams: map[uint32]*stream{}}, f.payload)
 		}
 	case s == nil || s.isDead():
@@ -191,14 +195,16 @@ func (s *session) isDead() bool {
 	return s.dead
 }
 
+// kill ends every stream. None is touched while s is locked: a stream that closes holds its own lock, and then takes ours.
 func (s *session) kill() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.dead = true
-	for _, st := range s.streams {
+	streams := s.streams
+	s.streams = map[uint32]*stream{}
+	s.mu.Unlock()
+	for _, st := range streams {
 		st.reset()
 	}
-	clear(s.streams)
 }
 
 // patientReader hides the port's ends of file, and ends the session when one lasts.

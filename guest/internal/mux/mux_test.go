@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -326,5 +327,29 @@ func TestAWriteThatWaitedForTheNextSessionWritesNothingInIt(t *testing.T) {
 		p.expect(t, typeHello)
 		p.send(typePing, 0, nil)
 		p.expect(t, typePing)
+	}
+}
+
+func TestAStreamThatClosesAsItsSessionEndsStopsNobody(t *testing.T) {
+	for range 2000 {
+		s := &session{streams: map[uint32]*stream{}}
+		m := New(nil)
+		var closing sync.WaitGroup
+		begin := make(chan struct{})
+		for id := range uint32(64) {
+			st := newStream(m, s, id)
+			st.gotFin = true // the host has said all it had to say
+			s.add(st)
+			closing.Go(func() { <-begin; st.Close() })
+		}
+		closing.Go(func() { <-begin; s.kill() })
+		close(begin)
+		done := make(chan struct{})
+		go func() { closing.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatal("a stream and its session wait for each other")
+		}
 	}
 }
