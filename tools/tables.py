@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.agent.vmm.firecracker.driver import FirecrackerVmm
-from nexus.agent.vmm.qemu.driver import QemuVmm
+from nexus.agent.vmm.qemu.zygote_driver import ZygoteVmm
 from nexus.manager.vms.governing import VERB_OF
 from nexus.manager.vms.lifecycle import Circumstances, State, Verb, refusal
 from nexus.manager.wiring import describe
@@ -21,7 +21,7 @@ from nexus.protocol import hosts
 from nexus.protocol.hosts import Offer
 
 DOCS = Path(__file__).parents[1] / "docs"
-DRIVERS = (QemuVmm, FirecrackerVmm, FakeVmm)
+DRIVERS = (ZygoteVmm, FirecrackerVmm, FakeVmm)
 OF_NETWORKS = {Offer.BRIDGE, Offer.USER_NET, Offer.NIC_LIMITS, Offer.HOST_FILES}
 """Those that the host's network mode and its owner's settings give, whatever the hypervisor."""
 BELOW_A_VM = "/v1/vms/{vm_id}"

@@ -51,14 +51,24 @@ func run(serve ServeContainer) error {
 	if err != nil {
 		return err
 	}
-	if err := loadModules("/modules"); err != nil {
+	order, err := modulesIn("/modules")
+	if err != nil {
 		return err
+	}
+	var failed error
+	if waiting := c; c.Waits {
+		if c, err = wait(order); err != nil {
+			return fmt.Errorf("wait: %w", err)
+		}
+		failed = netconf.Move(waiting.NICs, c.NICs) // devices have come with those of the zygote
+	} else {
+		load(order)
 	}
 	if c.TimeUnixMs != nil {
 		err = kernel.SetClock(*c.TimeUnixMs)
 	}
 	// A machine without network or clock is better than none: these are said, and do not end the boot.
-	failed := errors.Join(err, netconf.Apply(c.NICs))
+	failed = errors.Join(failed, err, netconf.Apply(c.NICs))
 	if err := mountRoot(c, NewRoot); err != nil {
 		return err
 	}
@@ -83,25 +93,28 @@ func mountKernelFilesystems() error {
 	return nil
 }
 
-// loadModules inserts what dir/order names, in that order. No such file, or a kernel without modules: everything is
-// built in.
-func loadModules(dir string) error {
+// modulesIn returns what dir/order names, in that order. No such file, or a kernel without modules: everything is built in.
+func modulesIn(dir string) ([]string, error) {
 	if _, err := os.Stat("/proc/modules"); errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	order, err := os.ReadFile(filepath.Join(dir, "order"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
-	if err != nil {
-		return err
-	}
+	var files []string
 	for _, name := range strings.Fields(string(order)) {
-		if err := kernel.LoadModule(filepath.Join(dir, filepath.Base(name))); err != nil {
+		files = append(files, filepath.Join(dir, filepath.Base(name)))
+	}
+	return files, err
+}
+
+func load(modules []string) {
+	for _, file := range modules {
+		if err := kernel.LoadModule(file); err != nil {
 			kernel.Log(kernel.Error, "%v", err) // what needs it says so itself
 		}
 	}
-	return nil
 }
 
 // moveMounts takes /dev, /proc and /sys along, and mounts devpts.

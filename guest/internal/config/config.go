@@ -53,6 +53,7 @@ type Config struct {
 	NICs       []NIC        `json:"nics"`
 	DNS        []netip.Addr `json:"dns"`
 	TimeUnixMs *int64       `json:"time_unix_ms"`
+	Waits      bool         `json:"waits"` // for another configuration, over the guest channel
 	Metadata   *Metadata    `json:"metadata"`
 	CloudInit  *CloudInit   `json:"cloud_init"`
 }

@@ -103,5 +103,8 @@ func (p *Port) Read(b []byte) (int, error) {
 // Write blocks while the host is away or does not read.
 func (p *Port) Write(b []byte) (int, error) { return p.file.Write(b) }
 
+// Close lets another process open the port.
+func (p *Port) Close() error { return p.file.Close() }
+
 // SetWriteDeadline also frees a Write that already blocks.
 func (p *Port) SetWriteDeadline(t time.Time) error { return p.file.SetWriteDeadline(t) }

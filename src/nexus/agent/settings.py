@@ -110,6 +110,12 @@ class AgentSettings(Settings):
         alias="AGENT_SPARE_VMMS",
         description="With Firecracker: jailed processes with a network namespace each, started before they are needed",
     )
+    zygotes: bool = Field(
+        default=False,
+        alias="AGENT_ZYGOTES",
+        description="With QEMU in software emulation: machines begin from the memory of a guest of their shape that "
+        "was booted once, which is made in the background and kept in zygotes/ of the data directory, four at most",
+    )
     jail_uids: int = Field(
         default=4096,
         ge=1,

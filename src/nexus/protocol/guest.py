@@ -81,6 +81,7 @@ class GuestConfig(Message):
     nics: tuple[GuestNic, ...] = ()
     dns: tuple[IPv4Address, ...] = ()
     time_unix_ms: int | None = None
+    waits: bool = Field(default=False, description="It waits for another configuration, see BeginRequest")
     metadata: GuestMetadata | None = Field(default=None, description="None: there is no metadata service")
     cloud_init: CloudInitSeed | None = None
 
@@ -306,3 +307,14 @@ class IdentitySeen(Message):
     """What of it the guest could not do."""
 
     warnings: tuple[str, ...] = ()
+
+
+class BeginRequest(Message):
+    """POST /v1/begin, to a zygote: a guest that has booted as far as nothing in it is of one machine only."""
+
+    config: GuestConfig
+    entropy: str = Field(description="At least 32 random bytes, in base64")
+
+
+class WaitSeen(Message):
+    """GET and POST /v1/begin"""

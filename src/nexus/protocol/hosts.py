@@ -36,6 +36,8 @@ class Offer(StrEnum):
     """A running guest can be frozen, and go on."""
     SNAPSHOT = "snapshot"
     """A running guest can be kept as it is, memory and all."""
+    ZYGOTE = "zygote"
+    """Machines begin from a guest that has booted already: emulated ones, where `AGENT_ZYGOTES` is set."""
     BALLOON = "balloon"
     """A running guest can be asked to give back memory."""
     ENTROPY_LIMIT = "entropy_limit"

@@ -1,5 +1,5 @@
-"""One GET over a stream straight to the guest, for what is asked of every guest all the time: a whole HTTP client, its
-Unix socket and the relay behind it cost ten times as much.
+"""One request over a stream straight to the guest, for what is asked of every guest all the time: a whole HTTP client,
+its Unix socket and the relay behind it cost ten times as much.
 
 What must stay true: as in `client`, what comes is not believed: nothing longer than an answer may be, nothing but a
 Trouble is raised.
@@ -20,17 +20,22 @@ _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 
 
-async def ask(kind: type[_M], stream: ByteStream, path: str, *, timeout_s: float) -> _M:
-    """What the guest answers to `GET path`. Raises Retryable when nothing fitting came in time."""
+async def ask(kind: type[_M], stream: ByteStream, path: str, *, timeout_s: float, body: BaseModel | None = None) -> _M:
+    """What the guest answers to `GET path`, or to a POST of `body`. Raises Retryable when nothing fitting came in
+    time."""
+    method, sent = ("GET", b"") if body is None else ("POST", body.model_dump_json().encode())
     try:
         async with asyncio.timeout(timeout_s):
-            await stream.write(f"GET {path} HTTP/1.1\r\nHost: guest\r\nConnection: close\r\n\r\n".encode())
+            head = (
+                f"{method} {path} HTTP/1.1\r\nHost: guest\r\nConnection: close\r\nContent-Length: {len(sent)}\r\n\r\n"
+            )
+            await stream.write(head.encode() + sent)
             stream.write_eof()
-            body = await _answer(stream)
+            answer = await _answer(stream)
     except (OSError, TimeoutError) as lost:
         raise Retryable("the guest's agent did not answer in time") from lost
     try:
-        return kind.model_validate_json(body)
+        return kind.model_validate_json(answer)
     except ValidationError as unfit:
         raise Retryable(f"the guest's agent answered {path} with something else") from unfit
 

@@ -29,7 +29,9 @@ from nexus.agent.guest.stream import MuxStream
 class MuxConnection(asyncio.Protocol):
     """`hello()`, wait for `answered`, `open()` streams, wait for `ended`; then `hello()` again unless `is_closed`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, greeting: bytes = b"") -> None:
+        """`greeting`: what its nonces begin with, so that only who waits for that answers."""
+        self._greeting = greeting
         self.is_closed = False
         self.answered = asyncio.Event()
         self.ended = asyncio.Event()
@@ -51,7 +53,7 @@ class MuxConnection(asyncio.Protocol):
         self.ended.clear()
         self._next_number = 1
         self._reader = FrameReader()
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = self._greeting + os.urandom(NONCE_BYTES - len(self._greeting))
         self._finder = EchoFinder(nonce)
         self._write(FILLER + encode(FrameType.HELLO, 0, nonce))
 

@@ -4,7 +4,7 @@ removal of it all."""
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from nexus.agent.machines.host import Host
 from nexus.agent.machines.state import MachineState
 from nexus.agent.net.port import Attachment
 from nexus.agent.storage.disks import DiskStore
-from nexus.agent.vmm.port import BalloonTarget, Definition, Disk, Nic, Wires
+from nexus.agent.vmm.port import BalloonTarget, Definition, Disk, Nic, OwnGuest, Wires
+from nexus.protocol.guest import GuestConfig
 from nexus.protocol.machines import MachineSpec, Power
 
 Say = Callable[[str], None]
@@ -42,12 +43,15 @@ async def prepare(host: Host, state: MachineState, say: Say, *, makes_disks: boo
         await host.vmm.ensure_wires(spec.id, taps)
     for nic in spec.nics:
         await host.network.ensure(nic, uid=uid)
+    config = None
+    if spec.has_guest_agent:
+        config = guest_config(spec, attachments, time_unix_ms=int(host.clock.now().timestamp() * 1000))
     return Definition(
         id=spec.id,
         vcpus=spec.vcpus,
         memory_mib=spec.memory_mib,
         kernel=kernel,
-        initramfs=await _initramfs(host, spec, base, attachments, uid),
+        initramfs=await _initramfs(host, spec, base, config, uid),
         boot_args=spec.boot_args,
         disks=disks,
         nics=tuple(_nic(nic.mac, attachments[nic.id]) for nic in spec.nics),
@@ -59,16 +63,14 @@ async def prepare(host: Host, state: MachineState, say: Say, *, makes_disks: boo
         log_level=spec.log_level,
         cpu_config=spec.cpu_config,
         vsock_cid=spec.vsock_cid,
+        guest=OwnGuest(base, config, state.attempt) if config is not None else None,
     )
 
 
-async def _initramfs(
-    host: Host, spec: MachineSpec, base: Path, attachments: Mapping[UUID, Attachment], uid: int | None
-) -> Path:
+async def _initramfs(host: Host, spec: MachineSpec, base: Path, config: GuestConfig | None, uid: int | None) -> Path:
     """Ours with the guest's configuration behind it; a user's own as it is, for it is no business of ours."""
-    if not spec.has_guest_agent:
+    if config is None:
         return base
-    config = guest_config(spec, attachments, time_unix_ms=int(host.clock.now().timestamp() * 1000))
     path = host.home(spec.id) / "initramfs"
     await asyncio.to_thread(write_initramfs, base, config, path, uid=uid)
     return path

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.cgroup import Cgroups
@@ -14,6 +15,10 @@ from nexus.agent.vmm.firecracker.detect import NoFirecracker
 from nexus.agent.vmm.port import Vmm
 from nexus.agent.vmm.qemu import accel
 from nexus.agent.vmm.qemu.driver import QemuVmm
+from nexus.agent.vmm.qemu.launcher import Places
+from nexus.agent.vmm.qemu.zygote_driver import ZygoteVmm
+from nexus.agent.vmm.qemu.zygote_making import ZygoteMaker
+from nexus.agent.vmm.qemu.zygotes import ZygoteStore
 from nexus.kit.clock import Clock
 
 BINARY = "qemu-system-x86_64"
@@ -93,17 +98,27 @@ async def _qemu(settings: AgentSettings, host: Host, why_not: str) -> Vmm:
         uid=settings.machine_uid_base,
         cache=settings.run_dir / "accelerator.json",
     )
-    return QemuVmm(
-        binary=binary,
-        version=version,
-        accelerator=choice.accelerator,
-        why=f"{choice.why}{why_not}",
-        machines=host.machines,
-        sockets=host.sockets,
-        host_boot_id=host.host_boot_id,
-        cgroups=host.cgroups,
-        clock=host.clock,
+    driver: dict[str, Any] = {
+        "binary": binary,
+        "version": version,
+        "accelerator": choice.accelerator,
+        "why": f"{choice.why}{why_not}",
+        "host_boot_id": host.host_boot_id,
+        "cgroups": host.cgroups,
+        "clock": host.clock,
+    }
+    if not settings.zygotes or choice.accelerator.name != "tcg":  # elsewhere nobody has tried them
+        return QemuVmm(machines=host.machines, sockets=host.sockets, **driver)
+    store = ZygoteStore(settings.run_dir / "zygotes/kept")
+    places = Places(settings.run_dir / "zygotes/machine", host.sockets)
+    maker = ZygoteMaker(
+        store,
+        QemuVmm(machines=places.machines, sockets=places.sockets, **driver),
+        places=places,
+        uid=settings.machine_uid_base,
     )
+    await maker.tidy()
+    return ZygoteVmm(store=store, maker=maker, machines=host.machines, sockets=host.sockets, **driver)
 
 
 def qemu_version(binary: str) -> str:

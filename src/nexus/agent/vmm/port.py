@@ -17,6 +17,7 @@ from uuid import UUID
 from nexus.agent.guest.transport import Transport
 from nexus.protocol.balloons import BalloonSeen
 from nexus.protocol.cpu import CpuConfig
+from nexus.protocol.guest import GuestConfig
 from nexus.protocol.hosts import Offer
 from nexus.protocol.limits import RateLimiter
 from nexus.protocol.machines import CacheType, EntropyLimit, ExitReason, IoEngine, LogLevel, Power
@@ -58,6 +59,16 @@ class BalloonTarget:
 
 
 @dataclass(frozen=True)
+class OwnGuest:
+    """A guest with our agent: `initramfs` is the shared one, without this machine's configuration."""
+
+    initramfs: Path
+    config: GuestConfig
+    attempt: int = 1
+    """At this boot; earlier ones did not come up."""
+
+
+@dataclass(frozen=True)
 class Definition:
     """What a driver needs to launch a machine. Paths are absolute; the VMM runs under `uid` (None: our own)."""
 
@@ -77,6 +88,8 @@ class Definition:
     log_level: LogLevel | None = None
     cpu_config: CpuConfig | None = None
     vsock_cid: int | None = None
+    guest: OwnGuest | None = None
+    """None: it is to boot as any machine would."""
 
 
 @dataclass(frozen=True)

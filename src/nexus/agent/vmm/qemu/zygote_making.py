@@ -1,0 +1,155 @@
+"""Makes zygotes in the background, one after the other, when nothing has been started for a moment.
+
+Must stay true: what is made runs under names, files and sockets of its own, and nothing of it stays: neither when the
+agent is asked to end, nor (at its next start) when it was killed.
+"""
+
+import asyncio
+import os
+import shutil
+from ipaddress import IPv4Network
+from typing import Final
+from uuid import UUID
+
+from nexus.agent.machines.guest_config import write_initramfs
+from nexus.agent.vmm.port import Definition, Disk, Nic, VmmTrouble
+from nexus.agent.vmm.qemu import zygote_channel
+from nexus.agent.vmm.qemu.driver import QemuVmm
+from nexus.agent.vmm.qemu.launcher import Places
+from nexus.agent.vmm.qemu.zygotes import ZygoteStore
+from nexus.kit import log
+from nexus.protocol.guest import GuestConfig, GuestNic, MountSpec
+from nexus.protocol.trouble import Trouble
+
+_log = log.get("nexus.agent.vmm.qemu")
+
+QUIET_S: Final = 3.0
+"""Making one takes as much as a boot: it waits until nobody else boots."""
+BOOT_DEADLINE_S: Final = 60.0
+DISK_BYTES: Final = 1 << 20
+ID: Final = UUID(int=0x207907E)
+"""Of the machine that becomes one. It has places of its own, so it meets no other of that id."""
+
+
+class ZygoteMaker:
+    def __init__(self, store: ZygoteStore, vmm: QemuVmm, *, places: Places, uid: int | None) -> None:
+        """`vmm`: for machines that become zygotes, and no others; at `places`."""
+        self._store = store
+        self._vmm = vmm
+        self._channel = places.channel(ID)
+        self._home = places.home(ID)
+        self._uid = uid
+        self._wanted: dict[str, Definition] = {}
+        self._hopeless: set[str] = set()
+        self._asked = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def tidy(self) -> None:
+        """Leave nothing of what an agent that was killed was making."""
+        await self._clear()
+
+    def want(self, name: str, definition: Definition) -> None:
+        """Have a zygote of the shape called `name` some time."""
+        self._asked.set()
+        if name in self._hopeless:
+            return
+        self._wanted[name] = definition
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._work())
+
+    def give_up(self, name: str) -> None:
+        """Make none of this shape again: what began from one did not come up."""
+        self._hopeless.add(name)
+        self._store.discard(name)
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        await self._vmm.close()
+
+    async def _work(self) -> None:
+        while self._wanted:
+            await self._quiet()
+            name, definition = self._wanted.popitem()
+            if self._store.find(name) is not None:
+                continue
+            try:
+                await self._make(name, definition)
+                _log.info("zygote_made", shape=name)
+            except (VmmTrouble, Trouble, OSError) as refused:
+                self._hopeless.add(name)
+                _log.warning("no_zygote", shape=name, why=str(refused))
+            finally:
+                await self._clear()
+
+    async def _quiet(self) -> None:
+        """Until nothing was started for a while."""
+        while True:
+            self._asked.clear()
+            try:
+                async with asyncio.timeout(QUIET_S):
+                    await self._asked.wait()
+            except TimeoutError:
+                return
+
+    async def _make(self, name: str, definition: Definition) -> None:
+        self._store.draft.mkdir(parents=True)
+        self._home.mkdir(parents=True)
+        waiting = await asyncio.to_thread(self._definition, definition)
+        await self._vmm.start(waiting, launch=1)
+        await zygote_channel.wait(self._channel, within_s=BOOT_DEADLINE_S)
+        await self._vmm.pause(ID)
+        await self._vmm.save(ID, self._store.draft)
+        self._store.add(name, self._store.draft)
+
+    def _definition(self, like: Definition) -> Definition:
+        """A machine of the same shape, with nothing in it."""
+        assert like.guest is not None
+        initramfs = self._home / "initramfs"
+        write_initramfs(like.guest.initramfs, _configuration(len(like.nics)), initramfs, uid=self._uid)
+        return Definition(
+            id=ID,
+            vcpus=like.vcpus,
+            memory_mib=like.memory_mib,
+            kernel=like.kernel,
+            initramfs=initramfs,
+            boot_args=like.boot_args,
+            disks=tuple(self._disk(number) for number in range(len(like.disks))),
+            nics=tuple(_nic(number) for number in range(len(like.nics))),
+            uid=self._uid,
+            balloon_deflates_on_oom=like.balloon_deflates_on_oom,
+        )
+
+    def _disk(self, number: int) -> Disk:
+        path = self._home / f"disk{number}"
+        with path.open("wb") as file:
+            file.truncate(DISK_BYTES)
+        if self._uid is not None:
+            os.chown(path, self._uid, self._uid)
+        return Disk(id=UUID(int=number + 1), drive_id=f"disk{number}", path=path, read_only=False)
+
+    async def _clear(self) -> None:
+        await self._vmm.discard(ID)
+        shutil.rmtree(self._home, ignore_errors=True)
+        self._store.tidy()
+
+
+def _configuration(nics: int) -> GuestConfig:
+    """It waits for another; what has to be said here is never used."""
+    return GuestConfig(
+        root=MountSpec(device="/dev/vda", fs="ext4"),
+        hostname="zygote",
+        machine_id="0" * 32,
+        nics=tuple(GuestNic(mac=_mac(number)) for number in range(nics)),
+        waits=True,
+    )
+
+
+def _mac(number: int) -> str:
+    return f"02:00:00:00:00:{number:02x}"
+
+
+def _nic(number: int) -> Nic:
+    """On a stack of its own, which nothing leaves."""
+    return Nic(_mac(number), None, restrict=True, network=IPv4Network((0x0A000200 + (number << 8), 24)))

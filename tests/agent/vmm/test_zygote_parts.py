@@ -1,0 +1,86 @@
+"""What zygotes are known by and how many are kept: without a hypervisor."""
+
+import os
+from dataclasses import replace
+from ipaddress import IPv4Interface
+from pathlib import Path
+from uuid import UUID
+
+from nexus.agent.vmm.port import BalloonTarget, Definition, Disk, Nic, OwnGuest
+from nexus.agent.vmm.qemu.zygotes import MOST_ZYGOTES, ZygoteStore, shape
+from nexus.protocol.guest import GuestConfig, GuestNic, MountSpec
+
+HOST = {"version": "7.2", "boot": "a"}
+CONFIG = GuestConfig(root=MountSpec(device="/dev/vda", fs="ext4"), hostname="web", machine_id="a" * 32)
+DISK = Disk(id=UUID(int=1), drive_id="rootfs", path=Path("/d/1"), read_only=True)
+MACHINE = Definition(
+    id=UUID(int=1),
+    vcpus=1,
+    memory_mib=256,
+    kernel=Path("/images/kernel"),
+    initramfs=Path("/m/1/initramfs"),
+    boot_args=None,
+    disks=(DISK,),
+    nics=(Nic("02:00:00:00:00:01", None),),
+    uid=1,
+    guest=OwnGuest(Path("/images/initramfs"), CONFIG),
+)
+
+
+def test_machines_that_differ_in_what_they_are_told_alone_share_a_zygote() -> None:
+    nic = GuestNic(mac="02:00:00:00:00:02", address=IPv4Interface("10.0.0.2/24"))
+    config = CONFIG.model_copy(update={"hostname": "db", "machine_id": "b" * 32, "nics": (nic,)})
+    other = replace(
+        MACHINE,
+        id=UUID(int=2),
+        initramfs=Path("/m/2/initramfs"),
+        disks=(replace(DISK, id=UUID(int=2), path=Path("/d/2"), read_only=False),),
+        nics=(Nic("02:00:00:00:00:02", "tap2"),),
+        uid=2,
+        balloon=BalloonTarget(64),
+        guest=OwnGuest(Path("/images/initramfs"), config, attempt=1),
+    )
+    assert shape(other, HOST) == shape(MACHINE, HOST)
+
+
+def test_whatever_a_zygote_is_made_from_is_part_of_its_name() -> None:
+    assert MACHINE.guest is not None
+    others = (
+        replace(MACHINE, vcpus=2),
+        replace(MACHINE, memory_mib=512),
+        replace(MACHINE, kernel=Path("/images/newer")),
+        replace(MACHINE, guest=replace(MACHINE.guest, initramfs=Path("/images/newer"))),
+        replace(MACHINE, boot_args="quiet"),
+        replace(MACHINE, disks=(DISK, DISK)),
+        replace(MACHINE, nics=()),
+        replace(MACHINE, balloon_deflates_on_oom=False),
+    )
+    names = {shape(machine, HOST) for machine in (MACHINE, *others)} | {shape(MACHINE, HOST | {"boot": "b"})}
+    assert len(names) == 2 + len(others)
+
+
+def made(store: ZygoteStore, name: str, *, used: int) -> None:
+    store.draft.mkdir(parents=True)
+    (store.draft / "memory").write_text(name)
+    store.add(name, store.draft)
+    found = store.find(name)
+    assert found is not None
+    os.utime(found, (used, used))
+
+
+def test_the_one_used_longest_ago_makes_room(tmp_path: Path) -> None:
+    store = ZygoteStore(tmp_path / "zygotes/kept")
+    for number in range(MOST_ZYGOTES):
+        made(store, f"z{number}", used=number)
+    assert store.find("z0") is not None
+    made(store, "newest", used=1000)
+    assert [name for name in ("z0", "z1", "z2", "newest") if store.find(name)] == ["z0", "z2", "newest"]
+
+
+def test_half_a_zygote_is_no_zygote(tmp_path: Path) -> None:
+    store = ZygoteStore(tmp_path / "zygotes/kept")
+    store.draft.mkdir(parents=True)
+    (store.draft / "memory").write_text("half")
+    ZygoteStore(tmp_path / "zygotes/kept").tidy()
+    assert not store.draft.exists()
+    assert store.find("making") is None
