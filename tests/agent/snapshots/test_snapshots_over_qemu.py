@@ -165,9 +165,12 @@ async def test_a_vmm_that_is_killed_while_it_is_taken_leaves_no_snapshot(
     agent, spec, snapshot = process.client, machine_spec(built(built_images)), new_id()
     await agent.boot(spec)
     record = process.root / "agent/machines" / str(spec.id) / "vmm.json"
+    vmm = json.loads(record.read_bytes())["pid"]
+    os.kill(vmm, signal.SIGSTOP)  # it answers nothing, so this takes long
     path = f"/v1/machines/{spec.id}/snapshots/{snapshot}"
     await agent.http.put(path, content=SnapshotWish().model_dump_json())
-    os.kill(json.loads(record.read_bytes())["pid"], signal.SIGKILL)
+    await agent.until(spec.id, lambda seen: seen.stage == "taking a snapshot")
+    os.kill(vmm, signal.SIGKILL)
     await agent.until(spec.id, is_off)
     seen = SnapshotSeen.model_validate_json((await agent.http.get(f"/v1/snapshots/{snapshot}")).content)
     assert (seen.state, seen.fault is not None) == (SnapshotState.FAILED, True)

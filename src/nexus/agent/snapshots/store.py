@@ -90,9 +90,9 @@ class SnapshotStore:
         return await in_thread(lambda between: _describe(directory, between), step=step)
 
     async def finish(self, manifest: Manifest) -> Kept:
-        """From now on the snapshot is there. Raises OSError; then it is not."""
+        """From now on the snapshot is there. Raises OSError; then, or when broken off, it is to be abandoned."""
         directory = self._root / str(manifest.id)
-        kept = await asyncio.to_thread(_finish, directory, manifest)
+        kept = await in_thread(lambda _step: _finish(directory, manifest), step=_count_nothing)
         self._kept[manifest.id] = kept
         self._verified[manifest.id] = _stamps(kept)
         return kept

@@ -176,8 +176,8 @@ async def take(snapshot: UUID, subject: Subject, progress: Progress) -> None:
     """The snapshot is in the host's store when this returns. Raises VmmTrouble, StorageTrouble, OSError."""
     store = subject.host.snapshots
     progress.stage = "preparing the snapshot"
-    directory = await asyncio.to_thread(store.begin, snapshot)
     try:
+        directory = await in_thread(lambda _step: store.begin(snapshot), step=progress.step)
         progress.all_bytes = 2 * await asyncio.to_thread(_needed_bytes, subject, directory)
         moment = await _keep(subject, directory, progress)
         progress.stage = "writing the snapshot to disk"
