@@ -251,6 +251,7 @@ async def test_a_vm_walks_through_its_whole_life(site: Site, tmp_path: Path) -> 
     assert (await run(site, vm_id, "cat", "/root/note"))["stdout"] == "kept\n"
 
     await shows_in_metrics(site, vm_id)
+    await goes_back_and_sleeps(site, vm_id)
     assert "walker login" in (await site.api.get(f"/v1/vms/{vm_id}/console")).text
 
     assert ok(await site.api.delete(f"/v1/vms/{vm_id}", params={"wait": 60}))["status"] == "done"
@@ -258,6 +259,34 @@ async def test_a_vm_walks_through_its_whole_life(site: Site, tmp_path: Path) -> 
     assert vmm_processes(ids) == []
     assert machines(site) == set()
     assert list((site.runtime / "m").iterdir()) == []
+
+
+async def goes_back_and_sleeps(site: Site, vm_id: str) -> None:
+    """What was in its memory and on its disk is there again: after a rollback, in a clone, after a suspend."""
+    then = await boot_id(site, vm_id)
+    await run(site, vm_id, "sh", "-c", "echo then > /root/note; echo then > /run/note")
+    taken = ok(await site.api.post(f"/v1/vms/{vm_id}/snapshots", params={"wait": 60}))
+    await run(site, vm_id, "sh", "-c", "echo later > /root/note; rm /run/note; sync")
+    ok(await site.api.post(f"/v1/vms/{vm_id}/rollback", json={"snapshot_id": taken["id"]}, params={"wait": 60}))
+    assert (await run(site, vm_id, "cat", "/root/note", "/run/note", "/etc/hostname"))["stdout"].startswith(
+        "then\nthen\n"
+    )
+    assert await boot_id(site, vm_id) == then
+
+    made = ok(await site.api.post(f"/v1/vms/{vm_id}/clone", json={"name": "second"}, params={"wait": 60}))
+    clone = made["id"]
+    assert made["status"] == "done", ok(await site.api.get(f"/v1/vms/{clone}"))
+    told = await run(site, clone, "sh", "-c", "cat /run/note; hostname; cat /etc/machine-id")
+    assert told["stdout"].startswith("then\nsecond\n")
+    own = await run(site, vm_id, "sh", "-c", "cat /run/note; hostname; cat /etc/machine-id")
+    assert own["stdout"].startswith("then\nwalker\n")
+    assert own["stdout"].splitlines()[2] != told["stdout"].splitlines()[2]
+    ok(await site.api.delete(f"/v1/vms/{clone}", params={"wait": 60}))
+
+    ok(await site.api.post(f"/v1/vms/{vm_id}/suspend", params={"wait": 60}))
+    assert (await act(site, vm_id, "resume"))["guest"] == "ready"
+    assert await boot_id(site, vm_id) == then
+    ok(await site.api.delete(f"/v1/snapshots/{taken['id']}", params={"wait": 60}))
 
 
 async def shell_survives_its_connection(site: Site, vm_id: str) -> None:

@@ -114,7 +114,7 @@ class World:
         self._stack = AsyncExitStack()
         self._to_agent: Deliver
         self._linking: asyncio.Task[None] | None = None
-        self._parked: list[asyncio.Task[None]] = []
+        self._parked: list[asyncio.Task[Any]] = []
         self._tell_the_truth()
 
     # the engine
