@@ -156,6 +156,17 @@ async def test_nothing_goes_back_to_what_is_not_its_own_or_does_not_fit(
     await ask(user, vm_id, "rollback", **wanted)
 
 
+async def test_nothing_goes_back_or_to_sleep_that_is_not_what_was_seen(
+    host: JoinedHost, user: httpx.AsyncClient
+) -> None:
+    vm_id = await create(user)
+    snapshot_id = await take(user, vm_id)
+    seen = {"If-Match": (await user.get(f"/v1/vms/{vm_id}")).headers["etag"]}
+    ok(await user.patch(f"/v1/vms/{vm_id}", json={"description": "edited"}))
+    for path, body in (("rollback", {"snapshot_id": str(snapshot_id)}), ("suspend", None)):
+        assert refused(await user.post(f"/v1/vms/{vm_id}/{path}", json=body, headers=seen), 412)["code"] == "stale"
+
+
 async def test_a_restore_that_fails_is_tried_again_by_the_next_start(
     host: JoinedHost, user: httpx.AsyncClient, disks: Disks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

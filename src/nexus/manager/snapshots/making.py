@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from nexus.kit.db import Db, Tx
+from nexus.kit.versions import ANY, Expected
 from nexus.manager import audit, idempotency
 from nexus.manager.access import Actor
 from nexus.manager.drives import service as drives
@@ -62,11 +63,11 @@ class Restoring:
             operation = await self._copies.add(tx, actor, source, name=name, description=wanted.description)
             return operation.subject_id, operation
 
-    async def roll_back(self, actor: Actor, vm_id: UUID, wanted: RollbackVm) -> Operation:
+    async def roll_back(self, actor: Actor, vm_id: UUID, wanted: RollbackVm, *, expected: Expected = ANY) -> Operation:
         """Have a VM be what it was, and run: all that came after its snapshot is lost. Raises VmNotFound,
         VmStateConflict, NotOffered, SnapshotNotFound, SnapshotStateConflict, NotItsSnapshot, LayoutDiffers, NoRoom."""
         async with self._db.transaction() as tx:
-            vm = await vms.lock(tx, vm_id, sees_only=actor.sees_only)
+            vm = await vms.lock(tx, vm_id, sees_only=actor.sees_only, expected=expected)
             require(vm, Verb.ROLLBACK)
             snapshot = await _take(tx, actor, wanted.snapshot_id, f"roll back {vm.name} to")
             if snapshot.vm_id != vm.id:
@@ -97,11 +98,11 @@ class Restoring:
             await idempotency.keep(tx, answer)
             return Clones(answer, operation)
 
-    async def suspend(self, actor: Actor, vm_id: UUID) -> tuple[Suspended, Operation]:
+    async def suspend(self, actor: Actor, vm_id: UUID, *, expected: Expected = ANY) -> tuple[Suspended, Operation]:
         """Keep a VM as it is and cut its power; it goes on from there when it is started. Raises VmNotFound,
         VmStateConflict, NotOffered, PendingChanges, HostFilesHeld, NoRoom."""
         async with self._db.transaction() as tx:
-            vm = await vms.lock(tx, vm_id, sees_only=actor.sees_only)
+            vm = await vms.lock(tx, vm_id, sees_only=actor.sees_only, expected=expected)
             require(vm, Verb.SUSPEND)
             runs = vm.machine.facts.goal is Goal.ON
             if runs:

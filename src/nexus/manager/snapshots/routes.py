@@ -170,13 +170,19 @@ async def tree_snapshot(vm_id: UUID, actor: Viewer, snapshots: Service) -> Respo
     responses=problems(VmNotFound, VmStateConflict, NotOffered, *_USING, NotItsSnapshot, LayoutDiffers, *_BEGUN),
 )
 async def rollback_snapshot(
-    vm_id: UUID, wanted: RollbackVm, actor: Operator, restoring: Makes, operations: Promises, wait: Wait = None
+    vm_id: UUID,
+    wanted: RollbackVm,
+    actor: Operator,
+    restoring: Makes,
+    operations: Promises,
+    expected: IfMatch,
+    wait: Wait = None,
 ) -> Done:
     """Have a VM be what it was when a snapshot of it was taken, and run. **Everything since is lost**: what was written
     to its disks, what was in its memory, and changes to its configuration.
 
     If it runs its power is cut first. From a snapshot that holds memory it goes on where it stood; else it boots."""
-    return await operations.done(await restoring.roll_back(actor, vm_id, wanted), wait=wait)
+    return await operations.done(await restoring.roll_back(actor, vm_id, wanted, expected=expected), wait=wait)
 
 
 @router.post(
@@ -203,10 +209,10 @@ async def clone_snapshot(
 
 @router.post("/vms/{vm_id}/suspend", responses=problems(*_TAKING, *_TAKEN))
 async def suspend_snapshot(
-    vm_id: UUID, actor: Operator, restoring: Makes, operations: Promises, wait: Wait = None
+    vm_id: UUID, actor: Operator, restoring: Makes, operations: Promises, expected: IfMatch, wait: Wait = None
 ) -> Suspended:
     """Keep a VM as it is on its host's disk, and take it off the processors and memory. Starting or resuming it has it
     go on where it stood, also after its host restarted; stopping it gives its memory up."""
-    answer, operation = await restoring.suspend(actor, vm_id)
+    answer, operation = await restoring.suspend(actor, vm_id, expected=expected)
     ended = await operations.done(operation, wait=wait)
     return answer.model_copy(update={"operation": ended.operation, "status": ended.status})

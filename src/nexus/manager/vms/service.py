@@ -178,9 +178,7 @@ class Vms:
 
     async def _lock(self, tx: Tx, actor: Actor, vm_id: UUID, expected: Expected) -> Vm:
         """The VM, to be changed. Raises VmNotFound, or Stale when it is not what the actor has seen."""
-        vm = await repository.lock(tx, vm_id, sees_only=actor.sees_only)
-        await expected.require(lambda: listing.find_json(tx, vm_id, sees_only=actor.sees_only))
-        return vm
+        return await lock(tx, vm_id, sees_only=actor.sees_only, expected=expected)
 
     async def _wish(
         self, actor: Actor, vm_id: UUID, verb: Verb, expected: Expected, *, grace_s: int | None = None
@@ -225,9 +223,12 @@ def _wish_of(vm: Vm, verb: Verb) -> _Wish:
     return _WISHES[verb]
 
 
-async def lock(tx: Tx, vm_id: UUID, *, sees_only: UUID | None) -> Vm:
-    """The VM, locked until `tx` ends. Raises VmNotFound, also for one that is not the asker's (`Actor.sees_only`)."""
-    return await repository.lock(tx, vm_id, sees_only=sees_only)
+async def lock(tx: Tx, vm_id: UUID, *, sees_only: UUID | None, expected: Expected = ANY) -> Vm:
+    """The VM, locked until `tx` ends. Raises VmNotFound, also for one that is not the asker's (`Actor.sees_only`), or
+    Stale when it is not what the asker has seen."""
+    vm = await repository.lock(tx, vm_id, sees_only=sees_only)
+    await expected.require(lambda: listing.find_json(tx, vm_id, sees_only=sees_only))
+    return vm
 
 
 async def is_taken(tx: Tx, project_id: UUID, name: str) -> bool:
