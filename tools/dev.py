@@ -4,14 +4,17 @@ With MANAGER_URL only the pages, before a manager that runs already, wherever th
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from types import FrameType
+from typing import NoReturn
 
 from bootstrap.steps import ROOT, say
-from bootstrap.ui import UI, ensure_packages, node_environment, npm
+from bootstrap.ui import UI, ensure_packages, node_environment, node_root, npm
 
 PAGES = "http://127.0.0.1:3000"
 READY_S = 600
@@ -19,8 +22,9 @@ READY_S = 600
 
 
 def main() -> int:
-    ensure_packages()
+    ensure_packages(with_dev=True)
     manager = os.environ.get("MANAGER_URL")
+    signal.signal(signal.SIGTERM, _end)  # or what was started would be left behind
     started = [] if manager else [_platform()]
     manager = manager or f"http://{os.environ.get('MANAGER_BIND', '127.0.0.1:18080')}"
     try:
@@ -29,7 +33,7 @@ def main() -> int:
         subprocess.run([*npm(), "run", "--silent", "generate"], cwd=UI, env=node_environment(), check=True)
         say(f"pages with hot reload at {PAGES}, every component in every state at {PAGES}/design")
         environment = node_environment() | {"MANAGER_URL": manager}
-        started.append(subprocess.Popen([*npm(), "run", "--silent", "dev"], cwd=UI, env=environment))
+        started.append(subprocess.Popen([node_root() / "bin" / "node", "dev.mjs"], cwd=UI, env=environment))
         while all(process.poll() is None for process in started):
             time.sleep(0.5)
         return max(process.poll() or 0 for process in started)
@@ -40,6 +44,10 @@ def main() -> int:
             process.terminate()
         for process in started:
             process.wait()
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
 
 
 def _platform() -> "subprocess.Popen[bytes]":

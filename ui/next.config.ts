@@ -1,14 +1,9 @@
 import type { NextConfig } from 'next'
 
-// In development Next serves the pages and passes the API on to a running manager. The product is the export: files
-// that the manager serves itself, so nothing here may need Node at run time (no redirects, headers or route handlers).
-const manager = process.env.MANAGER_URL ?? 'http://127.0.0.1:18080'
-const passedOn = ['/v1/:path*', '/health/:path*', '/openapi.json', '/swagger-ui/:path*']
-
+// The product is the export: files that the manager serves itself, so nothing here may need Node at run time (no redirects,
+// headers or route handlers). In development `dev.mjs` stands before these pages, and `.dev.tsx` are pages too.
 const config: NextConfig = {
-  ...(process.env.NODE_ENV === 'development'
-    ? { pageExtensions: ['dev.tsx', 'tsx'], rewrites: async () => passedOn.map((source) => ({ source, destination: `${manager}${source}` })) }
-    : { output: 'export' as const }),
+  ...(process.env.NODE_ENV === 'development' ? { pageExtensions: ['dev.tsx', 'tsx'] } : { output: 'export' as const }),
   trailingSlash: false,
   images: { unoptimized: true },
   reactStrictMode: true,

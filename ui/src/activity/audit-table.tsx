@@ -26,7 +26,7 @@ export function AuditTable({ entries, label, withSubject }: { entries: AuditEntr
               <td className="py-1.5 pr-4">{entry.actor_name}</td>
               <td className="py-1.5 pr-4 font-medium whitespace-nowrap">{entry.verb}</td>
               {withSubject ? <td className="py-1.5 pr-4">{subject(entry)}</td> : null}
-              <td className="py-1.5 font-mono text-xs break-all text-muted">{details(entry)}</td>
+              <td className="min-w-52 py-1.5 font-mono text-xs break-words text-muted">{details(entry)}</td>
             </tr>
           ))}
         </tbody>

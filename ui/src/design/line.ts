@@ -1,5 +1,5 @@
 /** Pixels of a sparkline. */
-export const WIDTH = 44
+export const WIDTH = 40
 export const HEIGHT = 18
 
 /** Percentages as SVG path data, `places` of them over the whole width, the last at its end; a single one is a dot. */

@@ -54,6 +54,6 @@ test('a stream that ends is begun again', () => {
 })
 
 test('a line has gaps where nothing was known, and one value is a dot', () => {
-  expect(line([100, 0, null, 50], 4)).toBe('M0.0 1.5L14.7 16.5M44.0 9.0h.01')
+  expect(line([100, 0, null, 50], 4)).toBe('M0.0 1.5L13.3 16.5M40.0 9.0h.01')
   expect(line([], 4)).toBe('')
 })

@@ -16,7 +16,7 @@ export function UseCell({ vm, of }: { vm: ListedVm; of: keyof Use }) {
   return (
     <span className="inline-flex items-center justify-end gap-1 align-middle">
       <Sparkline values={isKnown ? values : []} places={KEPT} />
-      <span className="tabular w-12 text-right">{newest === null || newest === undefined ? <Nothing /> : `${newest.toFixed(newest < 10 ? 1 : 0)} %`}</span>
+      <span className="tabular w-11 text-right">{newest === null || newest === undefined ? <Nothing /> : `${newest.toFixed(newest < 10 ? 1 : 0)} %`}</span>
     </span>
   )
 }

@@ -21,6 +21,7 @@ import { Table } from '@/design/table'
 import { Tabs } from '@/design/tabs'
 import { Ago, Moment } from '@/design/time'
 import { toast } from '@/design/toast'
+import { useHydrated } from '@/route/route'
 import { StateBadge } from '@/vms/state-badge'
 
 const TONES: Tone[] = ['ok', 'busy', 'warn', 'bad', 'idle', 'unsure', 'accent']
@@ -32,6 +33,10 @@ const WAVE = TIMES.map((_, second) => 50 + 40 * Math.sin(second / 6))
 
 /** Every component in every state, to be looked at in both themes while working on one. */
 export function Gallery() {
+  return useHydrated() ? <Everything /> : null // times and the theme are the browser's
+}
+
+function Everything() {
   const { resolvedTheme, setTheme } = useTheme()
   return (
     <main className="mx-auto grid max-w-6xl gap-4 p-6">
@@ -72,12 +77,12 @@ function Buttons() {
           <Button kind={kind} refusal={REFUSAL}>
             refused
           </Button>
-          <Button kind={kind} aria-pressed className="aria-pressed:border-accent aria-pressed:text-accent">
-            pressed
-          </Button>
         </Line>
       ))}
       <Line>
+        <Button aria-pressed className="aria-pressed:border-accent aria-pressed:text-accent">
+          pressed
+        </Button>
         <Copy text="copied" label="Copy a text" />
       </Line>
     </Card>
