@@ -9,7 +9,7 @@ from tests.agent.snapshots.lab import another, ask, booted, overlay_of, read, ta
 from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.ids import new_id
-from nexus.protocol.machines import ExitReason, Power, RestoreSpec
+from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, ExitReason, Power, RestoreSpec
 from nexus.protocol.snapshots import SnapshotSeen, SnapshotType, SnapshotWish
 
 
@@ -78,6 +78,25 @@ async def test_a_machine_that_is_off_is_kept_without_memory_and_a_boot_from_it_i
     await agent.boot(clone)
     assert read(overlay_of(settings, clone), 4) == "kept"
     assert vmm.memory(clone.id)[0] != memory
+
+
+async def test_drives_added_and_removed_while_it_was_off_are_kept_as_the_next_boot_would_have_them(
+    agent: AgentClient, fake_images: ImageSet
+) -> None:
+    first = DiskSpec(id=new_id(), drive_id="first", role=DiskRole.DATA, format=DiskFormat.RAW, size_bytes=1 << 20)
+    plain = machine_spec(fake_images)
+    spec = plain.model_copy(update={"disks": (*plain.disks, first)})
+    await agent.boot(spec)
+    await agent.power(spec.id, Power.OFF, boot=1, grace_s=0)
+    await agent.until(spec.id, is_off)
+    second = first.model_copy(update={"id": new_id(), "drive_id": "second", "size_bytes": 2 << 20})
+    changed = spec.model_copy(update={"generation": 2, "disks": (*plain.disks, second)})
+    await agent.define(changed)
+    seen = await taken(agent, spec.id)
+    assert [(disk.drive_id, disk.size_bytes) for disk in seen.disks[2:]] == [("second", 2 << 20)]
+    await agent.boot(another(changed, seen.id, generation=1))
+    await agent.power(spec.id, Power.ON, boot=2, generation=2)
+    await agent.until(spec.id, lambda seen: seen.boot == 2 and is_ready(seen))
 
 
 async def test_a_paused_machine_stays_paused_and_what_begins_from_it_runs(

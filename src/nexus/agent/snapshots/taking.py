@@ -29,7 +29,7 @@ from nexus.agent.storage.files import clone
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Snapshots, VmmTrouble
 from nexus.kit import log
-from nexus.protocol.machines import DiskSpec, Power
+from nexus.protocol.machines import DiskSpec, MachineSpec, Power
 from nexus.protocol.snapshots import SnapshotDisk, SnapshotPins, SnapshotSeen, SnapshotState
 
 _log = log.get("nexus.agent.snapshots")
@@ -49,10 +49,27 @@ class Subject:
     link: GuestLink
     power: Power
 
+    @property
+    def spec(self) -> MachineSpec:
+        """What the snapshot is of: the running boot, or what the next one would have."""
+        return self.state.spec if self.power is Power.OFF else self.state.running
+
     def disks(self) -> list[tuple[DiskSpec, Path]]:
         """Those that the snapshot is to hold, and where they are."""
-        store = disk_store(self.host, self.state.spec.id, self.host.uid(self.state.slot))
-        return [(disk, store.path(disk)) for disk in self.state.running.disks if not is_in_place(disk)]
+        store = disk_store(self.host, self.spec.id, self.host.uid(self.state.slot))
+        return [(disk, store.path(disk)) for disk in self.spec.disks if not is_in_place(disk)]
+
+    async def make_disks(self) -> None:
+        """Have those that were added while the machine is off. Raises StorageTrouble, OSError."""
+        store = disk_store(self.host, self.spec.id, self.host.uid(self.state.slot))
+        for disk, path in self.disks():
+            if not path.exists():
+                image = await self.image(disk.image_sha256) if disk.image_sha256 is not None else None
+                await store.ensure(disk, image)
+
+    async def image(self, sha256: str) -> Path:
+        """Raises StorageTrouble."""
+        return await self.host.images.ensure(sha256, lambda _stage: None)
 
 
 @dataclass
@@ -178,6 +195,8 @@ async def take(snapshot: UUID, subject: Subject, progress: Progress) -> None:
     progress.stage = "preparing the snapshot"
     try:
         directory = await in_thread(lambda _step: store.begin(snapshot), step=progress.step)
+        if subject.power is Power.OFF:
+            await subject.make_disks()
         progress.all_bytes = 2 * await asyncio.to_thread(_needed_bytes, subject, directory)
         moment = await _keep(subject, directory, progress)
         progress.stage = "writing the snapshot to disk"
@@ -203,7 +222,7 @@ def _needed_bytes(subject: Subject, directory: Path) -> int:
     """How much is going to be written at most. Raises StorageTrouble where there is no room for it."""
     needed = sum(path.stat().st_blocks * 512 for _, path in subject.disks())
     if subject.power is not Power.OFF:
-        needed += subject.state.running.memory_mib << 20
+        needed += subject.spec.memory_mib << 20
     free = shutil.disk_usage(directory).free
     if needed + ROOM_BYTES > free:
         raise StorageTrouble(f"the snapshot may take {needed >> 20} MiB, and the host's disk has {free >> 20} MiB left")
@@ -255,7 +274,7 @@ async def _standing_still(subject: Subject) -> AsyncGenerator[float]:
 
 async def _copy(subject: Subject, directory: Path, progress: Progress, moment: _Moment) -> None:
     """Memory and devices of a machine that is on, then its disks."""
-    vmm, spec = subject.host.vmm, subject.state.running
+    vmm, spec = subject.host.vmm, subject.spec
     if subject.power is not Power.OFF:
         assert isinstance(vmm, Snapshots)
         progress.stage = "copying memory"
@@ -273,6 +292,6 @@ async def _describe(disk: DiskSpec, subject: Subject, directory: Path) -> Snapsh
     if disk.path_on_host is not None:
         path = Path(disk.path_on_host)
     elif is_in_place(disk) and disk.image_sha256 is not None:
-        path = await subject.host.images.ensure(disk.image_sha256, lambda _stage: None)
+        path = await subject.image(disk.image_sha256)
     image = disk.image_sha256 if is_in_place(disk) else None
     return SnapshotDisk(drive_id=disk.drive_id, size_bytes=path.stat().st_size, image_sha256=image)
