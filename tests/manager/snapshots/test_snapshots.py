@@ -70,6 +70,8 @@ async def test_without_a_name_it_is_called_after_its_vm_and_can_be_called_otherw
     again = await user.post(f"/v1/vms/{vm_id}/snapshots", json={"name": "Before"})
     assert refused(again, 409)["code"] == "snapshot_name_taken"
     refused(await user.patch(path, json={"name": None}), 422)
+    both = [user.patch(f"/v1/snapshots/{one}", json={"name": "both"}) for one in (first, second)]
+    assert sorted(answer.status_code for answer in await asyncio.gather(*both)) == [200, 409]
 
 
 async def test_nobody_elses_snapshots_are_there(

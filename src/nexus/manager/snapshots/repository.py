@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from nexus.kit.db import Reader, Tx
 from nexus.kit.paging import Page, conditions
 from nexus.manager.access import visible_to
@@ -191,23 +193,18 @@ async def add(tx: Tx, new: NewSnapshot) -> str:
 
 async def edit(tx: Tx, snapshot_id: UUID, *, name: str | None, description: str | None) -> None:
     """Set what is given. Raises SnapshotNameTaken."""
-    taken = await tx.fetchval(
-        "select exists (select from snapshots o join snapshots s on s.project_id = o.project_id "
-        "where s.id = $1 and o.id <> $1 and o.name = $2)",
-        snapshot_id,
-        name,
-    )
-    if taken:
-        raise SnapshotNameTaken(name or "")
-    await tx.execute(
-        """
-        update snapshots set name = coalesce($2, name), description = coalesce($3, description), updated_at = now()
-        where id = $1
-        """,
-        snapshot_id,
-        name,
-        description,
-    )
+    try:
+        await tx.execute(
+            """
+            update snapshots set name = coalesce($2, name), description = coalesce($3, description), updated_at = now()
+            where id = $1
+            """,
+            snapshot_id,
+            name,
+            description,
+        )
+    except asyncpg.UniqueViolationError as taken:
+        raise SnapshotNameTaken(name or "") from taken
 
 
 async def want_gone(tx: Tx, snapshot_id: UUID) -> int:
