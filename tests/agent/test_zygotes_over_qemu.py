@@ -5,15 +5,14 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 from tests.agent.lab import AgentClient, AgentProcess, ImageSet, built, eventually, machine_spec
 from websockets.asyncio.client import unix_connect
 
-from nexus.agent.vmm.process import find_by_argument
-from nexus.agent.vmm.qemu.config import process_name
-from nexus.agent.vmm.qemu.zygote_making import ID
+from nexus.agent.vmm.process import ProcessId
 from nexus.local import images
 from nexus.protocol.guest import FRAME_TYPES, Frame
 from nexus.protocol.machines import MachineSpec, Power
@@ -54,6 +53,10 @@ class Lab:
     def made(self) -> int:
         """How many the agent has made so far."""
         return self.words().count("zygote_made")
+
+    def being_made(self) -> list[dict[str, Any]]:
+        """The records of VMMs that run for zygotes to come."""
+        return [json.loads(path.read_text()) for path in self.zygotes.glob("machine/*/vmm.json")]
 
     def words(self) -> str:
         return (self.process.root / "agent.log").read_text()
@@ -124,19 +127,12 @@ async def test_machines_from_a_zygote_are_their_own_and_outlive_it(lab: Lab) -> 
 
 async def test_an_agent_that_is_killed_while_it_makes_one_leaves_nothing_at_its_next_start(lab: Lab) -> None:
     await lab.start(lab.process.client, 1)
-    machine = lab.zygotes / "machine" / str(ID)
-    await eventually(lambda: b'"pid":null' not in record(machine) and b"pid" in record(machine))
+    await eventually(lambda: any(record["pid"] for record in lab.being_made()))
     lab.process.kill()
-    uid = json.loads(record(machine))["uid"]
-    assert find_by_argument(process_name(ID, 1), uid=uid) is not None
+    (record,) = lab.being_made()
+    process = ProcessId(record["pid"], record["start_ticks"])
+    assert process.is_alive()
     await lab.process.start()
-    assert not machine.exists()
+    assert not process.is_alive()
+    assert lab.being_made() == []
     assert not (lab.zygotes / "making").exists()
-    await eventually(lambda: find_by_argument(process_name(ID, 1), uid=uid) is None)
-
-
-def record(machine: Path) -> bytes:
-    try:
-        return (machine / "vmm.json").read_bytes()
-    except FileNotFoundError:
-        return b""

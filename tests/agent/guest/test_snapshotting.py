@@ -90,7 +90,7 @@ def config(number: int) -> GuestConfig:
 
 
 async def test_writes_wait_while_the_file_systems_are_frozen_and_go_on_afterwards(guest: Guest) -> None:
-    async with frozen(guest.client) as hold:
+    async with frozen(guest.client, hold_ms=60_000) as hold:
         assert (hold.is_consistent, hold.warning) == (True, None)
         script = "echo written > /root/frozen && cat /root/frozen"
         session = await guest.client.open_session(SessionRequest(kind=SessionKind.EXEC, argv=("sh", "-c", script)))
@@ -143,7 +143,7 @@ async def test_a_guest_that_goes_back_stays_who_it_is_and_knows_the_time(guest: 
     )
     session = await guest.client.open_session(SessionRequest(kind=SessionKind.EXEC, argv=("sleep", "600")))
     await guest.client.set_time(86_400_000)
-    warnings = await become(guest.client, reason=IdentityReason.ROLLBACK, config=None, clock=SystemClock())
+    warnings = await restored(guest, None)
     assert warnings == ()
     assert abs(await clock_error_s(guest)) < 30
     assert await text(guest, "cat /root/gone-back; hostname; cat /etc/machine-id") == (
@@ -171,7 +171,7 @@ async def test_a_clone_is_another_machine_in_everything(guest: Guest) -> None:
     await guest.client.freeze(hold_ms=60_000)
 
     for number in (1, 2):
-        warnings = await become(guest.client, reason=IdentityReason.CLONE, config=config(number), clock=SystemClock())
+        warnings = await restored(guest, config(number))
         assert warnings == (f"hook {HOOKS}/20-fails: ended with 3",)
         assert (await guest.client.health()).warnings == warnings
         name, file_name, machine, bus, boot, mac, address, route, hooked, random, *left = (
@@ -217,7 +217,7 @@ async def test_openssh_has_new_host_keys_and_shows_them(
         await holds(serves, within_s=180)
         before = await text(guest, f"cut -d' ' -f2 {HOST_KEY}.pub; cat /etc/machine-id")
         shown = await text(guest, SHOWN_KEY)
-        warnings = await become(guest.client, reason=IdentityReason.CLONE, config=config(3), clock=SystemClock())
+        warnings = await restored(guest, config(3))
         assert warnings == ()
         after = await text(guest, f"cut -d' ' -f2 {HOST_KEY}.pub; cat /etc/machine-id")
         assert not set(after.splitlines()) & set(before.splitlines())
@@ -252,6 +252,13 @@ async def server(guest: Guest) -> str:
 
     await holds(runs, within_s=60)
     return await text(guest, "pidof dropbear")
+
+
+async def restored(guest: Guest, config: GuestConfig | None) -> tuple[str, ...]:
+    """Tell the guest that it is the machine of `config`, or the one it was."""
+    reason = IdentityReason.ROLLBACK if config is None else IdentityReason.CLONE
+    async with GuestClient(guest.channel.socket, timeout_s=120) as patient:
+        return await become(patient, reason=reason, config=config, clock=SystemClock())
 
 
 async def write_hook(guest: Guest, name: str, script: str) -> None:

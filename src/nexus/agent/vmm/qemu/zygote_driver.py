@@ -28,7 +28,7 @@ from nexus.protocol.trouble import Trouble
 
 _log = log.get("nexus.agent.vmm.qemu")
 
-BEGIN_DEADLINE_S: Final = 10.0
+BEGIN_DEADLINE_S: Final = 30.0
 HELLO_PAUSE_S: Final = (0.05, 10.0)
 """A machine that begins from a zygote may still have the zygote's end of the port: the first HELLO is then lost."""
 

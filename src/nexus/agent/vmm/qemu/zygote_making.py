@@ -9,7 +9,7 @@ import os
 import shutil
 from ipaddress import IPv4Network
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from nexus.agent.machines.guest_config import write_initramfs
 from nexus.agent.vmm.port import Definition, Disk, Nic, VmmTrouble
@@ -27,8 +27,9 @@ QUIET_S: Final = 3.0
 """Making one takes as much as a boot: it waits until nobody else boots."""
 BOOT_DEADLINE_S: Final = 60.0
 DISK_BYTES: Final = 1 << 20
-ID: Final = UUID(int=0x207907E)
-"""Of the machine that becomes one. It has places of its own, so it meets no other of that id."""
+OF_MAKERS: Final = UUID("5c8bb7b5-3d0a-4c1b-9c3e-6a5d1a8d0f7e")
+"""From it and its place comes the id of the machine that becomes one: the same after a restart, and another agent's is
+another's."""
 
 
 class ZygoteMaker:
@@ -36,8 +37,9 @@ class ZygoteMaker:
         """`vmm`: for machines that become zygotes, and no others; at `places`."""
         self._store = store
         self._vmm = vmm
-        self._channel = places.channel(ID)
-        self._home = places.home(ID)
+        self._id = uuid5(OF_MAKERS, str(places.machines))
+        self._channel = places.channel(self._id)
+        self._home = places.home(self._id)
         self._uid = uid
         self._wanted: dict[str, Definition] = {}
         self._hopeless: set[str] = set()
@@ -99,8 +101,8 @@ class ZygoteMaker:
         waiting = await asyncio.to_thread(self._definition, definition)
         await self._vmm.start(waiting, launch=1)
         await zygote_channel.wait(self._channel, within_s=BOOT_DEADLINE_S)
-        await self._vmm.pause(ID)
-        await self._vmm.save(ID, self._store.draft)
+        await self._vmm.pause(self._id)
+        await self._vmm.save(self._id, self._store.draft)
         self._store.add(name, self._store.draft)
 
     def _definition(self, like: Definition) -> Definition:
@@ -109,7 +111,7 @@ class ZygoteMaker:
         initramfs = self._home / "initramfs"
         write_initramfs(like.guest.initramfs, _configuration(len(like.nics)), initramfs, uid=self._uid)
         return Definition(
-            id=ID,
+            id=self._id,
             vcpus=like.vcpus,
             memory_mib=like.memory_mib,
             kernel=like.kernel,
@@ -130,7 +132,7 @@ class ZygoteMaker:
         return Disk(id=UUID(int=number + 1), drive_id=f"disk{number}", path=path, read_only=False)
 
     async def _clear(self) -> None:
-        await self._vmm.discard(ID)
+        await self._vmm.discard(self._id)
         shutil.rmtree(self._home, ignore_errors=True)
         self._store.tidy()
 
