@@ -163,7 +163,7 @@ class VmCopies:
             owner=labels["owner"],
             username=labels["username"],
             password_sealed=self._seal.seal(password, purpose=password_purpose(subject.id)),
-            password_hash=passwords.crypt(password),
+            password_hash=passwords.crypt(password, is_generated=True),
             ssh_authorized_keys=labels["ssh_authorized_keys"],
             source_snapshot_id=source.snapshot_id if source.is_kept else None,
             cloned_from_id=source.cloned_from_id,
