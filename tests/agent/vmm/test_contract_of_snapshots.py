@@ -150,7 +150,7 @@ async def test_a_guest_is_not_reached_before_it_runs_and_one_that_nobody_restore
     )
     async with asyncio.timeout(PATIENCE_S):
         await is_launched.wait()
-    assert not (lab.root / "m" / str(definition.id) / "mux.sock").exists(), "what came now would stay unnoticed"
+    assert not (lab.root / "m" / str(definition.id) / "mux.sock").exists(), "nothing is to reach it yet"
     await vmm.close()
     second = lab.make()
     try:

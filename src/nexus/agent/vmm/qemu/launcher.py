@@ -48,8 +48,8 @@ class Places:
         return self.socket_dir(machine) / "mux.sock"
 
     def early_channel(self, machine: UUID) -> Path:
-        """Where the channel is while nobody may use it: what reaches a guest between the loading of its devices and its
-        first instruction may stay unnoticed there for ever."""
+        """Where the channel is until the guest runs: nobody is to use it before. One that is still there tells that
+        whoever was restoring the machine has gone before that."""
         return self.socket_dir(machine) / "mux.early"
 
     def console_input(self, machine: UUID) -> Path:
