@@ -4,7 +4,7 @@ from uuid import UUID
 
 from tests.manager.hostile.trying import ANY_ID, Trials, Try, gets, posts
 
-NO_NAMES = ["", "-a", ".a", "a b", "../etc", "a/b", "a\0b", "a\n", "a" * 101, "é", "$(reboot)", 7, [], {}]
+NO_NAMES: list[object] = ["", "-a", ".a", "a b", "../etc", "a/b", "a\0b", "a\n", "a" * 101, "é", "$(reboot)", 7, [], {}]
 
 
 async def test_no_snapshot_is_asked_for_in_words_that_mean_nothing(trials: Trials, vm_id: UUID) -> None:
