@@ -59,7 +59,7 @@ def test_snapshots_are_listed_and_shown(nexus: Run, snapshots: StubManager, gold
 
 def test_the_tree_shows_what_came_of_what(nexus: Run, snapshots: StubManager, golden: Golden) -> None:
     def node(number: int, name: str, parent: int | None, **fields: object) -> dict[str, object]:
-        return {
+        told: dict[str, object] = {
             "id": uuid_of(number),
             "name": name,
             "parent_id": uuid_of(parent) if parent else None,
@@ -70,7 +70,8 @@ def test_the_tree_shows_what_came_of_what(nexus: Run, snapshots: StubManager, go
             "is_current": False,
             "created_at": ago(days=1),
             "vms": [],
-        } | fields
+        }
+        return told | fields
 
     made = {"id": uuid_of(2), "name": "web-2", "state": "running", "disk_size_bytes": 4 << 30}
     tree = {
