@@ -10,7 +10,10 @@ import { isLongList, LiveRows } from '@/vms/live-rows'
 
 export type Connection = 'connecting' | 'live' | 'lost'
 
+/** News of one change come together; those that follow soon wait for one another longer. */
+const GATHER_FIRST_MS = 10
 const GATHER_MS = 60
+const QUIET_MS = 500
 const LONGEST_PAUSE_MS = 15_000
 /** What is looked at anew on news of a subject: calls of the API whose names begin so. */
 const NOUNS: Record<string, string[]> = {
@@ -50,6 +53,7 @@ export class Stream {
   private gathered = new Map<string, Set<string>>()
   private readonly rows: LiveRows
   private gathering: ReturnType<typeof setTimeout> | undefined
+  private refreshedAt = 0
 
   constructor(
     private readonly queries: QueryClient,
@@ -95,10 +99,11 @@ export class Stream {
     this.seq = news.seq
     if (!('subject_kind' in news)) return
     this.gathered.set(news.subject_kind, (this.gathered.get(news.subject_kind) ?? new Set()).add(news.subject_id))
-    this.gathering ??= setTimeout(() => this.refresh(), GATHER_MS)
+    this.gathering ??= setTimeout(() => this.refresh(), Date.now() - this.refreshedAt > QUIET_MS ? GATHER_FIRST_MS : GATHER_MS)
   }
 
   private refresh() {
+    this.refreshedAt = Date.now()
     const nouns = [...this.gathered.keys()].flatMap((kind) => NOUNS[kind] ?? [])
     void this.rows.changed([...(this.gathered.get('vm') ?? [])])
     this.gathered.clear()
