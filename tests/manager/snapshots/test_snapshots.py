@@ -122,6 +122,8 @@ async def test_lists_have_pages_sorts_and_filters(host: JoinedHost, user: httpx.
     assert await named(user, state="failed") == []
     of_vm = ok(await user.get(f"/v1/vms/{vm_id}/snapshots", params={"sort": "name"}))
     assert [item["name"] for item in of_vm["items"]] == ["a", "b", "c"]
+    found = ok(await user.get(f"/v1/vms/{vm_id}/snapshots", params={"name": "b", "q": "WEB", "state": "completed"}))
+    assert [item["name"] for item in found["items"]] == ["b"]
     refused(await user.get(f"/v1/vms/{uuid4()}/snapshots"), 404)
 
 

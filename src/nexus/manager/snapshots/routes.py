@@ -136,10 +136,16 @@ async def instantiate_snapshot(
 
 @router.get("/vms/{vm_id}/snapshots", response_model=SnapshotList, responses=problems(VmNotFound))
 async def list_vm_snapshots(
-    vm_id: UUID, actor: Viewer, snapshots: Service, page: Annotated[Page, page(_SORTS)]
+    vm_id: UUID,
+    actor: Viewer,
+    snapshots: Service,
+    page: Annotated[Page, page(_SORTS)],
+    name: Annotated[str | None, Query(max_length=100, description="Only the snapshot of this name")] = None,
+    q: Annotated[str | None, Query(max_length=100, description="Only with this in name or description")] = None,
+    state: Annotated[SnapshotState | None, Query(description="Only in this state")] = None,
 ) -> Response:
     """List a VM's snapshots."""
-    return Json(await snapshots.list_of(actor, page, vm_id))
+    return Json(await snapshots.list_of(actor, page, Wanted(vm_id=vm_id, name=name, q=q, state=state), vm_id))
 
 
 @router.post("/vms/{vm_id}/snapshots", responses=problems(*_TAKING, SnapshotNameTaken, *_TAKEN))

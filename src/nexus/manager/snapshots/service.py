@@ -59,10 +59,10 @@ class Snapshots:
             self._db, page, wanted, project_id=actor.project_id, sees_only=actor.sees_only
         )
 
-    async def list_of(self, actor: Actor, page: Page, vm_id: UUID) -> bytes:
+    async def list_of(self, actor: Actor, page: Page, wanted: Wanted, vm_id: UUID) -> bytes:
         """Those of one VM. Raises VmNotFound."""
         await self.tree(actor, vm_id)
-        return await self.list(actor, page, Wanted(vm_id=vm_id))
+        return await self.list(actor, page, wanted)
 
     async def get(self, actor: Actor, snapshot_id: UUID) -> bytes:
         """The answer `{"item": …}`. Raises SnapshotNotFound."""
