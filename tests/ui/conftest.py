@@ -68,6 +68,7 @@ class Visitor:
         self.page.get_by_label("Password").fill("root")
         self.page.keyboard.press("Enter")
         self.page.wait_for_url("**/dashboard")
+        self.page.get_by_role("heading", level=1).wait_for()  # before that no key is heard
 
 
 Visits = Callable[..., Visitor]
