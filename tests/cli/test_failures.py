@@ -105,7 +105,7 @@ def test_debug_shows_nothing_of_what_a_vm_is_told_in_confidence(
     process: Process, stub: StubManager, tmp_path: Path
 ) -> None:
     stub.have(vm(1))
-    done = {"ok": True, "operation_id": None, "applied": "now", "pending_changes": []}
+    done: dict[str, object] = {"ok": True, "operation_id": None, "applied": "now", "pending_changes": []}
     for path in ("user-data", "mmds"):
         stub.on("PUT", f"/v1/vms/{uuid_of(1)}/{path}", done)
     script, tree = tmp_path / "user-data", tmp_path / "tree.json"
