@@ -22,6 +22,7 @@ from nexus.agent import manager_link
 from nexus.agent import wiring as agent_wiring
 from nexus.agent.machines import machine as agent_machine
 from nexus.agent.settings import AgentSettings
+from nexus.agent.snapshots.store import DELETED
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.agent.vmm.port import VmmState
 from nexus.kit.db import Db
@@ -316,7 +317,7 @@ class World:
             *(self.settings.run_dir / "machines", self.settings.run_dir / "snapshots"),
             self.settings.runtime_dir / "m",
         ):
-            left += [f"{path}" for path in directory.rglob("*")]
+            left += [f"{path}" for path in directory.rglob("*") if DELETED not in path.parts]
         return left
 
 

@@ -39,6 +39,8 @@ class SnapshotRegistry:
     def ensure(self, machine: UUID, snapshot: UUID, wish: SnapshotWish) -> SnapshotSeen:
         """Begin to take it, unless it is there, being taken or has failed. Raises Gone, Refused."""
         if self._store.find(snapshot) is None and snapshot not in self._takings:
+            if self._store.was_deleted(snapshot):
+                raise Gone(f"the snapshot {snapshot} was deleted on this host")
             found = self._machines.get(machine)
             self._check(found, wish)
             self._takings[snapshot] = taking = Taking(snapshot, machine)

@@ -5,6 +5,7 @@ compared with its manifest's digests, once for each time that they changed or th
 """
 
 import asyncio
+import errno
 import hashlib
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from nexus.agent.snapshots import manifest as manifests
 from nexus.agent.snapshots.digests import digest
 from nexus.agent.snapshots.manifest import KeptFile, Manifest
+from nexus.agent.snapshots.tombstones import Tombstones
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import Step, write_atomically
 from nexus.kit import log
@@ -25,7 +27,7 @@ from nexus.protocol.snapshots import SnapshotSeen
 
 _log = log.get("nexus.agent.snapshots")
 
-READ_ONLY, DISKS = 0o400, "disks"
+READ_ONLY, DISKS, DELETED = 0o400, "disks", ".gone"
 Stamp = tuple[int, int, int, int]
 
 
@@ -52,11 +54,13 @@ class SnapshotStore:
         self._root = root
         self._kept: dict[UUID, Kept] = {}
         self._verified: dict[UUID, tuple[Stamp, ...]] = {}
+        self._deleted = Tombstones(root / DELETED)
 
     def open(self) -> None:
         """Find what is there, and remove what attempts left behind. Nothing may be being taken."""
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for directory in sorted(self._root.iterdir()):
+        self._deleted.open()
+        for directory in sorted(path for path in self._root.iterdir() if path.name != DELETED):
             try:
                 kept = _load(directory)
             except FileNotFoundError:
@@ -72,6 +76,10 @@ class SnapshotStore:
 
     def find(self, snapshot: UUID) -> Kept | None:
         return self._kept.get(snapshot)
+
+    def was_deleted(self, snapshot: UUID) -> bool:
+        """Whether it was lately, so that it must not be taken again."""
+        return snapshot in self._deleted
 
     def begin(self, snapshot: UUID) -> Path:
         """An empty directory for its files. Raises OSError."""
@@ -98,8 +106,15 @@ class SnapshotStore:
         return kept
 
     async def discard(self, snapshot: UUID) -> None:
-        """Absent is success. Raises OSError; then it may be there still."""
+        """Absent is success; it is not taken again either way. Raises OSError; then it may be there still."""
         directory = self._root / str(snapshot)
+        try:
+            await self._deleted.add(snapshot)
+        except OSError as refused:
+            if refused.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            await asyncio.to_thread(_remove, directory)  # deleting is the way out of a full disk
+            await self._deleted.add(snapshot)
         await asyncio.to_thread(_remove, directory)
         self._kept.pop(snapshot, None)
         self._verified.pop(snapshot, None)
