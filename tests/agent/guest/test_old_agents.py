@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nexus.agent.guest import becoming
+from nexus.agent.guest.answers import LONGEST_WORDS, trouble_of
 from nexus.agent.guest.becoming import become, set_clock
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.guest.snapshotting import frozen
@@ -55,9 +56,24 @@ async def test_an_old_agent_is_not_asked_to_freeze_and_the_snapshot_goes_on(shor
 
 async def test_an_old_agent_is_not_made_another_machine_and_says_why(short_tmp: Path) -> None:
     async with guest_that(old, short_tmp) as (client, asked):
-        with pytest.raises(Refused, match="too old to go on from a snapshot"):
+        with pytest.raises(Refused, match="too old to become another machine"):
             await become(client, reason=IdentityReason.CLONE, config=None, clock=StoppedClock())
     assert asked == ["GET /v1/health"]
+
+
+async def test_an_old_agent_goes_on_as_the_machine_it_was_with_the_time_alone(short_tmp: Path) -> None:
+    async with guest_that(old, short_tmp) as (client, asked):
+        warnings = await become(client, reason=IdentityReason.ROLLBACK, config=None, clock=StoppedClock())
+    assert "too old" in warnings[0]
+    assert asked[:2] == ["GET /v1/health", "PUT /v1/time"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(b'{"error":"a\\u0000b\\u001b[31m"}', "a b [31m"), (b'{"error":"%s"}' % (b"x" * 4096), "x" * LONGEST_WORDS)],
+)
+def test_the_words_of_a_guest_are_short_and_can_be_printed(said: bytes, told: str) -> None:
+    assert str(trouble_of(400, said)) == told
 
 
 async def test_a_failed_snapshot_is_thawed_and_its_failure_passed_on(short_tmp: Path) -> None:

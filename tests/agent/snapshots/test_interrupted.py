@@ -77,6 +77,30 @@ async def test_a_machine_that_is_being_taken_is_told_of_as_it_was_and_one_withdr
     assert [path.name for path in (settings.run_dir / "snapshots").iterdir()] == [".gone"]
 
 
+async def test_a_change_of_the_machine_meanwhile_is_no_reason_to_break_it_off(
+    agent: AgentClient, fake_images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = await booted(agent, fake_images)
+    begun, changed, save = asyncio.Event(), asyncio.Event(), FakeVmm.save
+
+    async def save_later(vmm: FakeVmm, machine: UUID, into: Path) -> tuple[str, ...]:
+        begun.set()
+        await changed.wait()
+        await asyncio.sleep(0.2)  # whoever would break it off has the time to
+        return await save(vmm, machine, into)
+
+    monkeypatch.setattr(FakeVmm, "save", save_later)
+    snapshot = new_id()
+    await ask(agent, spec.id, snapshot)
+    async with asyncio.timeout(PATIENCE_S):
+        await begun.wait()
+    await agent.define(spec.model_copy(update={"generation": 2}))
+    await agent.power(spec.id, Power.ON, boot=1, generation=2, grace_s=5)
+    changed.set()
+    seen = await settled(agent, snapshot)
+    assert (seen.state, seen.fault) == (SnapshotState.READY, None)
+
+
 async def test_deleting_the_machine_breaks_its_snapshot_off(
     agent: AgentClient, fake_images: ImageSet, settings: AgentSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

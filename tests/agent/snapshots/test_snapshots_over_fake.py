@@ -163,7 +163,13 @@ async def test_a_snapshot_that_was_changed_begins_nothing_and_leaves_the_disks_a
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [({"memory_mib": 512}, "memory"), ({"vcpus": 2}, "vCPUs"), ({"disks": ()}, "drives"), ({"kernel_sha256": ""}, "")],
+    [
+        ({"memory_mib": 512}, "memory"),
+        ({"vcpus": 2}, "vCPUs"),
+        ({"disks": ()}, "drives"),
+        ({"kernel_sha256": ""}, ""),
+        ({"has_guest_agent": False}, "no agent to become this one"),
+    ],
 )
 async def test_a_machine_of_another_shape_does_not_begin_from_memory_and_is_told_what_differs(
     agent: AgentClient, fake_images: ImageSet, change: dict[str, object], word: str

@@ -17,6 +17,8 @@ from tests.manager.snapshots.acting import in_state, named, snapshot_of, take
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit.db import Db
+from nexus.manager.snapshots import repository
+from nexus.protocol.machines import ExitReason
 
 
 class Disks:
@@ -188,6 +190,75 @@ async def test_a_restore_that_fails_is_tried_again_by_the_next_start(
     assert (await disks.memory(made), await disks.read(made)) == (await disks.memory(vm_id), "then")
 
 
+async def _refuse(*_: object, **__: object) -> None:
+    raise VmmTrouble("not enough memory")
+
+
+async def test_a_vm_that_has_come_up_from_a_snapshot_never_goes_back_to_it_by_itself(
+    host: JoinedHost, user: httpx.AsyncClient, db: Db, disks: Disks
+) -> None:
+    vm_id = await create(user)
+    snapshot_id = await take(user, vm_id)
+    await ask(user, vm_id, "rollback", snapshot_id=str(snapshot_id))
+    await disks.write(vm_id, "a week of work")
+    clones = ok(await user.post(f"/v1/vms/{vm_id}/clone", json={"name": "copy"}, params={"wait": 60}))
+    clone = UUID(clones["items"][0]["id"])
+    await until(lambda: _is_only_one(user))
+    for one in (vm_id, clone):
+        host.vmm.end(await machine_of(db, one), ExitReason.VMM_FAILED, "Its VMM failed with status 1.")
+        await until(lambda one=one: _is_in(user, one, "error"))
+        await ask(user, one, "start")
+        assert await disks.read(one) == "a week of work"
+
+
+@pytest.mark.parametrize("then", ["start", "stop"])
+async def test_a_suspended_vm_that_could_not_go_on_is_tried_again_or_given_up(
+    host: JoinedHost, user: httpx.AsyncClient, db: Db, disks: Disks, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    vm_id = await create(user)
+    await disks.write(vm_id, "kept")
+    memory = await disks.memory(vm_id)
+    await ask(user, vm_id, "suspend")
+    with monkeypatch.context() as broken:
+        broken.setattr(FakeVmm, "restore", _refuse)
+        refused(await user.post(f"/v1/vms/{vm_id}/resume", params={"wait": 60}), 502)
+    assert await repository.spent(db) == [], "its snapshot is not for the sweep"
+    await ask(user, vm_id, then)
+    if then == "stop":
+        await ask(user, vm_id, "start")
+    assert (await disks.memory(vm_id) == memory) is (then == "start")
+    assert await disks.read(vm_id) == "kept"
+    await until(lambda: _there_are_none(user))
+
+
+async def test_a_rollback_that_cannot_be_is_given_up_by_stopping(
+    host: JoinedHost, user: httpx.AsyncClient, disks: Disks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm_id = await create(user)
+    snapshot_id = await take(user, vm_id)
+    await disks.write(vm_id, "later")
+    asked = {"snapshot_id": str(snapshot_id)}
+
+    def differ(*_: object) -> None:
+        raise VmmTrouble("other devices")
+
+    monkeypatch.setattr(FakeVmm, "check", differ)
+    refused(await user.post(f"/v1/vms/{vm_id}/rollback", json=asked, params={"wait": 60}), 502)
+    await ask(user, vm_id, "stop")
+    await ask(user, vm_id, "start")
+    assert await disks.read(vm_id) == "later"
+
+
+async def test_a_cordon_keeps_no_snapshot_from_being_taken(
+    host: JoinedHost, user: httpx.AsyncClient, admin: httpx.AsyncClient
+) -> None:
+    vm_id = await create(user)
+    host_id = (await vm_of(user, vm_id))["host_id"]
+    ok(await admin.post(f"/v1/hosts/{host_id}/cordon"))
+    await take(user, vm_id)
+    await ask(user, vm_id, "suspend")
+
+
 @pytest.mark.parametrize("state", ["running", "stopped"])
 async def test_clones_are_what_the_vm_is_now_and_leave_it(
     host: JoinedHost, user: httpx.AsyncClient, disks: Disks, state: str
@@ -328,6 +399,10 @@ async def test_who_wants_something_else_meanwhile_gets_that(
 
 async def _is_in(client: httpx.AsyncClient, vm_id: UUID, state: str) -> bool:
     return (await vm_of(client, vm_id))["state"] == state
+
+
+async def _is_only_one(client: httpx.AsyncClient) -> bool:
+    return len(await named(client)) == 1
 
 
 async def _there_are_none(client: httpx.AsyncClient) -> bool:

@@ -37,6 +37,8 @@ export function useAct() {
       const call = CALLS[verb]
       if (!call || vms.length === 0) return null
       if (verb === 'delete' && !(await confirm(deleting(vms)))) return null
+      const asleep = verb === 'stop' ? vms.filter(({ state }) => state === 'suspended') : []
+      if (asleep.length > 0 && !(await confirm(wakingNever(asleep)))) return null
       const failed = vms.length > 1 && BULK.has(verb) ? await inBulk(verb as BulkVerb, vms) : await oneByOne(call, vms)
       void queries.invalidateQueries()
       for (const { error } of failed.slice(0, 3)) toast.error(error)
@@ -76,6 +78,11 @@ async function inBulk(verb: BulkVerb, vms: VmBody[]): Promise<Failed[]> {
     }
   }
   return failed
+}
+
+function wakingNever(asleep: VmBody[]) {
+  const names = asleep.map(({ name }) => name).join(', ')
+  return { title: say('asleep.title'), body: <p>{say('asleep.lost', { names })}</p>, action: say('verb.stop'), isDangerous: true }
 }
 
 function deleting(vms: VmBody[]) {

@@ -42,6 +42,8 @@ export const de: Words = {
   'dashboard.step3': 'Das erste Passwort ändern',
   'dashboard.step3Hint': 'In den Einstellungen, bevor jemand anderes diesen Server erreicht.',
   'dashboard.threeSteps': 'Deine Cloud läuft. Drei Schritte:',
+  'asleep.lost': 'Was {names} beim Schlafenlegen im Arbeitsspeicher hatte, geht verloren. Die Platten bleiben.',
+  'asleep.title': 'Schlafenden Zustand aufgeben?',
   'delete.doMany': '{count} VMs löschen',
   'delete.lostMany': 'Diese VMs, ihre Laufwerke und alles darauf gehen verloren:',
   'delete.lostOne': 'Die VM, ihre Laufwerke und alles darauf gehen verloren.',

@@ -42,6 +42,8 @@ export const en = {
   'dashboard.step3': 'Change the first password',
   'dashboard.step3Hint': 'In Settings, before anybody else can reach this server.',
   'dashboard.threeSteps': 'Your cloud is running. Three steps:',
+  'asleep.lost': 'What {names} had in memory when suspended is lost. The disks stay.',
+  'asleep.title': 'Give up what is suspended?',
   'delete.doMany': 'Delete {count} VMs',
   'delete.lostMany': 'These VMs, their disks and everything on them are lost:',
   'delete.lostOne': 'The VM, its disks and everything on them are lost.',

@@ -29,7 +29,10 @@ async def become(
 
     Raises Refused for a guest that cannot, Retryable when it did not answer: then it may be repeated."""
     if Capability.IDENTITY not in (await client.health()).capabilities:
-        raise Refused("the agent in the guest is too old to go on from a snapshot; boot its disks instead")
+        if reason is IdentityReason.CLONE:
+            raise Refused("the agent in the guest is too old to become another machine; boot its disks instead")
+        await set_clock(client, clock=clock)
+        return ("The agent in the guest is too old to be given new randomness, and runs no hooks.",)
     entropy = base64.b64encode(os.urandom(ENTROPY_BYTES)).decode()
     now_ms = int(clock.now().timestamp() * 1000)
     request = IdentityRequest(reason=reason, config=config, entropy=entropy, time_unix_ms=now_ms)

@@ -195,7 +195,7 @@ class Machine:
                 boot=state.boot,
                 has_ended=state.has_ended,
                 is_launched=state.is_launched(vmm.launch),
-                power=vmm.power,
+                power=vmm.power if self._held is None else self._held,
                 exit=vmm.exit.reason if vmm.exit else None,
                 was_ready=self.state.was_ready,
                 host_restarted=state.host_boot_id not in ("", self._host.boot_id),

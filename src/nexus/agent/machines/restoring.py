@@ -27,6 +27,10 @@ async def find(host: Host, state: MachineState, say: Say) -> Kept | None:
     kept = await host.snapshots.verified(restore.snapshot, say=say)
     if kept.manifest.has_memory and not isinstance(host.vmm, Snapshots):
         raise SnapshotUnusable("The snapshot cannot run here: this host's hypervisor restores none.")
+    if kept.manifest.has_memory and kept.manifest.machine != state.spec.id and not state.spec.has_guest_agent:
+        raise SnapshotUnusable(
+            "The snapshot's memory is another machine's, and its guest has no agent to become this one."
+        )
     layout.check(kept.manifest, state.spec, pins_of(host.vmm, state.spec))
     return kept
 

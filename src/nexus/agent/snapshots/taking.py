@@ -149,6 +149,7 @@ class Taking:
         """Have it fail soon, if it has not come to be by then."""
         if self._task is not None:
             self._task.cancel()
+            self._task = None  # once: another would break off what cleans up after it
 
 
 class Takings:

@@ -1,6 +1,7 @@
 """Hosts reporting, and being asked for room; how they join is `joining`'s."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -84,24 +85,23 @@ class Hosts:
         offers: frozenset[Offer] = frozenset(),
         on: Sequence[UUID] | None = None,
         besides: UUID | None = None,
+        adds_machine: bool = True,
     ) -> Placement:
         """Choose a host for `need` (of those in `on`), one that can do all of `offers`, and keep others from taking
         that room until `tx` ends, when the machine's own row reserves it. The answer has one `chosen`.
 
         `besides`: the machine whose room this is to be, so that it is not counted twice. Raises NoRoom with the reason
-        of each host; `wish` completes its sentence "Cannot …".
+        of each host; `wish` completes its sentence "Cannot …". `adds_machine`: False for what a machine that is there
+        already needs besides, which a cordon does not keep out.
         """
         await repository.lock_rooms(tx)
-        found = await self._look_for(tx, need, offers=offers, on=on, besides=besides)
+        rooms = await repository.rooms(tx, of=on, besides=besides)
+        if not adds_machine:
+            rooms = [replace(room, is_cordoned=False) for room in rooms]
+        found = placement.place(rooms, need, self._overcommit, offers)
         if found.chosen is None:
             raise NoRoom(wish, found)
         return found
-
-    async def _look_for(
-        self, tx: Tx, need: Amounts, *, offers: frozenset[Offer], on: Sequence[UUID] | None, besides: UUID | None
-    ) -> Placement:
-        rooms = await repository.rooms(tx, of=on, besides=besides)
-        return placement.place(rooms, need, self._overcommit, offers)
 
 
 async def _tell(tx: Tx, subject: Subject, heard: Heard) -> None:

@@ -90,7 +90,7 @@ def machine_of(row: Record) -> Machine:
 
 
 def _restore_of(row: Record) -> RestoreSpec | None:
-    if row["restore_snapshot_id"] is None:
+    if row["restore_snapshot_id"] is None or row["restore_boot"] is None:
         return None
     return RestoreSpec(snapshot=row["restore_snapshot_id"], boot=row["restore_boot"])
 

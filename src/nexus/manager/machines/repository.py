@@ -59,6 +59,22 @@ async def restore(tx: Tx, machine_id: UUID, snapshot_id: UUID | None) -> None:
     )
 
 
+async def restored(tx: Tx, machine_id: UUID) -> None:
+    """Note that the boot that was to begin from a snapshot has come up: no later one does."""
+    await tx.execute("update machines set restore_boot = null where id = $1 and restore_boot <= seen_boot", machine_id)
+
+
+async def forget_memory(tx: Tx, machine_id: UUID) -> None:
+    """Have a machine that was to go on from a snapshot of itself boot from its disks as they are."""
+    await tx.execute(
+        """
+        update machines m set restore_snapshot_id = null, restore_boot = null from snapshots s
+        where m.id = $1 and s.id = m.restore_snapshot_id and s.machine_id = m.id
+        """,
+        machine_id,
+    )
+
+
 async def awaiting(tx: Tx, snapshot_id: UUID) -> list[UUID]:
     """The machines that are to begin from this snapshot and have not, locked."""
     rows = await tx.fetch(

@@ -56,6 +56,17 @@ async def restore(tx: Tx, machine_id: UUID, snapshot_id: UUID | None) -> None:
     await repository.restore(tx, machine_id, snapshot_id)
 
 
+async def restored(tx: Tx, machine_id: UUID) -> None:
+    """Note that the boot that was to begin from a snapshot has come up: no later one does."""
+    await repository.restored(tx, machine_id)
+
+
+async def forget_memory(tx: Tx, machine_id: UUID) -> None:
+    """Have a machine that was to go on from a snapshot of itself boot from its disks as they are. A new
+    generation must follow (`aim`)."""
+    await repository.forget_memory(tx, machine_id)
+
+
 async def awaiting(tx: Tx, snapshot_id: UUID) -> list[UUID]:
     """The machines that are to begin from this snapshot and have not; they are locked from now on."""
     return await repository.awaiting(tx, snapshot_id)

@@ -17,7 +17,7 @@ from nexus.protocol.snapshots import SnapshotSeen
 _IS_VISIBLE = f"s.project_id = $1 and {visible_to(2, owner='s.created_by_user_id')}"
 _AWAITING = """
 from machines m join vms v on v.machine_id = m.id
-where m.restore_snapshot_id = s.id and m.seen_boot < m.restore_boot and m.goal <> 'gone'
+where m.restore_snapshot_id = s.id and m.restore_boot is not null and m.goal <> 'gone'
 """
 """Who has yet to begin from the snapshot `s`."""
 ITEM = f"""

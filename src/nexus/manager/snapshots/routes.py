@@ -185,7 +185,8 @@ async def rollback_snapshot(
     wait: Wait = None,
 ) -> Done:
     """Have a VM be what it was when a snapshot of it was taken, and run. **Everything since is lost**: what was written
-    to its disks, what was in its memory, and changes to its configuration.
+    to its disks, what was in its memory, and changes to its size, boot source and devices. Settings of its drives and
+    interfaces stay as they are now.
 
     If it runs its power is cut first. From a snapshot that holds memory it goes on where it stood; else it boots."""
     return await operations.done(await restoring.roll_back(actor, vm_id, wanted, expected=expected), wait=wait)

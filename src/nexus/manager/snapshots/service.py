@@ -118,7 +118,9 @@ class Snapshots:
         _require_whole(vm, definition, wish)
         memory_mib = 0 if vm.state is State.STOPPED else definition.memory_mib
         expected_bytes = definition.writable_bytes + (memory_mib << 20)
-        await self._hosts.reserve(tx, Amounts(disk_bytes=expected_bytes), wish=wish, on=[vm.host.id])
+        await self._hosts.reserve(
+            tx, Amounts(disk_bytes=expected_bytes), wish=wish, on=[vm.host.id], adds_machine=False
+        )
         new = NewSnapshot(
             id=new_id(),
             project_id=actor.project_id,

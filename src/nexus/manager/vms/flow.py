@@ -114,6 +114,8 @@ class VmFlow(Flow[Moving]):
         """The wish has come true: keep the promise."""
         if facts.facts.late:
             await machines.note_late(tx, facts.vm.machine.id, None)
+        if facts.facts.goal is not Goal.OFF and facts.facts.restore_boot is not None:
+            await machines.restored(tx, facts.vm.machine.id)
         await states.refresh(tx, facts.vm)
         await self._operations.settle(tx, facts.vm.subject, generation=facts.facts.generation)
         return finish()

@@ -191,8 +191,8 @@ class Vms:
         require(vm, verb)
         if _wish_of(vm, verb).boots_again and vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
             await self._reserve(tx, vm, verb)
-        if verb is Verb.STOP and vm.state is State.SUSPENDED:
-            await machines.restore(tx, vm.machine.id, None)
+        if verb is Verb.STOP and vm.state in (State.SUSPENDED, State.ERROR):
+            await machines.forget_memory(tx, vm.machine.id)
         return await self._record(tx, actor, vm, verb, grace_s=grace_s)
 
     async def _reserve(self, tx: Tx, vm: Vm, verb: Verb) -> None:

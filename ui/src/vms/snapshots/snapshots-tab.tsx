@@ -122,7 +122,7 @@ function Actions({ vm, snapshot, onRestore }: Props) {
     const body = (
       <p>
         {vm.name} becomes what it was <Ago at={snapshot.created_at} />. What was written to its disks since, what is in its memory now, and changes to its
-        configuration are lost.
+        size and boot source are lost.
       </p>
     )
     const question = { title: `Roll ${vm.name} back to ${snapshot.name}?`, body, action: 'Roll back', isDangerous: true }
