@@ -100,7 +100,7 @@ class SnapshotStore:
     async def finish(self, manifest: Manifest) -> Kept:
         """From now on the snapshot is there. Raises OSError; then, or when broken off, it is to be abandoned."""
         directory = self._root / str(manifest.id)
-        kept = await in_thread(lambda _step: _finish(directory, manifest), step=_count_nothing)
+        kept = await in_thread(lambda _step: _finish(directory, manifest))
         self._kept[manifest.id] = kept
         self._verified[manifest.id] = _stamps(kept)
         return kept
@@ -120,7 +120,8 @@ class SnapshotStore:
         self._verified.pop(snapshot, None)
 
     async def verified(self, snapshot: UUID, *, say: Callable[[str], None]) -> Kept:
-        """A snapshot whose files are what its manifest says. Raises SnapshotUnusable."""
+        """A snapshot whose files are what its manifest says. Raises SnapshotUnusable; OSError when that cannot be found
+        out now."""
         kept = self._kept.get(snapshot)
         if kept is None:
             raise SnapshotUnusable(f"This host has no snapshot {snapshot}.")
@@ -128,12 +129,12 @@ class SnapshotStore:
             stamps = _stamps(kept)
             if self._verified.get(snapshot) != stamps:
                 say("verifying the snapshot")
-                await in_thread(lambda between: _verify(kept, between), step=_count_nothing)
+                await in_thread(lambda between: _verify(kept, between))
                 self._verified[snapshot] = stamps
-        except OSError as broken:
+        except FileNotFoundError as missing:
             raise SnapshotUnusable(
-                f"The snapshot cannot be read: {broken.strerror or broken}; it was changed outside of Nexus."
-            ) from broken
+                "The snapshot cannot be used: a file of it is missing; it was changed outside of Nexus."
+            ) from missing
         return kept
 
 
@@ -186,8 +187,7 @@ def _stamps(kept: Kept) -> tuple[Stamp, ...]:
 def _verify(kept: Kept, step: Step) -> None:
     for file in kept.manifest.files:
         if digest(kept.directory / file.name, step) != file.digest:
-            raise OSError(f"its file {file.name} is not what was written")
-
-
-def _count_nothing(_read: int) -> None:
-    """Nobody waits for a figure here."""
+            raise SnapshotUnusable(
+                f"The snapshot cannot be used: its file {file.name} is not what was written; "
+                "it was changed outside of Nexus."
+            )

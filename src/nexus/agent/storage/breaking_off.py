@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from nexus.agent.storage.files import Step
+from nexus.agent.storage.files import Step, count_nothing
 
 _T = TypeVar("_T")
 
@@ -18,7 +18,7 @@ class BrokenOff(Exception):
     """Ends the work inside its thread; not seen outside."""
 
 
-async def in_thread(work: Callable[[Step], _T], *, step: Step) -> _T:
+async def in_thread(work: Callable[[Step], _T], *, step: Step = count_nothing) -> _T:
     """Run `work`, which calls the step it is given between its pieces, as `copy_sparsely` does; `step` is told of each
     in the event loop. When cancelled, returns only after the thread has ended."""
     is_over = threading.Event()

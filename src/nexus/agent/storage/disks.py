@@ -77,7 +77,7 @@ class DiskStore:
         try:
             self._directory.mkdir(exist_ok=True, mode=0o700)
             for path, source in staged.items():
-                await in_thread(lambda step, path=path, source=source: self._stage(source, path, step), step=_no_step)
+                await in_thread(lambda step, path=path, source=source: self._stage(source, path, step))
         except OSError as refused:
             for path in staged:
                 path.unlink(missing_ok=True)
@@ -149,10 +149,6 @@ def _disk(spec: DiskSpec, path: Path, *, is_host_file: bool = False) -> Disk:
         io_engine=spec.io_engine,
         rate_limiter=spec.rate_limiter,
     )
-
-
-def _no_step(_copied: int) -> None:
-    """Nobody waits for a figure here."""
 
 
 async def _make_empty(spec: DiskSpec, path: Path) -> None:

@@ -42,11 +42,11 @@ def write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def _count_nothing(_copied: int) -> None:
-    """Nobody waits for this copy."""
+def count_nothing(_copied: int) -> None:
+    """Nobody waits for this."""
 
 
-def clone(source: Path, target: Path, *, mode: int = 0o600, step: Step = _count_nothing) -> None:
+def clone(source: Path, target: Path, *, mode: int = 0o600, step: Step = count_nothing) -> None:
     """Make `target` a copy of `source`: by reflink, else copying what is data and leaving holes holes."""
     read = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -81,7 +81,7 @@ def _reflink(read: int, write: int) -> bool:
     return True
 
 
-def copy_sparsely(read: int, write: int, *, step: Step = _count_nothing) -> None:
+def copy_sparsely(read: int, write: int, *, step: Step = count_nothing) -> None:
     """Have in an open file what another holds; where that has holes, what is there already stays."""
     size = os.fstat(read).st_size
     os.ftruncate(write, size)

@@ -70,7 +70,7 @@ class QemuSnapshots(Monitored):
         if devices is None or pid is None:
             raise VmmTrouble("it was started before there were snapshots; restart it first")
         await self._ask(machine, lambda qmp: _save_devices(qmp, into / STATE))
-        await in_thread(lambda step: clone(_memory_of(pid), into / MEMORY, step=step), step=_no_step)
+        await in_thread(lambda step: clone(_memory_of(pid), into / MEMORY, step=step))
         return devices
 
     def check(self, definition: Definition, devices: tuple[str, ...]) -> None:
@@ -121,7 +121,7 @@ def guest_cpu(accelerator: Accelerator) -> str:
 async def load(qmp: Qmp, pid: int, source: Source, *, nics: int) -> None:
     """Have memory and devices in a VMM that waits for them, its interfaces cut off. Raises QmpTrouble, OSError."""
     await _set_links(qmp, nics, up=False)
-    await in_thread(lambda step: _fill(pid, source.memory_fd, step), step=_no_step)
+    await in_thread(lambda step: _fill(pid, source.memory_fd, step))
     os.lseek(source.state_fd, 0, os.SEEK_SET)
     await qmp.give_fd(source.state_fd, STATE)
     await qmp.execute("migrate-incoming", uri=f"fd:{STATE}")
@@ -174,7 +174,3 @@ def _kind(disk: Disk) -> str:
     if disk.read_only:
         return "a disk that is read only"
     return "a disk that is written through" if disk.cache_type is CacheType.WRITETHROUGH else "a disk"
-
-
-def _no_step(_copied: int) -> None:
-    """Nobody waits for a figure here."""
