@@ -7,11 +7,14 @@ from uuid import UUID
 from tests.manager.compute.acting import machine_of, ok, until
 from tests.manager.life.death import Point
 from tests.manager.life.steps import STANDING_STILL, Interruption, Manager, Visit
-from tests.manager.life.stories import PATIENCE_S, Story, ask, is_at, item, reaches, reopen
+from tests.manager.life.stories import PATIENCE_S, Story, ask, has_failed, is_at, item, reaches, reopen
 from tests.manager.life.wires import Call, Reports
 from tests.manager.life.world import World
 
 T = TypeVar("T")
+
+POWER_OF = {"running": "on", "paused": "paused", "stopped": "off", "suspended": "off"}
+"""What the hypervisor makes of a VM in these states."""
 
 
 async def steps_taken(world: World, story: Story) -> list[Visit]:
@@ -91,7 +94,8 @@ async def reported(world: World, story: Story, how: Reports) -> None:
 
 
 async def _is_refused(world: World, story: Story, vm_id: UUID) -> None:
-    """An honest failure, from which the VM can be started again; a removal is tried again instead."""
+    """An honest failure, from which the VM can be started again, or after which it is what it was; a removal is tried
+    again instead."""
     if story.state is None:
         await reaches(world, vm_id, None)
         return
@@ -99,7 +103,11 @@ async def _is_refused(world: World, story: Story, vm_id: UUID) -> None:
         return
     vm = await item(world, vm_id)
     assert vm is not None
-    assert vm["state"] in ("error", story.state), vm["state"]
+    state, as_it_was = str(vm["state"]), story.or_else if await has_failed(world, vm_id) else None
+    assert state in ("error", story.state, as_it_was), state
+    if state in POWER_OF:
+        real = await world.runs(await machine_of(world.db, vm_id))
+        assert real.power == POWER_OF[state], f"{state}, and the hypervisor has it {real.power}"
     assert vm["operation_id"] is None, "an operation still runs although its flow is over"
     if vm["state"] == "error":
         assert vm["fault"], "a failure without a reason"
@@ -135,9 +143,8 @@ async def holds(world: World, story: Story, vm_id: UUID, machine_id: UUID, *, ma
     state = story.state
     if may_fail and story.or_else is not None and await is_at(world, vm_id, story.or_else):
         state = story.or_else
-    if state in ("running", "paused", "stopped", "suspended"):
-        told = {"running": "on", "paused": "paused", "stopped": "off", "suspended": "off"}[state]
-        assert real.power == told, f"{state}, and the hypervisor has it {real.power}"
+    if state in POWER_OF:
+        assert real.power == POWER_OF[state], f"{state}, and the hypervisor has it {real.power}"
         [seen] = [seen for seen in world.agent.machines.list() if seen.id == machine_id]
         assert seen.boot == story.boots, f"{seen.boot} boots instead of {story.boots}"
         assert real.launch in (0, story.boots), f"{real.launch} launches for {story.boots} boots"

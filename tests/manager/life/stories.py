@@ -37,7 +37,7 @@ class Story:
         await reaches(world, vm_id, self.state, boots=self._boots, or_else=self.or_else)
 
     async def is_true(self, world: World, vm_id: UUID) -> bool:
-        if self.or_else is not None and await _has_failed(world, vm_id) and await is_at(world, vm_id, self.or_else):
+        if self.or_else is not None and await has_failed(world, vm_id) and await is_at(world, vm_id, self.or_else):
             return True
         return await is_at(world, vm_id, self.state, boots=self._boots)
 
@@ -74,7 +74,7 @@ async def is_at(world: World, vm_id: UUID, state: str | None, *, boots: int | No
     return vm["operation_id"] is None and boots in (None, await world.db.fetchval(seen_boot, vm_id))
 
 
-async def _has_failed(world: World, vm_id: UUID) -> bool:
+async def has_failed(world: World, vm_id: UUID) -> bool:
     """Whether a snapshot that somebody wants could not be taken, or something asked of the VM was not done."""
     return await world.db.fetchval(
         """
@@ -92,7 +92,7 @@ async def reaches(
 
     async def is_there() -> bool:
         await world.rest()
-        if or_else is not None and await _has_failed(world, vm_id) and await is_at(world, vm_id, or_else):
+        if or_else is not None and await has_failed(world, vm_id) and await is_at(world, vm_id, or_else):
             return True
         return await is_at(world, vm_id, state, boots=boots)
 
