@@ -115,6 +115,22 @@ def test_the_palette_goes_and_acts(visits: Visits, fleet: Installation) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Hosts")
 
 
+def test_the_dashboard_finds_what_there_is_and_acts_on_it(visits: Visits, fleet: Installation) -> None:
+    page = visits(fleet).page
+    resources = page.get_by_role("region", name="All resources")
+    expect(resources.get_by_role("row", name="web-1")).to_be_visible()
+    resources.get_by_label("Search VMs").fill("db")
+    expect(resources.get_by_role("row", name="web-1")).to_have_count(0)
+    row = resources.get_by_role("row", name="db-1")
+    expect(row).to_contain_text("stopped")
+    row.get_by_role("button", name="Start db-1").click()
+    expect(row).to_contain_text("running")
+    row.get_by_role("button", name="Stop db-1").click()
+    expect(row).to_contain_text("stopped")
+    resources.get_by_role("link", name="All", exact=True).click()
+    page.wait_for_url("**/vms?q=db")
+
+
 def test_an_open_page_survives_a_manager_that_restarts(visits: Visits, fleet: Installation) -> None:
     visitor = visits(fleet)
     page = visitor.page

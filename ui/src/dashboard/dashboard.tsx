@@ -16,10 +16,13 @@ import { Failure, Loading } from '@/design/states'
 import { OperationRow } from '@/operations/operation-row'
 import { useSession } from '@/shell/session'
 import { IN_TROUBLE } from '@/vms/filter-bar'
-import { StateBadge } from '@/vms/state-badge'
 import { say } from '@/words/words'
 
+import { Resources } from './resources'
+import { Utilisation } from './utilisation'
+
 const MOST = 500
+const MOST_CHARTS = 4
 
 export function Dashboard() {
   const { mayChange } = useSession()
@@ -47,27 +50,8 @@ export function Dashboard() {
           below={say('dashboard.inTroubleHint')}
         />
       </div>
-      {machines.length === 0 ? <FirstSteps mayChange={mayChange} /> : null}
+      {machines.length === 0 ? <FirstSteps mayChange={mayChange} /> : <Resources />}
       <div className="grid items-start gap-4 xl:grid-cols-2">
-        {machines.length > 0 ? (
-          <Card title={say('dashboard.newest')} actions={<All href="/vms" />}>
-            <ul className="grid gap-2.5">
-              {machines.slice(0, 8).map((vm) => (
-                <li key={vm.id} className="flex items-center justify-between gap-3">
-                  <Link href={`/vms/${vm.id}`} prefetch={false} className="truncate font-medium hover:underline">
-                    {vm.name}
-                  </Link>
-                  <span className="flex items-center gap-3 text-sm text-muted">
-                    <span className="hidden sm:inline">
-                      {vm.vcpu} vCPU · {mib(vm.mem_mib)}
-                    </span>
-                    <StateBadge state={vm.state} guest={vm.guest} />
-                  </span>
-                </li>
-              ))}
-            </ul>
-          </Card>
-        ) : null}
         <Card title={say('dashboard.recent')} actions={<All href="/operations" />}>
           <ul className="grid gap-3">
             {operations.data?.items.map((operation) => (
@@ -100,6 +84,9 @@ export function Dashboard() {
             ))}
           </ul>
         </Card>
+        {ready.slice(0, MOST_CHARTS).map((host) => (
+          <Utilisation key={host.id} host={host} />
+        ))}
       </div>
     </>
   )
