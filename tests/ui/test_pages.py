@@ -131,6 +131,30 @@ def test_the_dashboard_finds_what_there_is_and_acts_on_it(visits: Visits, fleet:
     page.wait_for_url("**/vms?q=db")
 
 
+def test_no_page_is_wider_than_a_phone(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet, size=(390, 844))
+    page = visitor.page
+    too_wide: dict[str, int] = {}
+
+    def measure(what: str) -> None:
+        page.wait_for_load_state("networkidle")
+        width: int = page.evaluate("document.documentElement.scrollWidth")
+        if width > 390:
+            too_wide[what] = width
+
+    for path in ("/dashboard", "/vms", "/vms/create", "/images", "/templates", "/hosts", "/operations", "/settings"):
+        visitor.visit(path)
+        page.get_by_role("heading", level=1).wait_for()
+        measure(path)
+    visitor.visit("/vms?q=web-1")
+    page.get_by_role("link", name="web-1").click()
+    for tab in ("Overview", "Config", "Storage", "Network", "Snapshots", "Terminal", "Metrics", "Activity"):
+        page.get_by_role("tab", name=tab).click()
+        page.get_by_role("tabpanel", name=tab).wait_for()
+        measure(tab)
+    assert too_wide == {}
+
+
 def test_an_open_page_survives_a_manager_that_restarts(visits: Visits, fleet: Installation) -> None:
     visitor = visits(fleet)
     page = visitor.page

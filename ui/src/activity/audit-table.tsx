@@ -6,7 +6,7 @@ import { Ago } from '@/design/time'
 /** Who did what, to what, when; what else is known unfolds. */
 export function AuditTable({ entries, label, withSubject }: { entries: AuditEntry[]; label: string; withSubject?: boolean }) {
   return (
-    <div className="overflow-x-auto">
+    <div className="relative overflow-x-auto">
       <table aria-label={label} className="w-full text-left">
         <thead>
           <tr className="border-b text-sm text-muted">

@@ -54,7 +54,7 @@ export function Chart({
   }, [times, series])
 
   return (
-    <section className="rounded-lg border bg-surface p-4">
+    <section className="min-w-0 overflow-hidden rounded-lg border bg-surface p-4">
       <header className="mb-2 flex flex-wrap items-baseline justify-between gap-x-4">
         <h2 className="font-semibold">{title}</h2>
         <p className="tabular flex gap-4 text-sm">
@@ -93,7 +93,7 @@ function options(element: HTMLElement, series: Drawn[], format: (value: number) 
       x: { range: (_, least, most) => [span ? most - span : least, most] },
       y: { range: (_, __, most) => [0, Math.max(top, (most ?? 0) * 1.1)] },
     },
-    axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+    axes: [{ ...axis, space: 90, size: 28, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
     series: [{}, ...series.map((one) => ({ label: one.label, stroke: color(one.color), width: 1.6, points: { show: false } }))],
   }
 }

@@ -21,7 +21,7 @@ export function DataTable<T>({ table, label, total }: { table: Model<T>; label: 
     return <SameLine key={row.id} row={row} index={index} isSelected={row.getIsSelected()} shape={shape} />
   }
   return (
-    <div className="overflow-x-auto rounded-lg border bg-surface">
+    <div className="relative overflow-x-auto rounded-lg border bg-surface">
       <table aria-label={label} aria-rowcount={total === null ? -1 : total + 1} className="w-full border-collapse text-left">
         <thead>
           {table.getHeaderGroups().map((group) => (

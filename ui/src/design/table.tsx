@@ -7,7 +7,7 @@ export type TableRow = { key: string; cells: ReactNode[] }
 /** A table of few rows, all of them shown. A head that is `Actions` is for screen readers only. */
 export function Table({ label, heads, rows }: { label: string; heads: string[]; rows: TableRow[] }) {
   return (
-    <div className="overflow-x-auto rounded-lg border bg-surface">
+    <div className="relative overflow-x-auto rounded-lg border bg-surface">
       <table aria-label={label} className="w-full text-left">
         <thead>
           <tr className="border-b text-sm text-muted">

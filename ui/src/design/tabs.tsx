@@ -9,7 +9,7 @@ export type Tab = { value: string; label: string; content: ReactNode }
 export function Tabs({ tabs, value, onChange, label }: { tabs: Tab[]; value: string; onChange: (value: string) => void; label: string }) {
   return (
     <Radix.Root value={value} onValueChange={onChange} className="grid gap-5">
-      <Radix.List aria-label={label} className="flex overflow-x-auto border-b">
+      <Radix.List aria-label={label} className="relative flex overflow-x-auto border-b">
         {tabs.map((tab) => (
           <Radix.Trigger
             key={tab.value}
