@@ -34,6 +34,7 @@ PAGES = {
     "vm-config": "/vms/{vm}?tab=config",
     "vm-storage": "/vms/{vm}?tab=storage",
     "vm-network": "/vms/{vm}?tab=network",
+    "vm-snapshots": "/vms/{vm}?tab=snapshots",
     "vm-terminal": "/vms/{vm}?tab=terminal",
     "vm-console": "/vms/{vm}?tab=console",
     "vm-metrics": "/vms/{vm}?tab=metrics",

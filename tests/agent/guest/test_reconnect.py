@@ -150,10 +150,10 @@ async def parts(stream: MuxStream) -> AsyncIterator[bytes]:
 
 async def test_a_terminal_waits_for_a_watcher_that_was_cut_off_and_keeps_what_it_did_not_get(guest: Guest) -> None:
     """What was sent may lie anywhere on the way when a connection dies: only what the watcher says it has is gone."""
-    script = "stty raw -echo; printf R; dd bs=1 count=1 of=/dev/null 2>/dev/null; seq -w 1 170000"  # 1.2 MB
+    script = "stty raw -echo; printf R; dd bs=1 count=1 of=/dev/null 2>/dev/null; seq -w 100001 220000"  # 840 kB
     request = SessionRequest(kind=SessionKind.PTY, argv=("sh", "-c", script))
     session = await guest.client.open_session(request)
-    expected = b"R" + b"".join(b"%06d\n" % n for n in range(1, 170_001))
+    expected = b"R" + b"".join(b"%06d\n" % n for n in range(100_001, 220_001))
     got = b""
     visits = 0
     while len(got) < len(expected):
@@ -175,4 +175,4 @@ async def test_a_terminal_waits_for_a_watcher_that_was_cut_off_and_keeps_what_it
             came[: len(came) - 150_000] if len(got) + len(came) < len(expected) else came
         )  # the rest was lost on the way
     assert got == expected
-    assert visits > 3
+    assert visits > 2

@@ -5,8 +5,9 @@ import hashlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from nexus.agent.settings import AgentSettings
 from nexus.kit.db import Db
 from nexus.local import postgres as embedded
 from nexus.manager.settings import ManagerSettings
+from nexus.manager.snapshots import sweep
 from nexus.manager.users import repository as users
 from nexus.manager.users.service import open_session
 from nexus.manager.wiring import BUILDERS, running
@@ -49,6 +51,14 @@ class Worlds:
     async def ruin(self) -> None:
         self._world = None
         await self._stack.aclose()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def swept_often() -> Iterator[None]:
+    """What is over goes at once, so that nobody has to wait for it."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sweep, "EVERY", timedelta(seconds=0.2))
+        yield
 
 
 @pytest.fixture(scope="module")  # what a world has put in other places' stead must be gone when other tests begin
