@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from nexus.kit.db import Record
 from nexus.manager.subjects import Subject
 from nexus.protocol.hosts import Offer
 
@@ -45,6 +46,28 @@ class HostRef:
     is_silent: bool
     is_emulated: bool = False
     """Whether its guests run without KVM, and so many times slower."""
+
+
+REF_COLUMNS = f"""
+h.name as host_name, h.address as host_address, h.joining as host_joining, h.boot_id as host_boot_id,
+h.seen_seq as host_seen_seq, h.facts -> 'offers' as offers, {IS_SILENT} as host_is_silent,
+h.facts ->> 'acceleration' <> 'kvm' as host_is_emulated
+"""
+"""What `ref_of` reads besides `host_id`; in SQL, for `hosts h`."""
+
+
+def ref_of(row: Record) -> HostRef:
+    return HostRef(
+        id=row["host_id"],
+        name=row["host_name"],
+        address=row["host_address"],
+        joining=row["host_joining"],
+        boot_id=row["host_boot_id"],
+        seen_seq=row["host_seen_seq"],
+        offers=frozenset(Offer(offer) for offer in row["offers"]),
+        is_silent=row["host_is_silent"],
+        is_emulated=row["host_is_emulated"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

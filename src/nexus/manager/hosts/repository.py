@@ -10,7 +10,7 @@ from uuid import UUID
 from nexus.kit.db import Reader, Record, Tx
 from nexus.kit.ids import new_id
 from nexus.kit.paging import Page, conditions
-from nexus.manager.hosts.models import IS_SILENT, Host, HostRef, HostState
+from nexus.manager.hosts.models import IS_SILENT, REF_COLUMNS, Host, HostRef, HostState, ref_of
 from nexus.manager.hosts.placement import Amounts, Room
 from nexus.protocol.hosts import Offer, RegisterRequest
 
@@ -174,27 +174,8 @@ async def find(reader: Reader, host_id: UUID) -> Host | None:
 
 
 async def find_ref(reader: Reader, host_id: UUID) -> HostRef | None:
-    row = await reader.fetchrow(
-        f"""
-        select h.id, h.name, h.address, h.joining, h.boot_id, h.seen_seq, h.facts -> 'offers' as offers,
-               {IS_SILENT} as is_silent, h.facts ->> 'acceleration' <> 'kvm' as is_emulated
-        from hosts h where h.id = $1
-        """,
-        host_id,
-    )
-    if row is None:
-        return None
-    return HostRef(
-        id=row["id"],
-        name=row["name"],
-        address=row["address"],
-        joining=row["joining"],
-        boot_id=row["boot_id"],
-        seen_seq=row["seen_seq"],
-        offers=frozenset(Offer(offer) for offer in row["offers"]),
-        is_silent=row["is_silent"],
-        is_emulated=row["is_emulated"],
-    )
+    row = await reader.fetchrow(f"select h.id as host_id, {REF_COLUMNS} from hosts h where h.id = $1", host_id)
+    return None if row is None else ref_of(row)
 
 
 async def lock(tx: Tx, host_id: UUID) -> Host | None:

@@ -10,10 +10,9 @@ from pydantic import Field
 from nexus.kit.db import Record
 from nexus.kit.fields import Spelled
 from nexus.manager.access import Actor, Role
-from nexus.manager.hosts.models import IS_SILENT, HostRef
+from nexus.manager.hosts.models import REF_COLUMNS, HostRef, ref_of
 from nexus.manager.subjects import Subject
 from nexus.manager.vms.copying import Definition
-from nexus.protocol.hosts import Offer
 
 KIND = "snapshot"
 FLOW = "snapshot"
@@ -86,25 +85,13 @@ class Snapshot:
 SELECT = f"""
 select s.id, s.project_id, s.created_by_user_id, s.name, s.vm_id, s.vm_name, s.machine_id, s.purpose, s.keep_last,
        s.goal = 'kept' as is_wanted, s.generation, s.state, s.fault, s.vm_generation, s.resumes, s.definition,
-       h.id as host_id, h.name as host_name, h.address as host_address, h.joining as host_joining,
-       h.boot_id as host_boot_id, h.seen_seq as host_seen_seq, h.facts -> 'offers' as offers,
-       {IS_SILENT} as host_is_silent, h.abandoned_at is not null as host_is_lost, u.username, u.role
+       h.id as host_id, {REF_COLUMNS}, h.abandoned_at is not null as host_is_lost, u.username, u.role
 from snapshots s join hosts h on h.id = s.host_id left join users u on u.id = s.created_by_user_id
 """
 """What `snapshot_of` reads; add a WHERE."""
 
 
 def snapshot_of(row: Record) -> Snapshot:
-    host = HostRef(
-        id=row["host_id"],
-        name=row["host_name"],
-        address=row["host_address"],
-        joining=row["host_joining"],
-        boot_id=row["host_boot_id"],
-        seen_seq=row["host_seen_seq"],
-        offers=frozenset(Offer(offer) for offer in row["offers"]),
-        is_silent=row["host_is_silent"],
-    )
     owner = None
     if row["username"] is not None:
         owner = Actor(row["created_by_user_id"], row["username"], Role(row["role"]), row["project_id"])
@@ -126,6 +113,6 @@ def snapshot_of(row: Record) -> Snapshot:
         vm_generation=row["vm_generation"],
         resumes=row["resumes"],
         definition=Definition.model_validate(row["definition"]),
-        host=host,
+        host=ref_of(row),
         host_is_lost=row["host_is_lost"],
     )

@@ -8,12 +8,11 @@ from pydantic import Field
 
 from nexus.kit.db import Record
 from nexus.kit.fields import Spelled
-from nexus.manager.hosts.models import IS_SILENT, HostRef
+from nexus.manager.hosts.models import REF_COLUMNS, HostRef, ref_of
 from nexus.manager.machines.models import COLUMNS as MACHINE_COLUMNS
 from nexus.manager.machines.models import Machine, machine_of
 from nexus.manager.subjects import Subject
 from nexus.manager.vms.lifecycle import Circumstances, State
-from nexus.protocol.hosts import Offer
 
 KIND = "vm"
 FLOW = "vm"
@@ -51,9 +50,7 @@ class Vm:
 
 SELECT = f"""
 select v.id, v.project_id, v.created_by_user_id, v.name, v.state, v.username, {MACHINE_COLUMNS},
-       h.name as host_name, h.address as host_address, h.joining as host_joining, h.boot_id as host_boot_id,
-       h.seen_seq as host_seen_seq, h.facts -> 'offers' as offers, {IS_SILENT} as host_is_silent,
-       h.facts ->> 'acceleration' <> 'kvm' as host_is_emulated
+       {REF_COLUMNS}
 from vms v join machines m on m.id = v.machine_id join hosts h on h.id = m.host_id
 """
 """What `vm_of` reads; add a WHERE."""
@@ -68,17 +65,7 @@ def vm_of(row: Record) -> Vm:
         state=State(row["state"]),
         username=row["username"],
         machine=machine_of(row),
-        host=HostRef(
-            id=row["host_id"],
-            name=row["host_name"],
-            address=row["host_address"],
-            joining=row["host_joining"],
-            boot_id=row["host_boot_id"],
-            seen_seq=row["host_seen_seq"],
-            offers=frozenset(Offer(offer) for offer in row["offers"]),
-            is_silent=row["host_is_silent"],
-            is_emulated=row["host_is_emulated"],
-        ),
+        host=ref_of(row),
     )
 
 
