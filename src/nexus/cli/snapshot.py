@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nexus.cli import human
-from nexus.cli.command import Tally, command, new_app
+from nexus.cli.command import command, new_app
 from nexus.cli.completing import snapshot_names
 from nexus.cli.deleting import YesOption, require_consent
 from nexus.cli.failures import REFUSED, USAGE, CliFailure
@@ -15,11 +15,12 @@ from nexus.cli.invocation import Cli
 from nexus.cli.naming import MOST_SUGGESTED, the
 from nexus.cli.output import Column, Format
 from nexus.cli.vm.create import create_and_wait
+from nexus.cli.vm.removing import delete_and_watch
 from nexus.cli.vm.subject import VmArgument, recorded, settle, the_vm
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout, follow
 
 if TYPE_CHECKING:
-    from nexus.client.models import Accepted, Snapshot, SnapshotTree, TreeSnapshot
+    from nexus.client.models import Snapshot, SnapshotTree, TreeSnapshot
 
 app: typer.Typer = new_app("Snapshots: what VMs were at one moment, to go back to or to make others of.")
 
@@ -253,17 +254,4 @@ def delete_snapshots(
     """Delete snapshots. VMs made from them stay. At a terminal it asks first."""
     targets = [_the_snapshot(cli, one) for one in snapshot]
     require_consent(cli, targets, yes=yes, warning="There is no going back to them.")
-    tally = Tally(cli)
-    accepted: list[tuple[Snapshot, Accepted]] = []
-    for one in targets:
-        tally.attempt(lambda one=one: accepted.append((one, cli.client.snapshots.delete(one.id))))
-    for one, answer in accepted:
-        if not no_wait:
-            tally.attempt(lambda one=one, answer=answer: _see_gone(cli, one, answer, timeout_s=timeout))
-    cli.result([recorded(name=one.name, vm_id=one.id, operation_id=answer.operation_id) for one, answer in accepted])
-    tally.close()
-
-
-def _see_gone(cli: Cli, snapshot: "Snapshot", answer: "Accepted", *, timeout_s: float) -> None:
-    settle(cli, answer, label=f"Deleting {snapshot.name}", timeout_s=timeout_s)
-    cli.say(f"{snapshot.name} is deleted.")
+    delete_and_watch(cli, targets, cli.client.snapshots.delete, no_wait=no_wait, timeout_s=timeout)

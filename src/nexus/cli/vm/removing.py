@@ -1,17 +1,20 @@
-"""`vm delete`."""
+"""`vm delete`, and deleting whatever else takes an operation."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import typer
 
 from nexus.cli.command import Tally, command
 from nexus.cli.deleting import YesOption, require_consent
 from nexus.cli.invocation import Cli
+from nexus.cli.naming import Named
 from nexus.cli.vm.subject import VmArguments, recorded, settle, the_vm
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout
 
 if TYPE_CHECKING:
-    from nexus.client.models import Accepted, Vm
+    from nexus.client.models import Accepted
 
 
 def register(app: typer.Typer) -> None:
@@ -27,21 +30,24 @@ def register(app: typer.Typer) -> None:
         """Delete VMs, running or not, with their disks. At a terminal it asks first; in a script it does not."""
         targets = [the_vm(cli, one) for one in vm]
         require_consent(cli, targets, yes=yes, warning="What is on the disks is lost.")
-        _delete(cli, targets, no_wait=no_wait, timeout_s=timeout)
+        delete_and_watch(cli, targets, cli.client.vms.delete, no_wait=no_wait, timeout_s=timeout)
 
 
-def _delete(cli: Cli, targets: "list[Vm]", *, no_wait: bool, timeout_s: float) -> None:
+def delete_and_watch(
+    cli: Cli, targets: Sequence[Named], delete: "Callable[[UUID], Accepted]", *, no_wait: bool, timeout_s: float
+) -> None:
+    """Have all deleted that may be, then see each through, unless nobody is to wait."""
+
+    def see_gone(target: Named, answer: "Accepted") -> None:
+        settle(cli, answer, label=f"Deleting {target.name}", timeout_s=timeout_s)
+        cli.say(f"{target.name} is deleted.")
+
     tally = Tally(cli)
-    accepted: list[tuple[Vm, Accepted]] = []
-    for vm in targets:
-        tally.attempt(lambda vm=vm: accepted.append((vm, cli.client.vms.delete(vm.id))))
-    for vm, answer in accepted:
+    accepted: list[tuple[Named, Accepted]] = []
+    for target in targets:
+        tally.attempt(lambda target=target: accepted.append((target, delete(target.id))))
+    for target, answer in accepted:
         if not no_wait:
-            tally.attempt(lambda vm=vm, answer=answer: _see_through(cli, vm, answer, timeout_s=timeout_s))
-    cli.result([recorded(name=vm.name, vm_id=vm.id, operation_id=answer.operation_id) for vm, answer in accepted])
+            tally.attempt(lambda target=target, answer=answer: see_gone(target, answer))
+    cli.result([recorded(name=one.name, vm_id=one.id, operation_id=answer.operation_id) for one, answer in accepted])
     tally.close()
-
-
-def _see_through(cli: Cli, vm: "Vm", answer: "Accepted", *, timeout_s: float) -> None:
-    settle(cli, answer, label=f"Deleting {vm.name}", timeout_s=timeout_s)
-    cli.say(f"{vm.name} is deleted.")
