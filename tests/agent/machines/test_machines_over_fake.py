@@ -2,8 +2,6 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -11,12 +9,10 @@ from tests.agent.lab import (
     AgentClient,
     ImageSet,
     agent_here,
-    agent_settings,
     eventually,
     is_off,
     is_ready,
     machine_spec,
-    random_images,
 )
 
 from nexus.agent import wiring
@@ -26,27 +22,6 @@ from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.clock import SystemClock
 from nexus.protocol.machines import ExitReason, GuestPhase, MachineSeen, Power, PowerWish
-
-
-@pytest.fixture
-def fake_images(short_tmp: Path) -> ImageSet:
-    return random_images(short_tmp / "seed")
-
-
-@pytest.fixture
-def settings(short_tmp: Path, fake_images: ImageSet) -> AgentSettings:
-    return agent_settings(short_tmp, image_seed=fake_images.directory)
-
-
-@pytest.fixture
-async def running(settings: AgentSettings) -> AsyncIterator[tuple[AgentClient, wiring.Agent]]:
-    async with agent_here(settings) as agent:
-        yield agent
-
-
-@pytest.fixture
-def agent(running: tuple[AgentClient, wiring.Agent]) -> AgentClient:
-    return running[0]
 
 
 def vmm_of(settings: AgentSettings) -> FakeVmm:
