@@ -5,7 +5,7 @@ import errno
 import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nexus.kit.durable import sync_directory
@@ -83,34 +83,40 @@ def _reflink(read: int, write: int) -> bool:
 
 def copy_sparsely(read: int, write: int, *, step: Step = count_nothing) -> None:
     """Have in an open file what another holds; where that has holes, what is there already stays."""
-    size = os.fstat(read).st_size
-    os.ftruncate(write, size)
-    at = 0
+    os.ftruncate(write, os.fstat(read).st_size)
+    for start, end in stored(read):
+        copy_range(read, write, at=start, to=start, length=end - start, step=step)
+
+
+def stored(fd: int) -> Iterator[tuple[int, int]]:
+    """Where an open file has something that is not a hole, as beginnings and ends, in order. Raises OSError."""
+    size, at = os.fstat(fd).st_size, 0
     while at < size:
         try:
-            start = os.lseek(read, at, os.SEEK_DATA)
+            start = os.lseek(fd, at, os.SEEK_DATA)
         except OSError as no_more:
             if no_more.errno == errno.ENXIO:
                 return
             raise
-        at = os.lseek(read, start, os.SEEK_HOLE)
-        _copy_range(read, write, start, at, step)
+        at = os.lseek(fd, start, os.SEEK_HOLE)
+        yield start, at
 
 
-def _copy_range(read: int, write: int, start: int, end: int, step: Step) -> None:
-    while start < end:
-        want = min(end - start, COPY_CHUNK_BYTES)
-        copied = _copy_some(read, write, start, want)
+def copy_range(read: int, write: int, *, at: int, to: int, length: int, step: Step = count_nothing) -> None:
+    """Copy `length` bytes from `at` in one open file to `to` in another; blocks are shared where they can be. Raises
+    OSError."""
+    while length:
+        copied = _copy_some(read, write, at, to, min(length, COPY_CHUNK_BYTES))
         if not copied:
             raise OSError(errno.EIO, "source became shorter while it was copied")
-        start += copied
+        at, to, length = at + copied, to + copied, length - copied
         step(copied)
 
 
-def _copy_some(read: int, write: int, start: int, want: int) -> int:
+def _copy_some(read: int, write: int, at: int, to: int, want: int) -> int:
     with contextlib.suppress(OSError):
-        return os.copy_file_range(read, write, want, start, start)
-    return os.pwrite(write, os.pread(read, min(want, 1 << 20), start), start)
+        return os.copy_file_range(read, write, want, at, to)
+    return os.pwrite(write, os.pread(read, min(want, 1 << 20), at), to)
 
 
 def can_reflink(directory: Path) -> bool:
