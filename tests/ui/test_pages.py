@@ -142,7 +142,8 @@ def test_no_page_is_wider_than_a_phone(visits: Visits, fleet: Installation) -> N
         if width > 390:
             too_wide[what] = width
 
-    for path in ("/dashboard", "/vms", "/vms/create", "/images", "/templates", "/hosts", "/operations", "/settings"):
+    others = ("/snapshots", "/images", "/templates", "/hosts", "/operations", "/settings")
+    for path in ("/dashboard", "/vms", "/vms/create", "/vms/create?from=snapshot", *others):
         visitor.visit(path)
         page.get_by_role("heading", level=1).wait_for()
         measure(path)

@@ -36,6 +36,7 @@ def _first_load(path: str) -> Iterator[tuple[str, int]]:
         ("/dashboard", LIST_BYTES),
         ("/vms", LIST_BYTES),
         ("/vms/any-id", LIST_BYTES),
+        ("/snapshots", LIST_BYTES),
         ("/images", LIST_BYTES),
         ("/templates", LIST_BYTES),
         ("/hosts", LIST_BYTES),

@@ -1,4 +1,4 @@
-import { Activity, Boxes, CircleHelp, HardDrive, LayoutDashboard, LayoutTemplate, type LucideIcon, Server, Settings, SquareStack } from 'lucide-react'
+import { Activity, Boxes, Camera, CircleHelp, HardDrive, LayoutDashboard, LayoutTemplate, type LucideIcon, Server, Settings, SquareStack } from 'lucide-react'
 
 import type { Key } from '@/words/words'
 
@@ -8,6 +8,7 @@ export type Place = { href: string; label: Key; icon: LucideIcon; key: string; i
 export const PLACES: Place[] = [
   { href: '/dashboard', label: 'place.dashboard', icon: LayoutDashboard, key: 'd' },
   { href: '/vms', label: 'place.vms', icon: Boxes, key: 'v' },
+  { href: '/snapshots', label: 'place.snapshots', icon: Camera, key: 'n' },
   { href: '/images', label: 'place.images', icon: HardDrive, key: 'i' },
   { href: '/templates', label: 'place.templates', icon: LayoutTemplate, key: 't' },
   { href: '/hosts', label: 'place.hosts', icon: Server, key: 'h' },

@@ -1,3 +1,5 @@
+import type { SnapshotBody } from '@/api'
+
 import type { Draft } from './draft'
 
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/
@@ -28,3 +30,6 @@ export function cliOf(draft: Draft) {
   const said = options.filter(([, value]) => value !== '' && value !== false)
   return ['nexus vm create', quoted(draft.name), ...said.map(([option, value]) => (value === true ? option : `${option} ${quoted(String(value))}`))].join(' ')
 }
+
+/** Making a VM of a snapshot as a `nexus` command. */
+export const restoreCliOf = ({ name: snapshot }: Pick<SnapshotBody, 'name'>, name: string) => ['nexus snapshot restore', quoted(snapshot), ...(name ? [quoted(name)] : [])].join(' ')

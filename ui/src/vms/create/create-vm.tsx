@@ -2,6 +2,7 @@
 
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Check } from 'lucide-react'
+import dynamic from 'next/dynamic'
 import Link from 'next/link'
 import { useRouter } from 'next/navigation'
 import { type FormEvent, type ReactNode, useState } from 'react'
@@ -14,29 +15,66 @@ import { refused } from '@/design/refused'
 import { Failure, Loading } from '@/design/states'
 import { toast } from '@/design/toast'
 import { useUrlState } from '@/route/route'
+import { type Key, say } from '@/words/words'
 
 import { BLANK, bodyOf, type Draft, errorsOf, fromTemplate } from './draft'
 import { Basics, Boot, Machine, SignIn, type StepProps } from './steps'
 import { Review } from './review'
 
-type Step = { value: string; label: string; fields: (keyof Draft)[]; form: (props: StepProps) => ReactNode }
+const FromSnapshot = dynamic(() => import('./from-snapshot').then((module) => module.FromSnapshot), { ssr: false, loading: () => <Loading rows={4} /> })
+
+type Step = { value: string; label: Key; fields: (keyof Draft)[]; form: (props: StepProps) => ReactNode }
 
 const STEPS: Step[] = [
-  { value: 'basics', label: 'Basics', fields: ['name'], form: Basics },
-  { value: 'sign-in', label: 'Sign-in', fields: ['username', 'password'], form: SignIn },
-  { value: 'machine', label: 'Machine', fields: ['vcpu', 'memMib', 'diskGib'], form: Machine },
-  { value: 'boot', label: 'Boot', fields: ['kernel', 'image', 'bootArgs'], form: Boot },
-  { value: 'review', label: 'Review', fields: [], form: Review },
+  { value: 'basics', label: 'create.basics', fields: ['name'], form: Basics },
+  { value: 'sign-in', label: 'create.signIn', fields: ['username', 'password'], form: SignIn },
+  { value: 'machine', label: 'vm.machine', fields: ['vcpu', 'memMib', 'diskGib'], form: Machine },
+  { value: 'boot', label: 'config.boot', fields: ['kernel', 'image', 'bootArgs'], form: Boot },
+  { value: 'review', label: 'create.review', fields: [], form: Review },
 ]
 
-/** The wizard, begun with the template that the address names. */
+/** A VM of one's own making, or one that goes on from a snapshot: as the address says. */
 export function CreateVm() {
-  const [name] = useUrlState('template')
+  const [from] = useUrlState('from')
+  const [snapshot] = useUrlState('snapshot')
+  const [template] = useUrlState('template')
+  const isRestore = from === 'snapshot' || snapshot !== ''
+  const below = isRestore ? say('restore.below') : template ? say('create.fromTemplate', { name: template }) : say('create.below')
+  return (
+    <>
+      <PageHead title={say('palette.create')} below={below} />
+      <Beginnings isRestore={isRestore} />
+      {isRestore ? <FromSnapshot /> : <New template={template} />}
+    </>
+  )
+}
+
+/** What a VM can begin from; the first link is also the way out of a template. */
+function Beginnings({ isRestore }: { isRestore: boolean }) {
+  const ways: [href: string, label: string, isChosen: boolean][] = [
+    ['/vms/create', say('create.new'), !isRestore],
+    ['/vms/create?from=snapshot', say('create.fromSnapshot'), isRestore],
+  ]
+  return (
+    <nav aria-label={say('create.beginWith')} className="mb-4 flex flex-wrap gap-2">
+      {ways.map(([href, label, isChosen]) => (
+        <Button key={href} size="sm" asChild className={cn(isChosen && 'border-accent text-accent')}>
+          <Link href={href} aria-current={isChosen ? 'page' : undefined} prefetch={false}>
+            {label}
+          </Link>
+        </Button>
+      ))}
+    </nav>
+  )
+}
+
+/** The wizard, begun with the template that the address names. */
+function New({ template: name }: { template: string }) {
   const templates = useQuery({ ...templatesListOptions({ query: { q: name, limit: 500 } }), enabled: name !== '' })
   if (name === '') return <Wizard key="blank" begun={BLANK} />
   if (templates.isPending) return <Loading />
   const template = templates.data?.items.find((one) => one.name === name)
-  if (!template) return <Failure refused={templates.error ? refused(templates.error) : { error: `There is no template ${name}.`, suggestion: 'Choose one under Templates.' }} />
+  if (!template) return <Failure refused={templates.error ? refused(templates.error) : { error: say('create.noTemplate', { name }), suggestion: say('create.noTemplateHint') }} />
   return <Wizard key={template.id} begun={fromTemplate(template)} />
 }
 
@@ -54,7 +92,7 @@ function Wizard({ begun }: { begun: Draft }) {
     ...vmsCreateMutation(),
     onSuccess: (made) => {
       void queries.invalidateQueries()
-      toast.success(`${draft.name} is being created`)
+      toast.success(say('create.told', { name: draft.name }))
       router.push('id' in made ? `/vms/${made.id}` : '/vms')
     },
   })
@@ -75,37 +113,30 @@ function Wizard({ begun }: { begun: Draft }) {
   }
   const Form = step.form
   return (
-    <>
-      <PageHead title="Create a VM" below={begun.template ? `From the template ${begun.template}: a name is enough.` : 'A name is enough; everything else has a sensible default.'} />
-      <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 lg:grid-cols-[13rem_minmax(0,1fr)] lg:gap-6">
-        <Steps at={index} wrong={(fields) => fields.some((field) => shown[field])} onGo={setAt} />
-        <form onSubmit={next} noValidate className="grid max-w-2xl gap-5 rounded-lg border bg-surface p-5">
-          <h2 className="text-lg font-semibold">{step.label}</h2>
-          {create.error ? <Failure refused={refused(create.error)} /> : null}
-          <Form draft={draft} errors={shown} set={set} onLeave={(field) => touch([field])} onGo={setAt} />
-          <div className="flex flex-wrap gap-2 border-t pt-4">
-            {index > 0 ? <Button onClick={() => setAt(STEPS[index - 1]!.value)}>Back</Button> : null}
-            {step.value === 'review' ? null : (
-              <Button type="submit">
-                Next
-              </Button>
-            )}
-            <Button kind="primary" busy={create.isPending} refusal={invalid ? `${invalid.label}: ${Object.values(errors)[0]}` : null} onClick={submit}>
-              Create VM
-            </Button>
-            <Button kind="quiet" asChild className="ml-auto">
-              <Link href="/vms">Cancel</Link>
-            </Button>
-          </div>
-        </form>
-      </div>
-    </>
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 lg:grid-cols-[13rem_minmax(0,1fr)] lg:gap-6">
+      <Steps at={index} wrong={(fields) => fields.some((field) => shown[field])} onGo={setAt} />
+      <form onSubmit={next} noValidate className="grid max-w-2xl gap-5 rounded-lg border bg-surface p-5">
+        <h2 className="text-lg font-semibold">{say(step.label)}</h2>
+        {create.error ? <Failure refused={refused(create.error)} /> : null}
+        <Form draft={draft} errors={shown} set={set} onLeave={(field) => touch([field])} onGo={setAt} />
+        <div className="flex flex-wrap gap-2 border-t pt-4">
+          {index > 0 ? <Button onClick={() => setAt(STEPS[index - 1]!.value)}>{say('create.back')}</Button> : null}
+          {step.value === 'review' ? null : <Button type="submit">{say('create.next')}</Button>}
+          <Button kind="primary" busy={create.isPending} refusal={invalid ? `${say(invalid.label)}: ${Object.values(errors)[0]}` : null} onClick={submit}>
+            {say('vms.create')}
+          </Button>
+          <Button kind="quiet" asChild className="ml-auto">
+            <Link href="/vms">{say('do.cancel')}</Link>
+          </Button>
+        </div>
+      </form>
+    </div>
   )
 }
 
 function Steps({ at, wrong, onGo }: { at: number; wrong: (fields: (keyof Draft)[]) => boolean; onGo: (step: string) => void }) {
   return (
-    <nav aria-label="Steps" className="min-w-0">
+    <nav aria-label={say('create.steps')} className="min-w-0">
       <ol className="flex gap-1 overflow-x-auto lg:grid">
         {STEPS.map(({ value, label, fields }, index) => (
           <li key={value}>
@@ -118,8 +149,8 @@ function Steps({ at, wrong, onGo }: { at: number; wrong: (fields: (keyof Draft)[
               <span aria-hidden className="grid size-5 place-items-center rounded-full border text-xs">
                 {wrong(fields) ? '!' : index < at ? <Check className="size-3" /> : index + 1}
               </span>
-              {label}
-              {wrong(fields) ? <span className="sr-only">: needs attention</span> : null}
+              {say(label)}
+              {wrong(fields) ? <span className="sr-only">{say('create.needsAttention')}</span> : null}
             </button>
           </li>
         ))}

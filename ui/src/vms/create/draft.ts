@@ -1,4 +1,5 @@
-import type { CreateVm, TemplateBody } from '@/api'
+import type { CreateVm, SnapshotBody, TemplateBody } from '@/api'
+import { say } from '@/words/words'
 
 /** What the wizard holds: texts as they were typed; empty means the server's default. */
 export type Draft = {
@@ -68,14 +69,18 @@ export function fromTemplate({ name, spec, image, kernel }: TemplateBody): Draft
 
 /** What is wrong with a draft, by field. The limits are the API's (CreateVm); the server has the last word. */
 export function errorsOf(draft: Draft): Errors {
+  const name = wrongName(draft.name)
   return {
-    ...(NAME.test(draft.name) ? {} : { name: '3 to 63 letters, digits and hyphens, with a letter or digit at both ends.' }),
-    ...(USER.test(draft.username) ? {} : { username: 'At most 32 lowercase letters, digits and _ -, with a letter or _ first.' }),
-    ...(isWithin(draft.vcpu, 1, 32) ? {} : { vcpu: 'A whole number from 1 to 32.' }),
-    ...(isWithin(draft.memMib, 128, 1 << 20) ? {} : { memMib: 'A whole number of MiB, 128 at least.' }),
-    ...(draft.diskGib === '' || isWithin(draft.diskGib, 1, 16384) ? {} : { diskGib: 'A whole number of GiB from 1 to 16384, or nothing.' }),
+    ...(name && { name }),
+    ...(USER.test(draft.username) ? {} : { username: say('create.wrongUser') }),
+    ...(isWithin(draft.vcpu, 1, 32) ? {} : { vcpu: say('create.wrongVcpu') }),
+    ...(isWithin(draft.memMib, 128, 1 << 20) ? {} : { memMib: say('create.wrongMemory') }),
+    ...(draft.diskGib === '' || isWithin(draft.diskGib, 1, 16384) ? {} : { diskGib: say('create.wrongDisk') }),
   }
 }
+
+/** What is wrong with a VM's name; null when nothing is. */
+export const wrongName = (name: string) => (NAME.test(name) ? null : say('create.wrongName'))
 
 function isWithin(text: string, least: number, most: number) {
   const number = Number(text)
@@ -110,6 +115,13 @@ export function bodyOf(draft: Draft): CreateVm {
 export function curlOf(draft: Draft, origin: string) {
   const body = bodyOf(draft)
   if (body.password) body.password = '…'
+  return curl(`${origin}/v1/vms`, body)
+}
+
+/** Making a VM of a snapshot as a curl command. */
+export const restoreCurlOf = ({ id }: Pick<SnapshotBody, 'id'>, name: string, origin: string) => curl(`${origin}/v1/snapshots/${id}/instantiate`, name ? { name } : {})
+
+function curl(url: string, body: object) {
   const quoted = `'${JSON.stringify(body).replaceAll("'", `'\\''`)}'`
-  return `curl -X POST ${origin}/v1/vms -H "Authorization: Bearer $NEXUS_TOKEN" -H 'Content-Type: application/json' -d ${quoted}`
+  return `curl -X POST ${url} -H "Authorization: Bearer $NEXUS_TOKEN" -H 'Content-Type: application/json' -d ${quoted}`
 }

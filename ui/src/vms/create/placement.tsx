@@ -5,6 +5,7 @@ import { useDeferredValue } from 'react'
 
 import { vmsCreate } from '@/api'
 import { refused } from '@/design/refused'
+import { say } from '@/words/words'
 
 import { bodyOf, type Draft, errorsOf } from './draft'
 
@@ -23,7 +24,7 @@ export function Placement({ draft }: { draft: Draft }) {
     },
   })
   if (!isSane) return null
-  const words = tried.error ? refused(tried.error).error : tried.data === undefined || tried.data === null ? 'Looking for a host …' : sentence(tried.data)
+  const words = tried.error ? refused(tried.error).error : tried.data === undefined || tried.data === null ? say('place.looking') : sentence(tried.data)
   return (
     <p role="status" className="text-sm text-muted">
       {words}
@@ -34,7 +35,7 @@ export function Placement({ draft }: { draft: Draft }) {
 type Tried = { host_name: string | null; hosts: { host_name: string; refusal?: string | null }[] }
 
 function sentence({ host_name, hosts }: Tried) {
-  if (host_name !== null) return `It would run on ${host_name}.`
-  const reasons = hosts.map((host) => `${host.host_name}: ${host.refusal ?? 'it does not fit'}`)
-  return reasons.length > 0 ? `No host can take it now. ${reasons.join(' · ')}` : 'No host has joined.'
+  if (host_name !== null) return say('place.on', { host: host_name })
+  const reasons = hosts.map((host) => `${host.host_name}: ${host.refusal ?? say('place.tooLarge')}`)
+  return reasons.length > 0 ? say('place.nowhere', { reasons: reasons.join(' · ') }) : say('place.noHost')
 }

@@ -2,33 +2,57 @@
 
 import { Button } from '@/design/button'
 import { Facts } from '@/design/card'
-import { Copy } from '@/design/copy'
 import { mib } from '@/design/size'
+import { say } from '@/words/words'
 
 import { cliOf } from './cli'
+import { Commands } from './commands'
 import { curlOf } from './draft'
 import type { StepProps } from './steps'
 
 /** What will be created, and the same for a terminal. */
 export function Review({ draft, onGo }: StepProps) {
   const parts: [step: string, label: string, facts: [string, string | number][]][] = [
-    ['basics', 'Basics', [['Name', draft.name], ['Description', draft.description], ['Environment', draft.environment], ['Owner', draft.owner], ['Tags', draft.tags]]],
-    ['sign-in', 'Sign-in', [['User', draft.username], ['Password', draft.password ? 'as entered' : 'will be generated'], ['SSH keys', draft.sshKeys.length || '']]],
     [
-      'machine',
-      'Machine',
+      'basics',
+      say('create.basics'),
       [
-        ['vCPUs', draft.vcpu],
-        ['Memory', mib(Number(draft.memMib))],
-        ['Disk', draft.diskGib ? `${draft.diskGib} GiB` : 'default'],
-        ['Host restart', draft.restartAlways ? 'starts again' : 'stays stopped'],
+        [say('vm.name'), draft.name],
+        [say('vm.description'), draft.description],
+        [say('vm.environment'), draft.environment],
+        [say('vm.owner'), draft.owner],
+        [say('vm.tags'), draft.tags],
       ],
     ],
-    ['boot', 'Boot', [['Root file system', draft.image || 'default'], ['Kernel', draft.kernel || 'default'], ['Boot arguments', draft.bootArgs], ['Start', draft.start ? 'at once' : 'later']]],
-  ]
-  const commands: [string, string][] = [
-    ['nexus command', cliOf(draft)],
-    ['curl command', curlOf(draft, location.origin)],
+    [
+      'sign-in',
+      say('create.signIn'),
+      [
+        [say('vm.user'), draft.username],
+        [say('signIn.password'), draft.password ? say('create.passwordEntered') : say('create.passwordMadeUp')],
+        [say('vm.sshKeys'), draft.sshKeys.length || ''],
+      ],
+    ],
+    [
+      'machine',
+      say('vm.machine'),
+      [
+        [say('vm.vcpus'), draft.vcpu],
+        [say('vm.memory'), mib(Number(draft.memMib))],
+        [say('create.disk'), draft.diskGib ? `${draft.diskGib} GiB` : say('create.default')],
+        [say('vm.afterHostRestart'), draft.restartAlways ? say('vm.startsAgain') : say('vm.staysStopped')],
+      ],
+    ],
+    [
+      'boot',
+      say('config.boot'),
+      [
+        [say('create.rootfs'), draft.image || say('create.default')],
+        [say('vm.kernel'), draft.kernel || say('create.default')],
+        [say('vm.bootArgs'), draft.bootArgs],
+        [say('create.start'), draft.start ? say('create.atOnce') : say('create.later')],
+      ],
+    ],
   ]
   return (
     <>
@@ -37,23 +61,15 @@ export function Review({ draft, onGo }: StepProps) {
           <section key={step} aria-label={label}>
             <h3 className="mb-1 flex items-center justify-between font-semibold">
               {label}
-              <Button kind="quiet" size="sm" aria-label={`Edit ${label}`} onClick={() => onGo(step)}>
-                Edit
+              <Button kind="quiet" size="sm" aria-label={say('do.change', { what: label })} onClick={() => onGo(step)}>
+                {say('do.edit')}
               </Button>
             </h3>
             <Facts of={facts} />
           </section>
         ))}
       </div>
-      {commands.map(([label, command]) => (
-        <div key={label}>
-          <p className="text-sm text-muted">The same as a {label}</p>
-          <div className="flex items-start gap-2 rounded-md border bg-sunken p-2.5">
-            <code className="min-w-0 flex-1 font-mono text-xs break-all">{command}</code>
-            <Copy text={command} label={`Copy the ${label}`} />
-          </div>
-        </div>
-      ))}
+      <Commands cli={cliOf(draft)} curl={curlOf(draft, location.origin)} />
     </>
   )
 }

@@ -26,7 +26,7 @@ const MetricsTab = dynamic(() => import('./metrics-tab').then((module) => module
 const ConfigTab = dynamic(() => import('./config-tab').then((module) => module.ConfigTab), { ssr: false, loading: () => <Loading /> })
 const StorageTab = dynamic(() => import('./storage-tab').then((module) => module.StorageTab), { ssr: false, loading: () => <Loading /> })
 const NetworkTab = dynamic(() => import('./network-tab').then((module) => module.NetworkTab), { ssr: false, loading: () => <Loading /> })
-const SnapshotsTab = dynamic(() => import('../snapshots/snapshots-tab').then((module) => module.SnapshotsTab), { ssr: false, loading: () => <Loading /> })
+const SnapshotsTab = dynamic(() => import('@/snapshots/snapshots-tab').then((module) => module.SnapshotsTab), { ssr: false, loading: () => <Loading /> })
 const ConsoleTab = dynamic(() => import('./console-tab').then((module) => module.ConsoleTab), { ssr: false, loading: () => <Loading /> })
 
 /** All ids share one exported page, which does not mount anew between them: hence the key. */

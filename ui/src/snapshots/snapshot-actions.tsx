@@ -1,0 +1,93 @@
+'use client'
+
+import { CopyPlus, RotateCcw, Trash2 } from 'lucide-react'
+import Link from 'next/link'
+
+import { type SnapshotBody, snapshotsDelete, snapshotsRollback, type VmBody } from '@/api'
+import { Button } from '@/design/button'
+import { useConfirm } from '@/design/confirm'
+import { Ago } from '@/design/time'
+import { useTell } from '@/shell/tell'
+import { refusalOf } from '@/vms/verbs'
+import { say } from '@/words/words'
+
+/** What can be done with a snapshot; with its VM at hand also going back to it. */
+export function SnapshotActions({ snapshot, vm }: { snapshot: SnapshotBody; vm?: VmBody }) {
+  return (
+    <span className="flex justify-end gap-1">
+      <NewVm snapshot={snapshot} />
+      {vm ? <RollBack vm={vm} snapshot={snapshot} /> : null}
+      <Delete snapshot={snapshot} />
+    </span>
+  )
+}
+
+/** Why nothing can begin from it now; null when it can. */
+const notThere = ({ state }: SnapshotBody) => (state === 'completed' ? null : say('snapshot.notThere', { state: say(`snapshot.state.${state}`) }))
+
+function NewVm({ snapshot }: { snapshot: SnapshotBody }) {
+  const label = say('snapshot.newVm', { name: snapshot.name })
+  const refusal = notThere(snapshot)
+  if (refusal) {
+    return (
+      <Button kind="quiet" size="icon" aria-label={label} refusal={refusal}>
+        <CopyPlus aria-hidden />
+      </Button>
+    )
+  }
+  return (
+    <Button kind="quiet" size="icon" asChild>
+      <Link href={`/vms/create?snapshot=${snapshot.id}`} prefetch={false} aria-label={label}>
+        <CopyPlus aria-hidden />
+      </Link>
+    </Button>
+  )
+}
+
+function RollBack({ vm, snapshot }: { vm: VmBody; snapshot: SnapshotBody }) {
+  const confirm = useConfirm()
+  const tell = useTell()
+  const rollBack = async () => {
+    const body = (
+      <p>
+        {say('rollback.becomes', { name: vm.name })} <Ago at={snapshot.created_at} />. {say('rollback.lost')}
+      </p>
+    )
+    const question = { title: say('rollback.title', { name: vm.name, snapshot: snapshot.name }), body, action: say('rollback.do'), isDangerous: true }
+    if (!(await confirm(question))) return
+    await tell(snapshotsRollback({ path: { vm_id: vm.id }, body: { snapshot_id: snapshot.id }, throwOnError: true }), say('rollback.told', { name: vm.name }))
+  }
+  return (
+    <Button
+      kind="quiet"
+      size="icon"
+      aria-label={say('snapshot.rollBackTo', { name: snapshot.name })}
+      refusal={notThere(snapshot) ?? refusalOf(vm, 'rollback')}
+      onClick={() => void rollBack()}
+    >
+      <RotateCcw aria-hidden />
+    </Button>
+  )
+}
+
+function Delete({ snapshot }: { snapshot: SnapshotBody }) {
+  const confirm = useConfirm()
+  const tell = useTell()
+  const remove = async () => {
+    const question = { title: say('snapshot.delete', { name: snapshot.name }), body: <p>{say('snapshot.deleteLost')}</p>, action: say('verb.delete'), isDangerous: true }
+    if (!(await confirm(question))) return
+    await tell(snapshotsDelete({ path: { snapshot_id: snapshot.id }, throwOnError: true }), say('snapshot.deleting', { name: snapshot.name }))
+  }
+  const needed = snapshot.needed_by.length > 0 ? say('snapshot.needed', { names: snapshot.needed_by.join(', ') }) : null
+  return (
+    <Button
+      kind="quiet"
+      size="icon"
+      aria-label={say('do.deleteWhat', { what: snapshot.name })}
+      refusal={snapshot.state === 'creating' ? notThere(snapshot) : needed}
+      onClick={() => void remove()}
+    >
+      <Trash2 aria-hidden />
+    </Button>
+  )
+}
