@@ -46,6 +46,7 @@ export const de: Words = {
   'create.disk': 'Platte',
   'create.diskGib': 'Platte (GiB)',
   'create.diskHint': 'Leer: 4 GiB, oder die Größe des Images',
+  'create.edit': 'Bearbeiten: {what}',
   'create.fromSnapshot': 'Aus einem Snapshot',
   'create.fromTemplate': 'Aus der Vorlage {name}: ein Name genügt.',
   'create.hidePassword': 'Passwort verbergen',

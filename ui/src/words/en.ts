@@ -46,6 +46,7 @@ export const en = {
   'create.disk': 'Disk',
   'create.diskGib': 'Disk (GiB)',
   'create.diskHint': "Empty: 4 GiB, or the image's own",
+  'create.edit': 'Edit {what}',
   'create.fromSnapshot': 'From a snapshot',
   'create.fromTemplate': 'From the template {name}: a name is enough.',
   'create.hidePassword': 'Hide the password',

@@ -61,7 +61,7 @@ export function Review({ draft, onGo }: StepProps) {
           <section key={step} aria-label={label}>
             <h3 className="mb-1 flex items-center justify-between font-semibold">
               {label}
-              <Button kind="quiet" size="sm" aria-label={say('do.change', { what: label })} onClick={() => onGo(step)}>
+              <Button kind="quiet" size="sm" aria-label={say('create.edit', { what: label })} onClick={() => onGo(step)}>
                 {say('do.edit')}
               </Button>
             </h3>
