@@ -7,7 +7,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 import structlog
@@ -132,14 +132,18 @@ class BodyTooLarge(Problem):
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies beyond `limit_bytes`, announced or not, with 413."""
+    """Refuses bodies beyond `limit_bytes`, announced or not, with 413; but those that `is_streamed` knows, which are
+    never held whole, and which their route bounds."""
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, limit_bytes: int, is_streamed: Callable[[Scope], bool] = lambda _scope: False
+    ) -> None:
         self._app = app
         self._limit = limit_bytes
+        self._is_streamed = is_streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or self._is_streamed(scope):
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")
