@@ -43,6 +43,9 @@ class Lab:
     define: Callable[[], Awaitable[Definition]]
     kill: Callable[[Vmm, UUID], Awaitable[None]]
     root: Path
+    hold_restores: Callable[[pytest.MonkeyPatch], Callable[[], bool]] | None = None
+    """Have restores stop where memory is loaded; the answer tells whether one has got there. None: where that takes no
+    time."""
 
     @asynccontextmanager
     async def guest(self, vmm: Vmm, machine: UUID) -> AsyncGenerator[GuestClient]:
@@ -106,7 +109,11 @@ def _firecracker(root: Path, *, is_jailed: bool) -> Lab:
     async def define() -> Definition:
         return place.definition()
 
-    return Lab("firecracker", place.driver, define, kill_firecracker, root)
+    def hold_restores(_patching: pytest.MonkeyPatch) -> Callable[[], bool]:
+        place.play(hang_at="PUT /snapshot/load")
+        return lambda: place.asked("/snapshot/load")
+
+    return Lab("firecracker", place.driver, define, kill_firecracker, root, hold_restores)
 
 
 def _qemu(root: Path, store: images.Store) -> Lab:
@@ -156,4 +163,14 @@ def _qemu(root: Path, store: images.Store) -> Lab:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
 
-    return Lab("qemu", make, define, kill, root)
+    def hold_restores(patching: pytest.MonkeyPatch) -> Callable[[], bool]:
+        is_there = asyncio.Event()
+
+        async def never(*_args: object, **_kwargs: object) -> None:
+            is_there.set()
+            await asyncio.Event().wait()
+
+        patching.setattr("nexus.agent.vmm.qemu.driver.load", never)
+        return is_there.is_set
+
+    return Lab("qemu", make, define, kill, root, hold_restores)

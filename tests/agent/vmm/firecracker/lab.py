@@ -52,6 +52,10 @@ class Place:
         """Have processes that are started from now on play these faults."""
         (self.root / "bin" / "faults.json").write_text(json.dumps(faults))
 
+    def asked(self, path: str) -> bool:
+        """Whether a process that runs was asked for this."""
+        return any(f'"{path}"' in log.read_text() for log in self.jails.rglob("vmm.log"))
+
     def groups(self) -> Cgroups:
         return Cgroups() if self.real_cgroups else _Groups(self.cgroups)
 

@@ -12,10 +12,12 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import mmap
 import os
 import struct
 import sys
 import time
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +32,8 @@ MMDS_LIMIT_BYTES = 51200
 BEFORE = "The requested operation is not supported before starting the microVM."
 AFTER = "The requested operation is not supported after starting the microVM."
 AGENT_PORT = 1024
+USED_BYTES = 64 << 10
+"""Of a guest's memory: the rest is nothing."""
 Json = dict[str, Any]
 MACHINE_CONFIG: Json = {
     "vcpu_count": 1,
@@ -96,8 +100,8 @@ class Machine:
     async def take(self, method: str, path: str, body: object) -> tuple[int, object]:
         """The status and content of the answer. Raises Refused."""
         name = f"{method} {path}"
-        await self._play_faults(name)
         self.sinks.say("INFO", f'The API server received a {method.title()} request on "{path}".')
+        await self._play_faults(name)
         found = self.table.find(method, path)
         if found is None:
             raise Refused(f"Invalid request method and/or path: {method} {path}.")
@@ -199,6 +203,8 @@ class Machine:
                 return self._part("balloon", "Balloon config error: No balloon device found.")
             case "PATCH /balloon":
                 balloon = self._part("balloon", "Balloon update error: No balloon device found.")
+                if self.faults.get("no_balloon_driver"):
+                    raise Refused("Balloon update error: Device is inactive.")
                 if body["amount_mib"] > self.machine_config["mem_size_mib"]:
                     raise Refused("Balloon update error: Amount of pages requested is too large.")
                 balloon["amount_mib"] = body["amount_mib"]
@@ -309,22 +315,40 @@ class Machine:
             self.guest.measure()
 
     def _create_snapshot(self, body: Json) -> None:
-        Path(body["snapshot_path"].lstrip("/")).write_text(
-            json.dumps({"version": VERSION, "config": self._full_config()})
-        )
-        with Path(body["mem_file_path"].lstrip("/")).open("wb") as memory:
-            memory.truncate(self.machine_config["mem_size_mib"] << 20)
+        """The state first, then the memory, whose file gets its whole size before it is written."""
+        try:
+            self._write_state(body["snapshot_path"])
+            with Path(body["mem_file_path"].lstrip("/")).open("wb") as memory:
+                memory.truncate(self.machine_config["mem_size_mib"] << 20)
+                memory.write(self.guest.memory[:USED_BYTES])
+        except OSError as refused:
+            raise Refused(f"Create snapshot error: Cannot write memory file: {refused.strerror}") from refused
+        self.guest.reset_connections()
+
+    def _write_state(self, path: str) -> None:
+        state = json.dumps({"version": VERSION, "config": self._full_config()}).encode()
+        Path(path.lstrip("/")).write_bytes(zlib.crc32(state).to_bytes(4, "big") + state)
+
+    @staticmethod
+    def _read_state(path: str) -> Json:
+        """The configuration that was saved. Raises Refused, OSError."""
+        data = Path(path.lstrip("/")).read_bytes()
+        if zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+            raise Refused("Failed to load snapshot state from file: CRC64 validation failed")
+        said = json.loads(data[4:])
+        if said["version"] != VERSION:
+            raise Refused(f"Failed to load snapshot state from file: Unsupported version: {said['version']}")
+        return cast(Json, said["config"])
 
     async def _load_snapshot(self, body: Json) -> None:
         if ("mem_backend" in body) == ("mem_file_path" in body):
             raise Refused("missing field: either `mem_backend` or `mem_file_path` is required")
         try:
-            said = json.loads(Path(body["snapshot_path"].lstrip("/")).read_text())
+            config = self._read_state(body["snapshot_path"])
+            if body.get("mem_backend", {}).get("backend_type") == "Uffd":
+                raise Refused("Cannot connect to UDS in order to send information on handling guest memory page-faults")
             memory = body.get("mem_backend", {}).get("backend_path") or body["mem_file_path"]
-            size = Path(memory.lstrip("/")).stat().st_size
-            config: Json = said["config"]
-            if said["version"] != VERSION or size != config["machine-config"]["mem_size_mib"] << 20:
-                raise Refused("Load snapshot error: Failed to restore from snapshot")
+            self.guest.map_memory(memory, size=config["machine-config"]["mem_size_mib"] << 20)
             await self._restore(config, body)
         except (OSError, ValueError, KeyError, Refused) as failed:
             self.sinks.say("ERROR", f"RunWithApiError error: Failed to build MicroVM: {failed}")
@@ -333,6 +357,10 @@ class Machine:
 
     async def _restore(self, config: Json, body: Json) -> None:
         overrides = {each["iface_id"]: each["host_dev_name"] for each in body.get("network_overrides", [])}
+        if overrides.keys() - {nic["iface_id"] for nic in config["network-interfaces"]}:
+            raise Refused("Unknown Network Device.")
+        if "vsock_override" in body and "vsock" not in config:
+            raise Refused("Unknown Vsock Device.")
         self.machine_config = config["machine-config"] | {"track_dirty_pages": body.get("track_dirty_pages", False)}
         for drive in config["drives"]:
             self._put_drive(drive["drive_id"], drive)
@@ -372,6 +400,22 @@ class Guest:
         self._runs = asyncio.Event()
         self._has_agent = False
         self._writers: set[asyncio.StreamWriter] = set()
+        self.memory = mmap.mmap(-1, USED_BYTES)
+
+    def map_memory(self, path: str, *, size: int) -> None:
+        """As Firecracker does: privately, and read when it is needed; whoever changes the file changes the guest."""
+        fd = os.open(path.lstrip("/"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if os.fstat(fd).st_size != size:
+                raise Refused("Failed to load guest memory: the file's size is not the memory's")
+            self.memory = mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+        finally:
+            os.close(fd)
+
+    def reset_connections(self) -> None:
+        """What a snapshot does to a vsock: connections end, listeners stay (facts, 38)."""
+        for writer in self._writers:
+            writer.transport.abort()
 
     async def bind(self, path: str) -> None:
         name = path.lstrip("/")
@@ -448,11 +492,25 @@ class Guest:
                 return 200, self._metrics()
             case "PUT", "/v1/time":
                 return 200, {"ok": True}
+            case "GET", "/v1/sessions":
+                return 200, {"items": [_session(each) for each in self.sessions]}
+            case "POST", "/v1/sessions":
+                self.sessions = [*self.sessions, made := os.urandom(8).hex()]
+                return 200, {"id": made}
             case "POST", "/v1/power":
                 asyncio.get_running_loop().call_later(0.02, self.end, json.loads(body)["action"])
                 return 200, {"ok": True}
             case _:
                 return 404, {"error": "no such path"}
+
+    @property
+    def sessions(self) -> list[str]:
+        """What this guest has in its memory."""
+        return json.loads(self.memory[:USED_BYTES].rstrip(b"\0") or b"[]")
+
+    @sessions.setter
+    def sessions(self, ids: list[str]) -> None:
+        self.memory[:USED_BYTES] = json.dumps(ids).encode().ljust(USED_BYTES, b"\0")
 
     def _metrics(self) -> Json:
         total_kib = self._machine.machine_config["mem_size_mib"] << 10
@@ -460,6 +518,18 @@ class Guest:
         nothing = ("uptime_s", "cpu_percent", "cpu_seconds", "load_1", "load_5", "load_15", "processes")
         sizes = {"memory_total_kib": total_kib, "memory_available_kib": total_kib - given_kib}
         return {**dict.fromkeys((*nothing, "root_total_bytes", "root_free_bytes"), 0), **sizes}
+
+
+def _session(session: str) -> Json:
+    return {
+        "id": session,
+        "kind": "exec",
+        "user": "root",
+        "pid": 1,
+        "first_offset": 0,
+        "end_offset": 0,
+        "watched": False,
+    }
 
 
 async def serve(machine: Machine, socket: str) -> int:

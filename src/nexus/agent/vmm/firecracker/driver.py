@@ -21,15 +21,16 @@ from nexus.agent.vmm.firecracker.connection import ApiTrouble
 from nexus.agent.vmm.firecracker.exits import last_line
 from nexus.agent.vmm.firecracker.jails import Jailed, Jails
 from nexus.agent.vmm.firecracker.kthread import adopt_timer
-from nexus.agent.vmm.firecracker.launching import apply, prepare, template
+from nexus.agent.vmm.firecracker.launching import Source, apply, load, prepare, template
 from nexus.agent.vmm.firecracker.ledger import Ledger
-from nexus.agent.vmm.firecracker.live import LiveDevices
 from nexus.agent.vmm.firecracker.metrics import process_usage
 from nexus.agent.vmm.firecracker.overseer import Overseer, give_disks_back
+from nexus.agent.vmm.firecracker.places import MEMORY, STATE
 from nexus.agent.vmm.firecracker.pool import Pool
 from nexus.agent.vmm.firecracker.record import DriveRecord, VmmRecord
 from nexus.agent.vmm.firecracker.resources import disk_name
 from nexus.agent.vmm.firecracker.running import Patience, Running
+from nexus.agent.vmm.firecracker.snapshots import FirecrackerSnapshots, guest_cpu, layout, require_files
 from nexus.agent.vmm.port import Changed, Definition, VmmCounters, VmmExit, VmmState, VmmTrouble
 from nexus.agent.vmm.process import ProcessId
 from nexus.kit import log
@@ -54,7 +55,7 @@ class Waiting:
     taps: tuple[str, ...]
 
 
-class FirecrackerVmm(LiveDevices):
+class FirecrackerVmm(FirecrackerSnapshots):
     """`open` comes before everything else, `close` last: it drains the pool and leaves guests running."""
 
     name = "firecracker"
@@ -72,6 +73,7 @@ class FirecrackerVmm(LiveDevices):
             Offer.DRIVE_LIMITS,
             Offer.HOT_DRIVES,
             Offer.ASYNC_IO,
+            Offer.SNAPSHOT,
         }
     )
 
@@ -93,6 +95,7 @@ class FirecrackerVmm(LiveDevices):
         self.why = why
         self._places = jails.places
         self._pool = Pool(jails, size=spares)
+        self.cpu = guest_cpu(cpu_template)
         self._cpu_template = cpu_template
         self.host_boot_id = host_boot_id
         self._running = self._overseer.running
@@ -136,30 +139,17 @@ class FirecrackerVmm(LiveDevices):
                 raise
 
     async def start(self, definition: Definition, *, launch: int) -> None:
-        known = self._ledger.known(definition.id)
-        if known is not None and known.launch >= launch:
-            return
-        if definition.id in self._running:
-            raise VmmTrouble("the machine's previous VMM still runs")
-        await self.define(definition)
-        wanted = configuration(definition, Inside.of(definition, is_jailed=self._jails.is_jailed))
-        await self.ensure_wires(definition.id, tuple(nic.tap for nic in definition.nics if nic.tap is not None))
-        jailed = self._waiting.pop(definition.id).jailed
-        begun = self._begun(definition, launch, jailed)
-        try:
-            self._ledger.begin(definition.id, begun)
-            await self._boot(definition, jailed, wanted)
-        except (ApiTrouble, OSError, VmmTrouble) as refused:
-            failed = await self._fail(definition.id, jailed, begun, refused)
-            raise VmmTrouble(failed.why) from refused
-        except BaseException:  # broken off: as if it had never begun
-            self._ledger.strike(definition.id)
-            await self._pool.drop(jailed)
-            await asyncio.to_thread(give_disks_back, begun)
-            raise
-        booted = begun.model_copy(update={"is_booted": True})
-        self._ledger.write(definition.id, booted)
-        self._overseer.keep(definition.id, booted, jailed, has_answered=True)
+        if self._is_due(definition.id, launch):
+            await self._launch(definition, launch, None)
+
+    async def restore(
+        self, definition: Definition, *, launch: int, source: Path, devices: tuple[str, ...], is_linked: bool
+    ) -> None:
+        if self._is_due(definition.id, launch):
+            self.check(definition, devices)
+            require_files(definition, source)
+            async with self._jails.memories.lent(source / MEMORY) as memory:
+                await self._launch(definition, launch, Source(memory, source / STATE, is_linked))
 
     async def stop(self, machine: UUID) -> None:
         await self._dismiss(machine)
@@ -247,6 +237,36 @@ class FirecrackerVmm(LiveDevices):
 
     # launching
 
+    def _is_due(self, machine: UUID, launch: int) -> bool:
+        """Whether that launch has not been begun before. Raises VmmTrouble while another runs."""
+        known = self._ledger.known(machine)
+        if known is not None and known.launch >= launch:
+            return False
+        if machine in self._running:
+            raise VmmTrouble("the machine's previous VMM still runs")
+        return True
+
+    async def _launch(self, definition: Definition, launch: int, source: Source | None) -> None:
+        await self.define(definition)
+        wanted = configuration(definition, Inside.of(definition, is_jailed=self._jails.is_jailed))
+        await self.ensure_wires(definition.id, _taps(definition))
+        jailed = self._waiting.pop(definition.id).jailed
+        begun = self._begun(definition, launch, jailed).model_copy(update={"is_restored": source is not None})
+        try:
+            self._ledger.begin(definition.id, begun)
+            await self._bring_up(definition, jailed, wanted, source)
+        except (ApiTrouble, OSError, VmmTrouble) as refused:
+            failed = await self._fail(definition.id, jailed, begun, refused)
+            raise VmmTrouble(failed.why) from refused
+        except BaseException:  # broken off: as if it had never begun
+            self._ledger.strike(definition.id)
+            await self._pool.drop(jailed)
+            await asyncio.to_thread(give_disks_back, begun)
+            raise
+        booted = begun.model_copy(update={"is_booted": True})
+        self._ledger.write(definition.id, booted)
+        self._overseer.keep(definition.id, booted, jailed, has_answered=True)
+
     def _tire(self, machine: UUID, waiting: Waiting) -> None:
         """Nobody came for it: the machine's wish is another one by now."""
         if self._waiting.get(machine) is waiting:
@@ -271,6 +291,9 @@ class FirecrackerVmm(LiveDevices):
             wants_statistics=bool(definition.balloon.stats_s),
             console_bytes=definition.console_bytes,
             console_start=logs.size(self.console(definition.id)),
+            memory_mib=definition.memory_mib,
+            devices=layout(definition),
+            taps=_taps(definition),
             drives={
                 disk.id: DriveRecord(
                     drive_id=disk.drive_id, name=disk_name(index), read_only=disk.read_only, path=disk.path
@@ -279,13 +302,22 @@ class FirecrackerVmm(LiveDevices):
             },
         )
 
-    async def _boot(self, definition: Definition, jailed: Jailed, wanted: Configuration) -> None:
-        await asyncio.to_thread(prepare, definition, jailed, self._places)
+    async def _bring_up(
+        self, definition: Definition, jailed: Jailed, wanted: Configuration, source: Source | None
+    ) -> None:
+        await asyncio.to_thread(prepare, definition, jailed, self._places, source)
         pid = jailed.process.pid
         if self._jails.is_jailed:
             self._jails.cgroups.ensure(jailed.id, pid=pid, memory_mib=definition.memory_mib, vcpus=definition.vcpus)
-        await apply(jailed.api, wanted, cpu_template=template(definition, host=self._cpu_template))
-        await jailed.api.act(bodies.Action(action_type="InstanceStart"), patience_s=BOOT_PATIENCE_S)
+        if source is None:
+            await apply(jailed.api, wanted, cpu_template=template(definition, host=self._cpu_template))
+            await jailed.api.act(bodies.Action(action_type="InstanceStart"), patience_s=BOOT_PATIENCE_S)
+        else:
+            inside = Inside.of(definition, is_jailed=self._jails.is_jailed)
+            await load(jailed.api, wanted, definition, inside=inside, patience_s=BOOT_PATIENCE_S)
+            if not source.is_linked:
+                await asyncio.to_thread(self._set_links, jailed.process, _taps(definition), up=False)
+            await jailed.api.patch_vm(bodies.VmState(state="Resumed"))
         if self._jails.is_jailed:
             await asyncio.to_thread(adopt_timer, pid, self._jails.cgroups.group(jailed.id))
 
@@ -317,7 +349,7 @@ class FirecrackerVmm(LiveDevices):
         else:
             self._jails.uids.hold(known.uid)
             jailed = self._jails.reach(known.jail, known.uid, process)
-            if known.is_booted or await self._has_booted(machine, jailed):
+            if known.is_booted or await self._has_booted(machine, known, jailed):
                 await self._greet(self._overseer.keep(machine, known, jailed, has_answered=False))
 
     def _find(self, known: VmmRecord) -> ProcessId | None:
@@ -326,10 +358,12 @@ class FirecrackerVmm(LiveDevices):
         process = ProcessId(known.pid, known.start_ticks)
         return process if process.is_alive() else None
 
-    async def _has_booted(self, machine: UUID, jailed: Jailed) -> bool:
-        """Whether the guest was started before the agent ended; if not, the launch never was."""
+    async def _has_booted(self, machine: UUID, known: VmmRecord, jailed: Jailed) -> bool:
+        """Whether the guest was started before the agent ended; if not, the launch never was. One that goes on from a
+        snapshot may be there and have been told nothing yet: only when it runs has it been."""
+        begun = ("Running",) if known.is_restored else ("Running", "Paused")
         with contextlib.suppress(ApiTrouble):
-            if (await jailed.api.describe()).state != "Not started":
+            if (await jailed.api.describe()).state in begun:
                 return True
         await self._pool.drop(jailed)
         self._ledger.strike(machine)
@@ -349,3 +383,7 @@ class FirecrackerVmm(LiveDevices):
 
     def _last_words(self, jailed: Jailed) -> str:
         return last_line(logs.tail(self._places.errors(jailed.id)))
+
+
+def _taps(definition: Definition) -> tuple[str, ...]:
+    return tuple(nic.tap for nic in definition.nics if nic.tap is not None)

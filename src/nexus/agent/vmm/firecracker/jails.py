@@ -23,6 +23,7 @@ from nexus.agent.vmm.firecracker.api import FirecrackerApi
 from nexus.agent.vmm.firecracker.connection import ApiConnection, ApiTrouble
 from nexus.agent.vmm.firecracker.exits import last_line
 from nexus.agent.vmm.firecracker.jailer import Cell, Programs, jailed_command, unjailed_command
+from nexus.agent.vmm.firecracker.memories import Memories
 from nexus.agent.vmm.firecracker.netns import Namespace
 from nexus.agent.vmm.firecracker.parenthood import expecting_orphans
 from nexus.agent.vmm.firecracker.places import API_SOCKET, Places
@@ -67,6 +68,7 @@ class Jails:
         self.places = places
         self.uids = uids
         self.cgroups = cgroups
+        self.memories = Memories(places.memories)
         self._programs = programs
 
     @property
@@ -101,11 +103,14 @@ class Jails:
         """Leave nothing of it: no process, directory, group or uid. Absent is success. `has_ended`: there is no process
         to look for."""
         await asyncio.to_thread(self._remove, jail, uid, has_ended=has_ended)
+        self.memories.sweep()
         self.uids.give_back(uid)
 
     async def remove_others(self, known: Iterable[UUID]) -> int:
         """Remove what jails there are beside these: nobody's, left behind by an agent that was killed. How many."""
-        return await asyncio.to_thread(self._remove_others, set(known))
+        removed = await asyncio.to_thread(self._remove_others, set(known))
+        self.memories.sweep()
+        return removed
 
     # making
 

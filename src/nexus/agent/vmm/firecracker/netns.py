@@ -23,6 +23,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from nexus.agent.vmm.port import VmmTrouble
+from nexus.agent.vmm.process import ProcessId
 
 CLONE_NEWNET = 0x40000000
 _OURS = "/proc/thread-self/ns/net"
@@ -98,6 +99,37 @@ class Namespace:
             netlink.link("set", index=master, state="up")
 
 
+def set_wires(process: ProcessId, count: int, *, up: bool) -> None:
+    """Have the first `count` interfaces lead to the host, or nowhere: of the namespace that a VMM is in. Raises
+    VmmTrouble."""
+    names = tuple(f"up{index}" for index in range(count))
+
+    def work() -> None:
+        namespace = os.open(f"/proc/{process.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if not process.is_alive():
+                raise VmmTrouble("its VMM has ended")
+            _inside(namespace, lambda: _set_state(names, up=up))
+        finally:
+            os.close(namespace)
+
+    _in_thread(work, otherwise="its interfaces cannot be connected or cut off")
+
+
+def set_devices(names: tuple[str, ...], *, up: bool) -> None:
+    """The same for devices of the host's own. Raises VmmTrouble."""
+    _in_thread(lambda: _set_state(names, up=up), otherwise="its interfaces cannot be connected or cut off")
+
+
+def _set_state(names: tuple[str, ...], *, up: bool) -> None:
+    with _netlink() as netlink:
+        for name in names:
+            found = netlink.link_lookup(ifname=name)
+            if not found:
+                raise VmmTrouble(f"network device {name} is gone")
+            netlink.link("set", index=found[0], state="up" if up else "down")
+
+
 def wire_name(jail: UUID, index: int) -> str:
     """The host's end of a wire that no interface has yet: at most 15 characters."""
     return f"nw{jail.hex[-10:]}{index}"
@@ -131,8 +163,9 @@ def _inside(namespace: int, work: Callable[[], _R]) -> _R:
     return work()
 
 
-def _in_thread(work: Callable[[], _R]) -> _R:
-    """In a thread that ends afterwards: which namespace it was in is nobody's business any more. Raises VmmTrouble."""
+def _in_thread(work: Callable[[], _R], *, otherwise: str = "its network namespace cannot be made") -> _R:
+    """In a thread that ends afterwards: which namespace it was in is nobody's business any more. Raises VmmTrouble,
+    saying that `otherwise`."""
     done: list[_R] = []
     failed: list[Exception] = []
 
@@ -146,7 +179,7 @@ def _in_thread(work: Callable[[], _R]) -> _R:
     thread.start()
     thread.join()
     if failed:
-        raise VmmTrouble(f"its network namespace cannot be made: {_words(failed[0])}") from failed[0]
+        raise VmmTrouble(f"{otherwise}: {_words(failed[0])}") from failed[0]
     return done[0]
 
 

@@ -6,6 +6,7 @@ path: names are looked up below an open directory, never through a symbolic link
 kind and owner expected. A socket reached that way also has no 107 bytes to fit in.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -20,6 +21,10 @@ LOG = "vmm.log"
 METRICS = "metrics"
 KERNEL = "kernel"
 INITRAMFS = "initramfs"
+MEMORY, STATE = "memory", "state"
+"""Of a machine that goes on from a snapshot; called so in the snapshot, too."""
+SAVED = {MEMORY: "saved.memory", STATE: "saved.state"}
+"""Of one that is saved: never a file that the same process may have mapped."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class Places:
 
     def errors(self, jail: UUID) -> Path:
         return self.jails / f"{jail}.err"
+
+    @property
+    def memories(self) -> Path:
+        """Copies of memory that guests go on from (`memories`)."""
+        return self.jails / "memories"
 
     def keys(self, jail: UUID) -> Path:
         """Standard input of the VMM, a FIFO: what is typed at the serial console. Becomes the machine's."""
@@ -106,6 +116,16 @@ def open_file(root: Path, name: str, flags: int = os.O_RDONLY) -> int:
         os.close(fd)
         raise OSError(errno.EINVAL, "is no plain file", name)
     return fd
+
+
+def remove(root: Path, name: str) -> None:
+    """Leave no file of that name in the jail. Absent, jail and all, is success."""
+    with contextlib.suppress(FileNotFoundError):
+        directory = open_root(root)
+        try:
+            os.unlink(name, dir_fd=directory)
+        finally:
+            os.close(directory)
 
 
 def tail(root: Path, name: str, *, limit: int = 8192) -> str:

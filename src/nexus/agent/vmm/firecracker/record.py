@@ -49,6 +49,13 @@ class VmmRecord(Message):
     """How much of its console is kept; None: as much as of other logs."""
     console_start: int = 0
     """How long the console's log was when it was launched."""
+    memory_mib: int = 0
+    devices: tuple[str, ...] | None = None
+    """What its guest sees (`snapshots.layout`); None: it was launched before that was written down."""
+    taps: tuple[str, ...] = ()
+    """Of its interfaces, as the host's network has them."""
+    is_restored: bool = False
+    """Its guest goes on from a snapshot."""
     drives: dict[UUID, DriveRecord] = Field(default_factory=dict[UUID, DriveRecord])
     exit: ExitRecord | None = None
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nexus.agent.storage.files import clone
-from nexus.agent.vmm.firecracker.places import INITRAMFS, KERNEL, open_root
+from nexus.agent.vmm.firecracker.places import INITRAMFS, KERNEL, MEMORY, STATE, open_root
 from nexus.agent.vmm.port import Definition, Disk, VmmTrouble
 
 READABLE = 0o444
@@ -26,6 +26,16 @@ def put_in(definition: Definition, root: Path, *, uid: int) -> None:
         _give(definition.initramfs, jail, INITRAMFS, uid=uid)
         for index, disk in enumerate(definition.disks):
             put_disk(disk, jail, disk_name(index), uid=uid)
+
+
+def put_in_saved(definition: Definition, root: Path, *, uid: int, memory: Path, state: Path) -> None:
+    """What a machine needs that goes on: its disks, `memory` itself, which is root's and of the same file system, and a
+    copy of `state`. Neither kernel nor initramfs, which are in memory. Raises VmmTrouble, OSError."""
+    with _directory(root) as jail:
+        for index, disk in enumerate(definition.disks):
+            put_disk(disk, jail, disk_name(index), uid=uid)
+        os.link(memory, MEMORY, dst_dir_fd=jail, follow_symlinks=False)
+        _copy(state, jail, STATE, uid=uid)
 
 
 def put_disk(disk: Disk, jail: int, name: str, *, uid: int) -> None:
@@ -75,13 +85,16 @@ def _share(source: Path, jail: int, name: str, *, uid: int) -> None:
     except OSError as refused:
         if refused.errno not in (errno.EXDEV, errno.EMLINK):
             raise
-        copied = Path(f"/proc/self/fd/{jail}") / name
-        clone(source, copied, mode=0o400)
-        os.chown(name, uid, uid, dir_fd=jail, follow_symlinks=False)
+        _copy(source, jail, name, uid=uid)
         return
     mode = source.stat().st_mode & 0o777
     if mode | READABLE != mode:
         source.chmod(mode | READABLE)
+
+
+def _copy(source: Path, jail: int, name: str, *, uid: int) -> None:
+    clone(source, Path(f"/proc/self/fd/{jail}") / name, mode=0o400)
+    os.chown(name, uid, uid, dir_fd=jail, follow_symlinks=False)
 
 
 def _remove(jail: int, name: str) -> None:

@@ -1,0 +1,75 @@
+"""Memory that guests go on from, where their VMMs may map it.
+
+A VMM maps the file privately and for as long as it lives (fact 31), so it must never change, whatever becomes of the
+snapshot: it is a copy of the snapshot's, made once and shared by all that go on from that one, whose pages the kernel
+then holds once for all of them. It is root's, and nobody's to write.
+
+Must stay true: a copy is there as long as a jail links to it, and goes with the last one. How many do, its link count
+says, so that it holds after a restart of the agent too.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from nexus.agent.storage.breaking_off import in_thread
+from nexus.agent.storage.files import clone
+from nexus.agent.vmm.port import VmmTrouble
+
+READABLE = 0o444
+
+
+class Memories:
+    """`directory` is ours alone; it is there while a copy is."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._lent: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def lent(self, source: Path) -> AsyncGenerator[Path]:
+        """A copy of `source`, to be linked into a jail meanwhile. Raises VmmTrouble."""
+        key = _key(source)
+        self._lent[key] += 1
+        try:
+            async with self._turns.setdefault(key, asyncio.Lock()):
+                copy = await self._copy(source, key)
+            yield copy
+        finally:
+            self._lent[key] -= 1
+            if not self._lent[key]:
+                del self._lent[key], self._turns[key]
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what no jail has any more, and what an agent left behind that was killed."""
+        for path in list(self._directory.iterdir()) if self._directory.is_dir() else ():
+            if path.name.lstrip(".") not in self._lent and path.lstat().st_nlink == 1:
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there are others
+            self._directory.rmdir()
+
+    async def _copy(self, source: Path, key: str) -> Path:
+        copy, staged = self._directory / key, self._directory / f".{key}"
+        try:
+            if not copy.exists():
+                self._directory.mkdir(mode=0o700, exist_ok=True)
+                await in_thread(lambda step: clone(source, staged, step=step))
+                staged.chmod(READABLE)
+                staged.rename(copy)
+        except OSError as refused:
+            raise VmmTrouble(f"its memory cannot be copied: {refused.strerror or refused}") from refused
+        return copy
+
+
+def _key(source: Path) -> str:
+    """What no other file, nor this one after a change, has. Raises VmmTrouble."""
+    try:
+        about = source.lstat()
+    except OSError as refused:
+        raise VmmTrouble(f"its memory cannot be read: {refused.strerror}") from refused
+    return f"{about.st_dev:x}-{about.st_ino:x}-{about.st_size:x}-{about.st_mtime_ns:x}-{about.st_ctime_ns:x}"
