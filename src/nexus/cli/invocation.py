@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nexus.cli import contexts, output
 from nexus.cli.failures import CliFailure
 from nexus.cli.output import Column, Format
+from nexus.local.typed import as_typed
 
 if TYPE_CHECKING:
     from nexus.client.api import Client
@@ -53,7 +54,7 @@ class Cli:
 
     def say(self, words: str) -> None:
         """A line for the person, not part of the result."""
-        sys.stderr.write(f"{words}\n")
+        sys.stderr.write(f"{as_typed(words)}\n")
         sys.stderr.flush()
 
     @property

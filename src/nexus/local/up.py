@@ -87,7 +87,7 @@ class Supervisor:
         self._bind = self._manager.find("MANAGER_BIND") or programs.DEFAULT_BIND
         self._image_root = Path(self._manager.find("MANAGER_IMAGE_ROOT") or where.images)
         self._children: list[Child] = []
-        self._next = "./nexus vm create web-1"
+        self._next = "nexus vm create web-1"
         self._local_bind = programs.local_bind(self._manager, self._bind)
         self.url = programs.base_url(self._local_bind or self._bind)
         self.code = version.digest()
@@ -173,7 +173,7 @@ class Supervisor:
             return await images
         except firstrun.ImagesNotMade:
             self._say("warning: images for new VMs could not be made, as said above; going on without.")
-            self._next = "./nexus image build kernel initramfs python"
+            self._next = "nexus image build kernel initramfs python"
             return Store(self._image_root).images()
 
     async def _register(self, api: ManagerApi, images: tuple[Image, ...]) -> None:
@@ -191,7 +191,7 @@ class Supervisor:
 
     async def _announce(self, minted: session.Session) -> None:
         self.sign(is_ready=True)
-        login = "root / root (change it: ./nexus passwd)" if minted.has_default_password else "root, with your password"
+        login = "root / root (change it: nexus passwd)" if minted.has_default_password else "root, with your password"
         self._say(f"""
 Nexus is ready.
 
