@@ -18,6 +18,10 @@ from nexus.protocol.base import Message
 from nexus.protocol.machines import DeviceName, Sha256, Told
 
 
+MOST_DIFFS = 16
+"""On one another, over a full one. What begins from the highest reads and verifies them all."""
+
+
 class SnapshotType(StrEnum):
     """Whether it holds everything, or what has changed since its parent."""
 

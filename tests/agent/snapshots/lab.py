@@ -11,7 +11,7 @@ from tests.agent.lab import PATIENCE_S, AgentClient, ImageSet, machine_spec
 from nexus.agent.settings import AgentSettings
 from nexus.kit.ids import new_id
 from nexus.protocol.machines import MachineSpec, RestoreSpec
-from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotWish
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotType, SnapshotWish
 
 
 async def ask(agent: AgentClient, machine: UUID, snapshot: UUID, wish: SnapshotWish = SnapshotWish()) -> httpx.Response:
@@ -32,9 +32,13 @@ async def settled(
             await asyncio.sleep(0.01)
 
 
-async def taken(agent: AgentClient, machine: UUID) -> SnapshotSeen:
+def over(parent: UUID) -> SnapshotWish:
+    return SnapshotWish(type=SnapshotType.DIFF, parent=parent)
+
+
+async def taken(agent: AgentClient, machine: UUID, wish: SnapshotWish = SnapshotWish()) -> SnapshotSeen:
     snapshot = new_id()
-    answer = await ask(agent, machine, snapshot)
+    answer = await ask(agent, machine, snapshot, wish)
     assert answer.status_code == 200, answer.text
     seen = await settled(agent, snapshot)
     assert seen.state is SnapshotState.READY, seen.fault

@@ -189,7 +189,7 @@ async def test_disks_that_cannot_be_copied_leave_those_that_are_there_and_are_tr
     def fail(*_args: object, **_kwargs: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("nexus.agent.storage.disks.clone", fail)
+    monkeypatch.setattr("nexus.agent.snapshots.lineage.clone", fail)
     restore = RestoreSpec(snapshot=seen.id, boot=2)
     await agent.define(spec.model_copy(update={"generation": 2, "restore": restore}))
     await agent.power(spec.id, Power.ON, boot=2, generation=2, grace_s=0)

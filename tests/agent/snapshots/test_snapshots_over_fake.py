@@ -10,7 +10,7 @@ from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.ids import new_id
 from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, ExitReason, Power, RestoreSpec
-from nexus.protocol.snapshots import SnapshotSeen, SnapshotType, SnapshotWish
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotType
 
 
 async def test_a_running_machine_goes_on_and_another_begins_from_its_snapshot(
@@ -209,8 +209,6 @@ async def test_what_cannot_be_kept_is_refused_with_a_sentence(agent: AgentClient
     refused = await ask(agent, spec.id, new_id())
     assert (refused.status_code, "never been started" in refused.text) == (409, True)
     await agent.boot(spec)
-    refused = await ask(agent, spec.id, new_id(), SnapshotWish(type=SnapshotType.DIFF))
-    assert (refused.status_code, "full snapshots only" in refused.text) == (409, True)
     await agent.define(spec.model_copy(update={"generation": 2, "vcpus": 2}))
     refused = await ask(agent, spec.id, new_id())
     assert (refused.status_code, "restart it first" in refused.text) == (409, True)

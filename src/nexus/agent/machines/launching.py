@@ -6,7 +6,7 @@ from nexus.agent.machines import restoring
 from nexus.agent.machines.host import Host
 from nexus.agent.machines.preparing import Say, prepare
 from nexus.agent.machines.state import MachineState
-from nexus.agent.snapshots.store import Kept, SnapshotUnusable
+from nexus.agent.snapshots.lineage import Lineage, SnapshotUnusable
 from nexus.agent.vmm.port import Definition, Snapshots, VmmTrouble
 
 Record = Callable[[Callable[[MachineState], MachineState]], Awaitable[None]]
@@ -30,7 +30,7 @@ async def launch(host: Host, state: Callable[[], MachineState], record: Record, 
     await _start(host, definition, state(), say)
 
 
-async def _launch_from(kept: Kept, host: Host, state: Callable[[], MachineState], record: Record, say: Say) -> None:
+async def _launch_from(kept: Lineage, host: Host, state: Callable[[], MachineState], record: Record, say: Say) -> None:
     """Disks are made only when it is certain that the memory fits, and are remembered as made before anything uses
     them."""
     if kept.manifest.pins is None:
@@ -50,13 +50,14 @@ async def _launch_from(kept: Kept, host: Host, state: Callable[[], MachineState]
     say("restoring memory")
     now = state()
     try:
-        await vmm.restore(
-            definition,
-            launch=now.launch,
-            source=kept.directory,
-            devices=devices,
-            is_linked=not now.running.has_guest_agent,
-        )
+        async with host.snapshots.whole(kept) as source:
+            await vmm.restore(
+                definition,
+                launch=now.launch,
+                source=source,
+                devices=devices,
+                is_linked=not now.running.has_guest_agent,
+            )
     except VmmTrouble as refused:
         raise NotLaunched(str(refused)) from refused
 

@@ -5,20 +5,21 @@ before the first takes the place of what was there.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from nexus.agent.machines.host import Host
 from nexus.agent.machines.preparing import disk_store
 from nexus.agent.machines.state import MachineState, Restored
 from nexus.agent.snapshots import layout
+from nexus.agent.snapshots.lineage import Lineage, SnapshotUnusable
 from nexus.agent.snapshots.manifest import disk_file
 from nexus.agent.snapshots.pins import pins_of
-from nexus.agent.snapshots.store import Kept, SnapshotUnusable
 from nexus.agent.vmm.port import Snapshots
 
 Say = Callable[[str], None]
 
 
-async def find(host: Host, state: MachineState, say: Say) -> Kept | None:
+async def find(host: Host, state: MachineState, say: Say) -> Lineage | None:
     """The snapshot that the boot just begun starts from, verified; None: it starts from the machine's disks. Raises
     SnapshotUnusable."""
     restore = state.restore_due
@@ -35,15 +36,15 @@ async def find(host: Host, state: MachineState, say: Say) -> Kept | None:
     return kept
 
 
-async def make_disks(host: Host, state: MachineState, kept: Kept, say: Say) -> None:
-    """Raises StorageTrouble; then the machine's disks are as they were."""
+async def make_disks(host: Host, state: MachineState, kept: Lineage, say: Say) -> None:
+    """Raises StorageTrouble, SnapshotUnusable; then the machine's disks are as they were."""
     say("copying disks of the snapshot")
     store = disk_store(host, state.spec.id, host.uid(state.slot))
     copied = [disk for disk in state.spec.disks if not layout.is_in_place(disk)]
-    await store.replace({disk.id: kept.directory / disk_file(disk.drive_id) for disk in copied})
+    await store.replace({disk.id: partial(kept.write, disk_file(disk.drive_id)) for disk in copied})
 
 
-def restored(state: MachineState, kept: Kept) -> Restored:
+def restored(state: MachineState, kept: Lineage) -> Restored:
     """What is remembered once the disks are made."""
     restore = state.restore_due
     assert restore is not None

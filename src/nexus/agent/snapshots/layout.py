@@ -1,7 +1,7 @@
 """Whether a machine can begin from a snapshot, and whether one can be taken of it. Pure."""
 
+from nexus.agent.snapshots.lineage import SnapshotUnusable
 from nexus.agent.snapshots.manifest import Manifest
-from nexus.agent.snapshots.store import SnapshotUnusable
 from nexus.protocol.machines import DiskFormat, DiskSpec, MachineSpec
 from nexus.protocol.snapshots import SnapshotPins
 

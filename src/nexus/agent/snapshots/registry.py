@@ -1,7 +1,8 @@
 """All snapshots of this host: takes wishes for them in, gives out how far they are.
 
 What is being taken is known here alone: after a restart of the agent nothing of it is left, and whoever wants it asks
-again. A machine's own worker does the taking, between its other moves.
+again. A machine's own worker does the taking, between its other moves. What a diff is over stays as long as the diff
+does, also while that is being taken.
 """
 
 from uuid import UUID
@@ -9,10 +10,11 @@ from uuid import UUID
 from nexus.agent.machines.machine import Machine
 from nexus.agent.machines.registry import Machines
 from nexus.agent.snapshots import layout
+from nexus.agent.snapshots.lineage import Kept, SnapshotUnusable
 from nexus.agent.snapshots.store import SnapshotStore
 from nexus.agent.snapshots.taking import Taking
 from nexus.agent.vmm.port import Snapshots, Vmm
-from nexus.protocol.snapshots import SnapshotSeen, SnapshotType, SnapshotWish
+from nexus.protocol.snapshots import MOST_DIFFS, SnapshotSeen, SnapshotType, SnapshotWish
 from nexus.protocol.trouble import Gone, Refused
 
 
@@ -42,8 +44,9 @@ class SnapshotRegistry:
             if self._store.was_deleted(snapshot):
                 raise Gone(f"the snapshot {snapshot} was deleted on this host")
             found = self._machines.get(machine)
-            self._check(found, wish)
-            self._takings[snapshot] = taking = Taking(snapshot, machine)
+            self._check(found)
+            parent = self._parent(machine, wish) if wish.type is SnapshotType.DIFF else None
+            self._takings[snapshot] = taking = Taking(snapshot, machine, parent=parent)
             found.takings.add(taking)
         seen = self.seen(snapshot)
         if seen.machine != machine:
@@ -56,24 +59,48 @@ class SnapshotRegistry:
             restore = machine.state.restore_due
             if restore is not None and restore.snapshot == snapshot:
                 raise Refused(f"the machine {machine.state.spec.guest.hostname} is about to begin from it")
+        if needing := self._needing(snapshot):
+            raise Refused(f"the snapshot {needing} is a diff over it")
         if (taking := self._takings.get(snapshot)) is not None:
             self._withdraw(taking)
             await taking.ended.wait()
             self._takings.pop(snapshot, None)
         await self._store.discard(snapshot)
 
+    def _needing(self, snapshot: UUID) -> UUID | None:
+        """A diff over it, also one that is yet to be taken."""
+        kept = (each.manifest.id for each in self._store.needing(snapshot))
+        takings = (each for each in self._takings.values() if each.parent and not each.ended.is_set())
+        return next(kept, next((each.id for each in takings if each.parent == snapshot), None))
+
     def _withdraw(self, taking: Taking) -> None:
         for machine in self._machines.all():
             if machine.id == taking.machine:
                 machine.takings.withdraw(taking)
 
-    def _check(self, machine: Machine, wish: SnapshotWish) -> None:
+    def _parent(self, machine: UUID, wish: SnapshotWish) -> UUID:
+        """What a diff is to be over. Raises Refused."""
+        if wish.parent is None:
+            raise Refused("a diff needs a parent")
+        kept = self._store.find(wish.parent)
+        if kept is None or kept.manifest.machine != machine or self._store.was_deleted(wish.parent):
+            raise Refused(f"this host has no snapshot {wish.parent} of this machine, which the diff was to be over")
+        if self._diffs_of(kept) >= MOST_DIFFS:
+            raise Refused(f"it would be over {MOST_DIFFS} diffs already; take a full one")
+        return wish.parent
+
+    def _diffs_of(self, kept: Kept) -> int:
+        """How many diffs it is made of. Raises Refused."""
+        try:
+            return len(self._store.lineage(kept).links) - 1
+        except SnapshotUnusable as refused:
+            raise Refused(str(refused)) from refused
+
+    def _check(self, machine: Machine) -> None:
         """Raises Refused."""
         state = machine.state
         if not isinstance(self._vmm, Snapshots):
             raise Refused("this host's hypervisor takes no snapshots")
-        if wish.type is not SnapshotType.FULL or wish.parent is not None:
-            raise Refused("this host takes full snapshots only")
         if state.discarding:
             raise Refused("the machine is being deleted")
         if state.boot == 0:

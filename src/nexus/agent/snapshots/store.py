@@ -1,7 +1,8 @@
 """The host's snapshots on disk: a directory each, by id, which nothing writes to once its manifest is there.
 
-Must stay true: a snapshot is either whole and listed, or not there; and nothing is made from one before its files were
-compared with its manifest's digests, once for each time that they changed or the agent started.
+Must stay true: a snapshot is either whole and listed, or not there; and nothing is made from one before its files,
+and those of what it is over, were compared with their manifest's digests, once for each time that they changed or the
+agent started.
 """
 
 import asyncio
@@ -9,7 +10,6 @@ import errno
 import hashlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -17,34 +17,19 @@ from pydantic import ValidationError
 
 from nexus.agent.snapshots import manifest as manifests
 from nexus.agent.snapshots.digests import digest
+from nexus.agent.snapshots.lineage import Kept, Lineage, SnapshotUnusable, lineage
 from nexus.agent.snapshots.manifest import KeptFile, Manifest
 from nexus.agent.snapshots.tombstones import Tombstones
+from nexus.agent.snapshots.wholes import Wholes
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import Step, write_atomically
 from nexus.kit import log
 from nexus.kit.durable import sync_directory, sync_file
-from nexus.protocol.snapshots import SnapshotSeen
 
 _log = log.get("nexus.agent.snapshots")
 
-READ_ONLY, DISKS, DELETED = 0o400, "disks", ".gone"
+READ_ONLY, DISKS, DELETED, COMPOSED = 0o400, "disks", ".gone", ".composed"
 Stamp = tuple[int, int, int, int]
-
-
-class SnapshotUnusable(Exception):
-    """A machine cannot begin from this snapshot, now or later; the message is a sentence for a user."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A snapshot that is whole."""
-
-    directory: Path
-    manifest: Manifest
-    checksum: str
-
-    def seen(self) -> SnapshotSeen:
-        return manifests.seen(self.manifest, checksum=self.checksum, directory=self.directory)
 
 
 class SnapshotStore:
@@ -55,11 +40,14 @@ class SnapshotStore:
         self._kept: dict[UUID, Kept] = {}
         self._verified: dict[UUID, tuple[Stamp, ...]] = {}
         self._deleted = Tombstones(root / DELETED)
+        self._wholes = Wholes(root / COMPOSED)
+        self.whole = self._wholes.whole
 
     def open(self) -> None:
         """Find what is there, and remove what attempts left behind. Nothing may be being taken."""
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._deleted.open()
+        self._wholes.open()
         for directory in sorted(path for path in self._root.iterdir() if path.name != DELETED):
             try:
                 kept = _load(directory)
@@ -76,6 +64,15 @@ class SnapshotStore:
 
     def find(self, snapshot: UUID) -> Kept | None:
         return self._kept.get(snapshot)
+
+    def lineage(self, kept: Kept) -> Lineage:
+        """It with all that it needs, not verified. Raises SnapshotUnusable."""
+        return lineage(kept, self.find)
+
+    def needing(self, snapshot: UUID) -> tuple[Kept, ...]:
+        """Diffs that are over it."""
+        kept = self._kept.values()
+        return tuple(each for each in kept if each.manifest.parent and each.manifest.parent.id == snapshot)
 
     def was_deleted(self, snapshot: UUID) -> bool:
         """Whether it was lately, so that it must not be taken again."""
@@ -119,12 +116,19 @@ class SnapshotStore:
         self._kept.pop(snapshot, None)
         self._verified.pop(snapshot, None)
 
-    async def verified(self, snapshot: UUID, *, say: Callable[[str], None]) -> Kept:
-        """A snapshot whose files are what its manifest says. Raises SnapshotUnusable; OSError when that cannot be found
-        out now."""
+    async def verified(self, snapshot: UUID, *, say: Callable[[str], None]) -> Lineage:
+        """A snapshot whose files, and those of all that it needs, are what their manifests say. Raises
+        SnapshotUnusable; OSError when that cannot be found out now."""
         kept = self._kept.get(snapshot)
         if kept is None:
             raise SnapshotUnusable(f"This host has no snapshot {snapshot}.")
+        found = self.lineage(kept)
+        for link in found.links:
+            await self._verify(link, say)
+        return found
+
+    async def _verify(self, kept: Kept, say: Callable[[str], None]) -> None:
+        snapshot = kept.manifest.id
         try:
             stamps = _stamps(kept)
             if self._verified.get(snapshot) != stamps:
@@ -135,7 +139,6 @@ class SnapshotStore:
             raise SnapshotUnusable(
                 "The snapshot cannot be used: a file of it is missing; it was changed outside of Nexus."
             ) from missing
-        return kept
 
 
 def _load(directory: Path) -> Kept:

@@ -2,7 +2,7 @@
 
 Must stay true: whatever happens on the way, the machine goes on as it was, and of a snapshot that did not come to be
 nothing is left. The guest stands still from before its memory is written until after its disks are copied, so that
-both are of one moment.
+both are of one moment; what of them a diff needs not keep is found out when it runs again.
 """
 
 import asyncio
@@ -22,7 +22,8 @@ from nexus.agent.machines.host import Host
 from nexus.agent.machines.preparing import disk_store
 from nexus.agent.machines.state import MachineState
 from nexus.agent.snapshots.layout import is_in_place
-from nexus.agent.snapshots.manifest import Manifest, disk_file
+from nexus.agent.snapshots.lineage import Lineage, SnapshotUnusable, make_layer
+from nexus.agent.snapshots.manifest import MEMORY, Manifest, Parent, disk_file
 from nexus.agent.snapshots.pins import pins_of
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import clone
@@ -30,7 +31,7 @@ from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Snapshots, VmmTrouble
 from nexus.kit import log
 from nexus.protocol.machines import DiskSpec, MachineSpec, Power
-from nexus.protocol.snapshots import SnapshotDisk, SnapshotPins, SnapshotSeen, SnapshotState
+from nexus.protocol.snapshots import SnapshotDisk, SnapshotPins, SnapshotSeen, SnapshotState, SnapshotType
 
 _log = log.get("nexus.agent.snapshots")
 
@@ -74,7 +75,7 @@ class Subject:
 
 @dataclass
 class Progress:
-    """What is being done, and how far it is. Every byte is copied, and read once more for its digest."""
+    """What is being done, and how far it is. Every byte is copied, and read once more for its digest, or compared."""
 
     stage: str = "waiting for the machine"
     done_bytes: int = 0
@@ -83,6 +84,9 @@ class Progress:
     @property
     def share(self) -> float | None:
         return min(1.0, self.done_bytes / self.all_bytes) if self.all_bytes else None
+
+    def say(self, stage: str) -> None:
+        self.stage = stage
 
     def step(self, done: int) -> None:
         self.done_bytes += done
@@ -101,11 +105,13 @@ class _Moment:
 
 
 class Taking:
-    """A snapshot that is being taken, or could not be. The machine's worker calls `perform`, once."""
+    """A snapshot that is being taken, or could not be. The machine's worker calls `perform`, once. `parent`: what a
+    diff is to be over; None: it is to be a full one."""
 
-    def __init__(self, snapshot: UUID, machine: UUID) -> None:
+    def __init__(self, snapshot: UUID, machine: UUID, *, parent: UUID | None = None) -> None:
         self.id = snapshot
         self.machine = machine
+        self.parent = parent
         self.progress = Progress()
         self.fault: str | None = None
         self.is_begun = False
@@ -113,23 +119,27 @@ class Taking:
         self._task: asyncio.Task[object] | None = None
 
     def seen(self) -> SnapshotSeen:
-        if self.fault is not None:
-            return SnapshotSeen(id=self.id, machine=self.machine, state=SnapshotState.FAILED, fault=self.fault)
+        has_failed = self.fault is not None
         return SnapshotSeen(
             id=self.id,
             machine=self.machine,
-            state=SnapshotState.TAKING,
-            stage=self.progress.stage,
-            progress=self.progress.share,
+            state=SnapshotState.FAILED if has_failed else SnapshotState.TAKING,
+            stage=None if has_failed else self.progress.stage,
+            progress=None if has_failed else self.progress.share,
+            fault=self.fault,
+            type=SnapshotType.FULL if self.parent is None else SnapshotType.DIFF,
+            parent=self.parent,
         )
 
     async def perform(self, subject: Subject) -> None:
         """Raises nothing but CancelledError: what goes wrong is this snapshot's fault, not its machine's."""
         self.is_begun, self._task = True, asyncio.current_task()
         try:
-            await take(self.id, subject, self.progress)
+            await take(self.id, subject, self.progress, parent=self.parent)
         except (VmmTrouble, StorageTrouble) as trouble:
             self.fail(str(trouble))
+        except SnapshotUnusable as unusable:
+            self.fail(f"of the snapshot that it was to be over: {unusable}")
         except OSError as refused:
             self.fail(f"the host cannot write it: {refused.strerror or refused}")
         except asyncio.CancelledError:
@@ -190,18 +200,23 @@ class Takings:
             self._wanted.pop(0)
 
 
-async def take(snapshot: UUID, subject: Subject, progress: Progress) -> None:
-    """The snapshot is in the host's store when this returns. Raises VmmTrouble, StorageTrouble, OSError."""
+async def take(snapshot: UUID, subject: Subject, progress: Progress, *, parent: UUID | None) -> None:
+    """The snapshot is in the host's store when this returns. Raises VmmTrouble, StorageTrouble, SnapshotUnusable,
+    OSError."""
     store = subject.host.snapshots
     progress.stage = "preparing the snapshot"
     try:
+        over = await store.verified(parent, say=progress.say) if parent is not None else None
         directory = await in_thread(lambda _step: store.begin(snapshot), step=progress.step)
         if subject.power is Power.OFF:
             await subject.make_disks()
-        progress.all_bytes = 2 * await asyncio.to_thread(_needed_bytes, subject, directory)
+        progress.all_bytes = 2 * await asyncio.to_thread(_needed_bytes, subject, directory, is_diff=over is not None)
         moment = await _keep(subject, directory, progress)
+        if over is not None:
+            await _make_layers(subject, directory, over, progress)
         progress.stage = "writing the snapshot to disk"
         manifest = Manifest(
+            version=1 if over is None else 2,
             id=snapshot,
             machine=subject.state.spec.id,
             disks=tuple(moment.disks),
@@ -211,6 +226,7 @@ async def take(snapshot: UUID, subject: Subject, progress: Progress) -> None:
             warning=moment.warning,
             taken_at=moment.at,
             paused_ms=moment.paused_ms,
+            parent=None if over is None else Parent(id=over.manifest.id, checksum=over.checksum),
         )
         await store.finish(manifest)
     except BaseException:
@@ -219,15 +235,27 @@ async def take(snapshot: UUID, subject: Subject, progress: Progress) -> None:
     _log.info("snapshot_taken", snapshot_id=str(snapshot), paused_ms=moment.paused_ms)
 
 
-def _needed_bytes(subject: Subject, directory: Path) -> int:
-    """How much is going to be written at most. Raises StorageTrouble where there is no room for it."""
-    needed = sum(path.stat().st_blocks * 512 for _, path in subject.disks())
+def _needed_bytes(subject: Subject, directory: Path, *, is_diff: bool) -> int:
+    """How much is going to be copied at most. Raises StorageTrouble where there is no room for it; layers are made one
+    by one beside the copies, which go then."""
+    files = [path.stat().st_blocks * 512 for _, path in subject.disks()]
     if subject.power is not Power.OFF:
-        needed += subject.spec.memory_mib << 20
+        files.append(subject.spec.memory_mib << 20)
+    copied = sum(files)
+    needed = copied + max(files, default=0) if is_diff else copied
     free = shutil.disk_usage(directory).free
     if needed + ROOM_BYTES > free:
         raise StorageTrouble(f"the snapshot may take {needed >> 20} MiB, and the host's disk has {free >> 20} MiB left")
-    return needed
+    return copied
+
+
+async def _make_layers(subject: Subject, directory: Path, over: Lineage, progress: Progress) -> None:
+    """In place of what the parent has too. Raises SnapshotUnusable, OSError."""
+    progress.stage = "comparing it with its parent"
+    for name in (MEMORY, *(disk_file(disk.drive_id) for disk, _ in subject.disks())):
+        path = directory / name
+        if path.exists() and over.has(name):
+            await in_thread(lambda step, path=path, name=name: make_layer(path, name, over, step), step=progress.step)
 
 
 async def _keep(subject: Subject, directory: Path, progress: Progress) -> _Moment:

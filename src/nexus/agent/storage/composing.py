@@ -40,6 +40,11 @@ class Composed:
     size_bytes: int
     runs: tuple[Run, ...]
 
+    @property
+    def stored_bytes(self) -> int:
+        """What a copy of it takes at most."""
+        return sum(run.end - run.start for run in self.runs)
+
     @classmethod
     @contextlib.contextmanager
     def open(cls, whole: Path | None, layers: Sequence[Path] = ()) -> Generator["Composed"]:

@@ -6,8 +6,9 @@ of the host's own (`host_files`), which stay when the machine goes.
 """
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -24,6 +25,8 @@ from nexus.protocol.machines import DiskFormat, DiskSpec
 
 DEFAULT_SIZE_BYTES = 8 << 30
 TOOL_DEADLINE_S = 120.0
+Source = Callable[[Path, Step], None]
+"""Writes what a disk is to hold into a file, and calls the step as `clone` does. Raises OSError."""
 
 
 class DiskStore:
@@ -70,23 +73,25 @@ class DiskStore:
             return replace(_disk(spec, image), read_only=True)
         return _disk(spec, self.path(spec))
 
-    async def replace(self, sources: Mapping[UUID, Path]) -> None:
-        """Have copies of these files as the disks of these ids, in place of what they held, while no VMM uses them.
-        Raises StorageTrouble; then all are as they were."""
+    async def replace(self, sources: Mapping[UUID, Source]) -> None:
+        """Have what these write as the disks of these ids, in place of what they held, while no VMM uses them. Raises
+        StorageTrouble, and what they raise; then all are as they were."""
         staged = {self._file(disk).with_name(f".{disk}.img.new"): source for disk, source in sources.items()}
-        try:
-            self._directory.mkdir(exist_ok=True, mode=0o700)
-            for path, source in staged.items():
-                await in_thread(lambda step, path=path, source=source: self._stage(source, path, step))
-        except OSError as refused:
+        with contextlib.ExitStack() as undo:
             for path in staged:
-                path.unlink(missing_ok=True)
-            raise StorageTrouble(f"the disks cannot be copied: {refused.strerror or refused}") from refused
+                undo.callback(path.unlink, missing_ok=True)
+            try:
+                self._directory.mkdir(exist_ok=True, mode=0o700)
+                for path, source in staged.items():
+                    await in_thread(lambda step, path=path, source=source: self._stage(source, path, step))
+            except OSError as refused:
+                raise StorageTrouble(f"the disks cannot be copied: {refused.strerror or refused}") from refused
+            undo.pop_all()
         for disk, path in zip(sources, staged, strict=True):
             await asyncio.to_thread(put_in_place, path, self._file(disk))
 
-    def _stage(self, source: Path, staged: Path, step: Step) -> None:
-        clone(source, staged, step=step)
+    def _stage(self, source: Source, staged: Path, step: Step) -> None:
+        source(staged, step)
         staged.chmod(0o600)
         if self._uid is not None:
             os.chown(staged, self._uid, self._uid)

@@ -1,0 +1,95 @@
+"""Snapshots as hypervisors begin from them: a directory with whole files. A full one is that; a diff is composed into
+a directory of its own, which is there only as long as it is used.
+
+Must stay true: many that begin from a diff at once share one such directory; when the last has begun it goes, and what
+an agent that ended left behind goes when the next one starts.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+from nexus.agent.snapshots.lineage import Lineage
+from nexus.agent.snapshots.manifest import disk_file
+from nexus.agent.storage.breaking_off import in_thread
+from nexus.agent.storage.files import Step
+from nexus.agent.storage.trouble import StorageTrouble
+
+ROOM_BYTES = 64 << 20
+"""What is to stay free on the host's file system."""
+
+
+class _Use:
+    """A directory that is being composed or used."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        self.lock = asyncio.Lock()
+        self.directory: Path | None = None
+
+
+class Wholes:
+    """`root` is ours alone, on the file system of the snapshots."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._uses: dict[UUID, _Use] = {}
+
+    def open(self) -> None:
+        """Remove what another agent left behind. Raises OSError."""
+        if self._root.exists():
+            shutil.rmtree(self._root)
+
+    @asynccontextmanager
+    async def whole(self, snapshot: Lineage) -> AsyncGenerator[Path]:
+        """Its memory and devices, whole, for as long as the block lasts. Raises SnapshotUnusable, StorageTrouble,
+        OSError."""
+        if snapshot.is_whole:
+            yield snapshot.directory
+            return
+        use = self._uses.setdefault(snapshot.manifest.id, _Use())
+        use.users += 1
+        try:
+            async with use.lock:
+                if use.directory is None:
+                    use.directory = await in_thread(lambda step: _compose(snapshot, self._root, step))
+            yield use.directory
+        finally:
+            use.users -= 1
+            if not use.users:
+                del self._uses[snapshot.manifest.id]
+                if use.directory is not None:
+                    await asyncio.to_thread(shutil.rmtree, use.directory, ignore_errors=True)
+
+
+def _compose(snapshot: Lineage, root: Path, step: Step) -> Path:
+    """All but the disks, which are composed where they are used."""
+    disks = {disk_file(disk.drive_id) for disk in snapshot.manifest.disks}
+    names = [name for name in snapshot.names() if name not in disks]
+    root.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.ExitStack() as undo:
+        directory = Path(tempfile.mkdtemp(prefix=f"{snapshot.manifest.id}-", dir=root))
+        undo.callback(shutil.rmtree, directory, ignore_errors=True)
+        _require_room(snapshot, names, directory)
+        for name in names:
+            snapshot.write(name, directory / name, step)
+        undo.pop_all()
+    return directory
+
+
+def _require_room(snapshot: Lineage, names: list[str], directory: Path) -> None:
+    needed = 0
+    for name in names:
+        with snapshot.composed(name) as file:
+            needed += file.stored_bytes
+    free = shutil.disk_usage(directory).free
+    if needed + ROOM_BYTES > free:
+        raise StorageTrouble(
+            f"the snapshot's memory takes {needed >> 20} MiB while a machine begins from it, and the host's disk has "
+            f"{free >> 20} MiB left"
+        )
