@@ -400,6 +400,7 @@ class Guest:
         self._runs = asyncio.Event()
         self._has_agent = False
         self._writers: set[asyncio.StreamWriter] = set()
+        self.is_frozen = False
         self.memory = mmap.mmap(-1, USED_BYTES)
 
     def map_memory(self, path: str, *, size: int) -> None:
@@ -487,11 +488,26 @@ class Guest:
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, Json]:
         match method, path:
             case "GET", "/v1/health":
-                return 200, {"version": "simulated", "protocol": 1, "boot_ms": 0}
+                return 200, {
+                    "version": "simulated",
+                    "protocol": 1,
+                    "boot_ms": 0,
+                    "capabilities": ["freeze", "identity"],
+                }
             case "GET", "/v1/metrics":
                 return 200, self._metrics()
-            case "PUT", "/v1/time":
+            case "PUT", "/v1/time" | "/v1/metadata":
                 return 200, {"ok": True}
+            case "POST", "/v1/filesystems/freeze":
+                self.is_frozen = True
+                return 200, {"frozen": ["/"]}
+            case "POST", "/v1/filesystems/thaw":
+                was, self.is_frozen = self.is_frozen, False
+                return 200, {"held": was}
+            case "POST", "/v1/identity":
+                self.is_frozen = False
+                self.say("[    5.000000] nexus: the guest has another identity")
+                return 200, {"warnings": []}
             case "GET", "/v1/sessions":
                 return 200, {"items": [_session(each) for each in self.sessions]}
             case "POST", "/v1/sessions":
