@@ -294,6 +294,7 @@ async def test_a_machine_whose_readiness_cannot_be_written_can_be_deleted(
         await agent.power(spec.id, Power.ON, boot=1)
         await agent.until(spec.id, lambda seen: seen.power is Power.ON)
         monkeypatch.setattr(states, "save", full)
+        monkeypatch.setattr(states, "note_ready", full)
         await agent.until(spec.id, lambda seen: seen.fault is not None)
         assert (await agent.discard(spec.id)).power is Power.ABSENT
     assert list((settings.run_dir / "machines").iterdir()) == []

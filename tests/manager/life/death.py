@@ -64,6 +64,7 @@ class Death:
         """Put points around what agents of this process write down, prepare and remove."""
         loop = asyncio.get_running_loop()
         patching.setattr(states, "save", self._around("machine.json", states.save, loop))
+        patching.setattr(states, "note_ready", self._around("ready", states.note_ready, loop))
         patching.setattr(launching, "prepare", self._around_async("prepare", preparing.prepare))
         for module in (machine, registry):
             patching.setattr(module, "remove_files", self._around("remove_files", preparing.remove_files, loop))

@@ -25,6 +25,13 @@ def begun(state: MachineState, vmm: VmmState, *, host_boot_id: str) -> dict[str,
     return update
 
 
+def begun_at_once(state: MachineState, *, host_boot_id: str) -> MachineState:
+    """A machine that is new to this host, its first boot begun if it is to be on."""
+    if state.wish is None or state.wish.power is Power.OFF or state.wish.boot < 1:
+        return state
+    return state.model_copy(update=begun(state, VmmState(Power.OFF), host_boot_id=host_boot_id))
+
+
 def ending(state: MachineState, vmm: VmmState, *, host_boot_id: str) -> tuple[ExitReason, str]:
     """How the boot ended that is over, with a sentence for a user."""
     ended = vmm.exit if vmm.launch == state.launch else None

@@ -16,6 +16,8 @@ from nexus.protocol.trouble import Retryable, Trouble
 _log = log.get("nexus.agent.machines")
 
 SET_TIME_DEADLINE_S = 2.0
+EXAMINED_AFTER_S = 0.05
+"""A guest that has come is asked how it is when whoever waited for it has been told."""
 LOST_PATIENCE_S = 3.0
 """A guest that is back within this time has never been reported as gone: its agent may just have started anew."""
 
@@ -84,6 +86,7 @@ class GuestLink:
 
     async def _examine(self) -> None:
         """Ask the guest how it is. What it says is a stranger's: short, and of printable characters."""
+        await asyncio.sleep(EXAMINED_AFTER_S)
         try:
             async with self.client() as guest:
                 said = (await guest.health()).warnings

@@ -360,13 +360,16 @@ class Machine:
 
     async def _be_ready(self) -> None:
         self.tell()
-        await self._record(lambda state: state.model_copy(update={"ready_boot": state.boot}))
+        async with self._recording:
+            states.note_ready(self._host.home(self.id), self.state.boot)
+            self.state = self.state.model_copy(update={"ready_boot": self.state.boot})
 
     async def _record(self, change: Change) -> None:
         async with self._recording:
             state = change(self.state)
-            await asyncio.to_thread(states.save, self._host.home(self.id), state)
-            self.state = state
+            if state != self.state:
+                await asyncio.to_thread(states.save, self._host.home(self.id), state)
+                self.state = state
 
     def _say(self, stage: str | None) -> None:
         self._stage = stage

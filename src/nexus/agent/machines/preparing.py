@@ -15,17 +15,39 @@ from nexus.agent.machines.state import MachineState
 from nexus.agent.net.port import Attachment
 from nexus.agent.storage.disks import DiskStore
 from nexus.agent.vmm.port import BalloonTarget, Definition, Disk, Nic, OwnGuest, Wires
+from nexus.kit.durable import sync_directory
 from nexus.protocol.guest import GuestConfig
 from nexus.protocol.machines import MachineSpec, Power
 
+DISKS = "disks"
 Say = Callable[[str], None]
+
+
+def make_home(host: Host, state: MachineState) -> None:
+    """The directory of a machine that is new to this host, with its state in it; all of that, names too, is on disk
+    when this returns. Raises OSError."""
+    home = host.home(state.spec.id)
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / DISKS).mkdir(mode=0o700, exist_ok=True)
+    states.forget_ready(home)
+    states.save(home, state)
+    sync_directory(home.parent)
 
 
 async def fetch_images(host: Host, spec: MachineSpec, say: Say) -> None:
     """Have every image that `spec` names on this host. Raises StorageTrouble."""
-    for sha256 in (spec.kernel_sha256, spec.initramfs_sha256, *(disk.image_sha256 for disk in spec.disks)):
-        if sha256 is not None:
-            await host.images.ensure(sha256, say)
+    for sha256 in _images(spec):
+        await host.images.ensure(sha256, say)
+
+
+def is_at_hand(host: Host, spec: MachineSpec) -> bool:
+    """Whether a boot would wait neither for images nor for its turn."""
+    return not host.boot_slots.locked() and all(host.images.has(sha256) for sha256 in _images(spec))
+
+
+def _images(spec: MachineSpec) -> tuple[str, ...]:
+    of_disks = (disk.image_sha256 for disk in spec.disks if disk.image_sha256 is not None)
+    return (spec.kernel_sha256, spec.initramfs_sha256, *of_disks)
 
 
 async def prepare(host: Host, state: MachineState, say: Say, *, makes_disks: bool = True) -> Definition:
@@ -77,7 +99,7 @@ async def _initramfs(host: Host, spec: MachineSpec, base: Path, config: GuestCon
 
 
 def disk_store(host: Host, machine: UUID, uid: int | None) -> DiskStore:
-    return DiskStore(host.home(machine) / "disks", uid=uid, host_files=host.host_files)
+    return DiskStore(host.home(machine) / DISKS, uid=uid, host_files=host.host_files)
 
 
 def _nic(mac: str, attachment: Attachment) -> Nic:

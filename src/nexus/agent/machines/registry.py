@@ -14,9 +14,10 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from nexus.agent.machines import state as states
+from nexus.agent.machines.boots import begun_at_once
 from nexus.agent.machines.host import Host
 from nexus.agent.machines.machine import Machine
-from nexus.agent.machines.preparing import remove_files
+from nexus.agent.machines.preparing import is_at_hand, make_home, remove_files
 from nexus.agent.machines.state import MachineState
 from nexus.agent.machines.waiting import Waiting, has_come_true, until
 from nexus.kit import log
@@ -144,9 +145,9 @@ class Machines:
         taken = {machine.state.slot for machine in self._machines.values()}
         slot = next(number for number in range(1, len(taken) + 2) if number not in taken)
         state = MachineState(spec=spec, slot=slot, wish=wish)
-        home = self._host.home(spec.id)
-        home.mkdir(mode=0o700, exist_ok=True)
-        await asyncio.to_thread(states.save, home, state)
+        if not self._host.home(spec.id).exists() and is_at_hand(self._host, spec):
+            state = begun_at_once(state, host_boot_id=self._host.boot_id)  # one moment, so one record of it
+        await asyncio.to_thread(make_home, self._host, state)
         machine = self._add(state)
         machine.tell()
         machine.run()

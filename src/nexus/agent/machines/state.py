@@ -1,5 +1,10 @@
-"""What the agent remembers of a machine, in machine.json: written before anything is done about it."""
+"""What the agent remembers of a machine, in machine.json: written before anything is done about it.
 
+That a guest was ready is noted beside it, in `ready`: it is about a boot that runs, and ends with the host's power. So
+it need not be on disk before it is told, only outlive this process.
+"""
+
+import contextlib
 from pathlib import Path
 from uuid import UUID
 
@@ -8,6 +13,7 @@ from nexus.protocol.base import Message
 from nexus.protocol.machines import Exit, MachineSpec, PowerWish, RestoreSpec
 
 FILE = "machine.json"
+READY = "ready"
 
 
 class Restored(Message):
@@ -84,9 +90,27 @@ class MachineState(Message):
 
 def load(directory: Path) -> MachineState:
     """Raises FileNotFoundError, or ValidationError for a file that is not ours."""
-    return MachineState.model_validate_json((directory / FILE).read_bytes())
+    state = MachineState.model_validate_json((directory / FILE).read_bytes())
+    return state.model_copy(update={"ready_boot": max(state.ready_boot, _noted_ready(directory))})
 
 
 def save(directory: Path, state: MachineState) -> None:
     """On disk when this returns."""
     write_atomically(directory / FILE, state.model_dump_json().encode())
+
+
+def note_ready(directory: Path, boot: int) -> None:
+    """The guest has answered in this boot; known to whoever loads the state, while the host runs."""
+    write_atomically(directory / READY, str(boot).encode(), durable=False)
+
+
+def forget_ready(directory: Path) -> None:
+    """What a machine of that id once was says nothing of a new one."""
+    (directory / READY).unlink(missing_ok=True)
+
+
+def _noted_ready(directory: Path) -> int:
+    """0 where nothing is noted, or a power cut left no number: that boot is over."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int((directory / READY).read_bytes())
+    return 0

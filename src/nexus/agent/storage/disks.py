@@ -20,7 +20,7 @@ from nexus.agent.storage.formatting import make_ext4, make_sparse
 from nexus.agent.storage.host_files import NO_HOST_FILES, HostFiles
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Disk
-from nexus.kit.durable import put_in_place, sync_file
+from nexus.kit.durable import put_in_place, sync_directory, sync_file
 from nexus.protocol.machines import DiskFormat, DiskSpec
 
 DEFAULT_SIZE_BYTES = 8 << 30
@@ -46,7 +46,7 @@ class DiskStore:
             return replace(_disk(spec, image), read_only=True)
         path = self.path(spec)
         try:
-            self._directory.mkdir(exist_ok=True, mode=0o700)
+            self._make_directory()
             if not path.exists():
                 await self._make(spec, image, path)
             elif spec.size_bytes is not None and spec.size_bytes > path.stat().st_size:
@@ -81,7 +81,7 @@ class DiskStore:
             for path in staged:
                 undo.callback(path.unlink, missing_ok=True)
             try:
-                self._directory.mkdir(exist_ok=True, mode=0o700)
+                self._make_directory()
                 for path, source in staged.items():
                     await in_thread(lambda step, path=path, source=source: self._stage(source, path, step))
             except OSError as refused:
@@ -96,6 +96,12 @@ class DiskStore:
         if self._uid is not None:
             os.chown(staged, self._uid, self._uid)
         sync_file(staged)
+
+    def _make_directory(self) -> None:
+        """Its name on disk before anything is in it: what a guest writes must not be lost with it."""
+        if not self._directory.is_dir():
+            self._directory.mkdir(mode=0o700)
+            sync_directory(self._directory.parent)
 
     def _file(self, disk: UUID) -> Path:
         return self._directory / f"{disk}.img"
@@ -114,15 +120,22 @@ class DiskStore:
     async def _make(self, spec: DiskSpec, image: Path | None, path: Path) -> None:
         """What was staged by an attempt that broke off is overwritten by the next, and removed with the machine."""
         staged = path.with_name(f".{path.name}.new")
-        if image is not None:
+        size_bytes = spec.size_bytes or DEFAULT_SIZE_BYTES
+        if image is None and spec.format is DiskFormat.EXT4:
+            await make_ext4(staged, size_bytes=size_bytes, run=run_tool, finish=lambda: self._finish(staged, path))
+            return
+        if image is None:
+            make_sparse(staged, size_bytes)
+        else:
             await asyncio.to_thread(clone, image, staged)
             if spec.size_bytes is not None and spec.size_bytes > staged.stat().st_size:
                 await self._grow(spec, staged)
-        else:
-            await _make_empty(spec, staged)
+        await asyncio.to_thread(self._finish, staged, path)
+
+    def _finish(self, staged: Path, path: Path) -> None:
         if self._uid is not None:
             os.chown(staged, self._uid, self._uid)
-        await asyncio.to_thread(put_in_place, staged, path)
+        put_in_place(staged, path)
 
     async def _grow(self, spec: DiskSpec, path: Path) -> None:
         assert spec.size_bytes is not None
@@ -154,14 +167,6 @@ def _disk(spec: DiskSpec, path: Path, *, is_host_file: bool = False) -> Disk:
         io_engine=spec.io_engine,
         rate_limiter=spec.rate_limiter,
     )
-
-
-async def _make_empty(spec: DiskSpec, path: Path) -> None:
-    size_bytes = spec.size_bytes or DEFAULT_SIZE_BYTES
-    if spec.format is DiskFormat.EXT4:
-        await make_ext4(path, size_bytes=size_bytes, run=run_tool)
-    else:
-        make_sparse(path, size_bytes)
 
 
 async def run_tool(*argv: str, fds: tuple[int, ...] = (), accepted: tuple[int, ...] = (0,)) -> None:

@@ -32,13 +32,20 @@ _remembered: OrderedDict[int, Mapping[int, bytes]] = OrderedDict()
 """By the size of the file system: what is not zero, in chunks by their offset. The least recently used goes first."""
 
 
-async def make_ext4(path: Path, *, size_bytes: int, run: Tool) -> None:
-    """Make `path` an empty file system of this size. Raises what `run` raises, or OSError."""
+async def make_ext4(path: Path, *, size_bytes: int, run: Tool, finish: Callable[[], None]) -> None:
+    """Make `path` an empty file system of this size, and then `finish` it, which may block. Raises what `run` and
+    `finish` raise, or OSError."""
     known = _remembered.get(size_bytes)
-    if known is not None:
+    if known is None:
+        await _format(path, size_bytes, run)
+        await asyncio.to_thread(finish)
+    else:
         _remembered.move_to_end(size_bytes)
-        await asyncio.to_thread(_write, path, size_bytes, known)
-        return
+        await asyncio.to_thread(_write_and_finish, path, size_bytes, known, finish)
+
+
+async def _format(path: Path, size_bytes: int, run: Tool) -> None:
+    """By mke2fs, and remember what it wrote."""
     make_sparse(path, size_bytes)
     await run(*mke2fs(size_bytes), str(path))
     content = await asyncio.to_thread(_content, path)
@@ -46,6 +53,11 @@ async def make_ext4(path: Path, *, size_bytes: int, run: Tool) -> None:
         _remembered[size_bytes] = content
         while len(_remembered) > MOST_REMEMBERED:
             _remembered.popitem(last=False)
+
+
+def _write_and_finish(path: Path, size_bytes: int, content: Mapping[int, bytes], finish: Callable[[], None]) -> None:
+    _write(path, size_bytes, content)
+    finish()
 
 
 def make_sparse(path: Path, size_bytes: int) -> None:

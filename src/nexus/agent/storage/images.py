@@ -63,6 +63,10 @@ class ImageStore:
         self._source = source
         self._fetches: dict[str, asyncio.Task[Path]] = {}
 
+    def has(self, sha256: str) -> bool:
+        """Whether it is here already."""
+        return DIGEST.fullmatch(sha256) is not None and _is_there(self._root / sha256)
+
     async def ensure(self, sha256: str, progress: Progress) -> Path:
         """The image's file, verified. Raises StorageTrouble."""
         if DIGEST.fullmatch(sha256) is None:
