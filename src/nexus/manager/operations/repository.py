@@ -35,12 +35,13 @@ async def add(
     user_id: UUID | None,
     request_id: str | None,
     within: timedelta | None,
+    vm_id: UUID | None,
 ) -> Operation:
     row = await tx.fetchrow(
         f"""
         insert into operations (id, project_id, created_by_user_id, subject_kind, subject_id, subject_name, verb,
-                                generation, request_id, deadline)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10::interval) returning {_COLUMNS}
+                                generation, request_id, deadline, vm_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10::interval, $11) returning {_COLUMNS}
         """,
         operation_id,
         subject.project_id,
@@ -52,6 +53,7 @@ async def add(
         generation,
         request_id,
         within,
+        vm_id,
     )
     assert row is not None
     return _operation(row)

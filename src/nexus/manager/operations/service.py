@@ -45,11 +45,13 @@ class Operations:
         actor: Actor | None,
         within: timedelta | None = None,
         replaces: bool = True,
+        vm_id: UUID | None = None,
     ) -> Operation:
         """Promise that `generation` of `subject` will come true. Supersedes the subject's operations that still run for
         an older generation, unless `replaces` is false: only the definition has changed, and those come true with it.
-        No actor: the platform itself asked. `within`: its deadline, by the database's clock. Under an Idempotency-Key
-        the answer is kept: that of a create for the verb `create`, that of an action for any other."""
+        No actor: the platform itself asked. `within`: its deadline, by the database's clock. `vm_id`: the VM whose
+        history it belongs to, of a subject that is no VM itself. Under an Idempotency-Key the answer is kept: that of
+        a create for the verb `create`, that of an action for any other."""
         if replaces:
             await self._tell(tx, await repository.supersede(tx, subject, before=generation))
         request_id = log.bound("request_id")
@@ -62,6 +64,7 @@ class Operations:
             user_id=actor.user_id if actor else None,
             request_id=str(request_id) if request_id else None,
             within=within,
+            vm_id=subject.id if subject.kind == "vm" else vm_id,
         )
         await self._tell(tx, [operation])
         await idempotency.keep(tx, first_answer(operation))
