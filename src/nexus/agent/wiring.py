@@ -30,6 +30,7 @@ from nexus.agent.reporter import Outbox
 from nexus.agent.settings import AgentSettings
 from nexus.agent.snapshots.registry import SnapshotRegistry
 from nexus.agent.snapshots.store import SnapshotStore
+from nexus.agent.snapshots.transfers import Transfers
 from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.storage.images import ImageSource, ImageStore
 from nexus.agent.tls import AgentTls
@@ -135,7 +136,8 @@ async def build(settings: AgentSettings, stack: AsyncExitStack, *, clock: Clock 
         recorder = Recorder(machines.all, metrics, meter, link.tell_samples, clock=clock)
     routes = Routes(facts=facts, machines=machines, vmm=vmm, metrics=metrics, host_files=host_files)
     logs = LogRoutes(machines, vmm, own=settings.log_file)
-    taken = SnapshotRoutes(SnapshotRegistry(snapshots, machines, vmm))
+    transfers = Transfers(snapshots, vmm)
+    taken = SnapshotRoutes(SnapshotRegistry(snapshots, machines, vmm, transfers), transfers)
     app = make_app(routes, GuestProxy(machines), Consoles(machines, vmm), logs, taken)
     return Agent(app=app, machines=machines, link=link, recorder=recorder, address=address, tls=tls)
 

@@ -17,7 +17,7 @@ from nexus.agent.api.guest_proxy import GuestProxy
 from nexus.agent.api.log_routes import LogRoutes
 from nexus.agent.api.pipes import Pipes
 from nexus.agent.api.routes import Routes
-from nexus.agent.api.snapshot_routes import SnapshotRoutes
+from nexus.agent.api.snapshot_routes import SnapshotRoutes, is_archive
 from nexus.agent.machines.registry import StaleGeneration
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit import log
@@ -55,13 +55,18 @@ def make_app(
             Route(f"{_MACHINE}/snapshots/{{snapshot:uuid}}", snapshots.take, methods=["PUT"]),
             Route("/v1/snapshots", snapshots.list),
             Route(_SNAPSHOT, snapshots.see, methods=["GET"]),
+            Route(_SNAPSHOT, snapshots.receive, methods=["PUT"]),
             Route(_SNAPSHOT, snapshots.discard, methods=["DELETE"]),
+            Route(f"{_SNAPSHOT}/export", snapshots.export, methods=["GET"]),
             WebSocketRoute(f"{_MACHINE}/console/stream", consoles.serve),
             WebSocketRoute(f"{_MACHINE}/guest/sessions/{{session}}/stream", guests.stream),
             WebSocketRoute(f"{_MACHINE}/guest/pipes/{{pipe}}", Pipes(guests).serve),
             Route(f"{_MACHINE}/guest/{{path:path}}", guests.forward, methods=["GET", "PUT", "POST", "DELETE", "PATCH"]),
         ],
-        middleware=[Middleware(RequestIdMiddleware), Middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES)],
+        middleware=[
+            Middleware(RequestIdMiddleware),
+            Middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES, is_streamed=is_archive),
+        ],
         exception_handlers={
             ValidationError: _on_invalid,
             Problem: _on_problem,
@@ -76,8 +81,10 @@ def make_app(
     return app
 
 
-def _answer(status: int, error: str, code: str) -> JSONResponse:
-    return JSONResponse(TroubleBody(error=error, code=code).model_dump(), status_code=status)
+def _answer(status: int, error: str, code: str, *, to: Request | None = None) -> JSONResponse:
+    """`to`: what it answers, if that may be an archive, of which the rest is not read then."""
+    headers = {"Connection": "close"} if to is not None and is_archive(to.scope) else None
+    return JSONResponse(TroubleBody(error=error, code=code).model_dump(), status_code=status, headers=headers)
 
 
 async def _on_invalid(_request: Request, refused: Exception) -> Response:
@@ -92,24 +99,24 @@ async def _on_problem(_request: Request, problem: Exception) -> Response:
     return _answer(problem.status, problem.error, problem.code)
 
 
-async def _on_trouble(_request: Request, trouble: Exception) -> Response:
+async def _on_trouble(request: Request, trouble: Exception) -> Response:
     if isinstance(trouble, Gone):
-        return _answer(404, str(trouble), "gone")
+        return _answer(404, str(trouble), "gone", to=request)
     if isinstance(trouble, StaleGeneration):
-        return _answer(409, str(trouble), "stale_generation")
+        return _answer(409, str(trouble), "stale_generation", to=request)
     if isinstance(trouble, Refused):
-        return _answer(409, str(trouble), "refused")
-    return _answer(503, str(trouble), "trouble")
+        return _answer(409, str(trouble), "refused", to=request)
+    return _answer(503, str(trouble), "trouble", to=request)
 
 
 async def _on_vmm_trouble(_request: Request, trouble: Exception) -> Response:
     return _answer(409, str(trouble), "refused")
 
 
-async def _on_os_error(_request: Request, refused: Exception) -> Response:
+async def _on_os_error(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, OSError)
     _log.error("request_failed", why=str(refused))
-    return _answer(503, f"the host cannot do it now: {refused.strerror or refused}", "trouble")
+    return _answer(503, f"the host cannot do it now: {refused.strerror or refused}", "trouble", to=request)
 
 
 async def _on_http(_request: Request, refused: Exception) -> Response:

@@ -1,19 +1,36 @@
 """Snapshots of this host's machines."""
 
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from uuid import UUID
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from nexus.agent.api.routes import answer, json_body, machine_id
+from nexus.agent.snapshots.exporting import Export
 from nexus.agent.snapshots.registry import SnapshotRegistry
+from nexus.agent.snapshots.transfers import Transfers
 from nexus.kit import log
+from nexus.kit.incoming import EndedEarly
+from nexus.kit.streaming import ByteStream, StreamBroken
+from nexus.protocol.archives import MEDIA_TYPE
 from nexus.protocol.snapshots import SnapshotWish
 
 
+def is_archive(scope: Scope) -> bool:
+    """Whether a request brings a snapshot, which is as long as it is: what of it is taken, `receive` bounds."""
+    parts = scope["path"].split("/")
+    is_one = scope["method"] == "PUT" and len(parts) == 4 and parts[:3] == ["", "v1", "snapshots"]
+    return is_one and Headers(scope=scope).get("content-type") == MEDIA_TYPE
+
+
 class SnapshotRoutes:
-    def __init__(self, snapshots: SnapshotRegistry) -> None:
+    def __init__(self, snapshots: SnapshotRegistry, transfers: Transfers) -> None:
         self._snapshots = snapshots
+        self._transfers = transfers
 
     async def take(self, request: Request) -> Response:
         """Have it taken, or say how far that is."""
@@ -26,6 +43,18 @@ class SnapshotRoutes:
     async def see(self, request: Request) -> Response:
         return answer(self._snapshots.seen(_snapshot_id(request)))
 
+    async def export(self, request: Request) -> Response:
+        """Its part of an archive (protocol.archives): manifest and files."""
+        async with AsyncExitStack() as opened:
+            export = await opened.enter_async_context(self._transfers.export(_snapshot_id(request)))
+            close = opened.pop_all().aclose
+            return ByteStream(_pieces(export), length=export.length, close=close, media_type=MEDIA_TYPE)
+        raise AssertionError("an export does not end before it has begun")
+
+    async def receive(self, request: Request) -> Response:
+        """Have the snapshot of such a part, with the manager's wish before it."""
+        return answer(await self._transfers.receive(_snapshot_id(request), _arriving(request)))
+
     async def discard(self, request: Request) -> Response:
         await self._snapshots.discard(_snapshot_id(request))
         return JSONResponse({"ok": True})
@@ -35,3 +64,22 @@ def _snapshot_id(request: Request) -> UUID:
     snapshot: UUID = request.path_params["snapshot"]
     log.bind(snapshot_id=str(snapshot))
     return snapshot
+
+
+async def _pieces(export: Export) -> AsyncGenerator[bytes]:
+    try:
+        async for piece in export.pieces():
+            yield piece
+    except OSError as unreadable:
+        raise StreamBroken(f"the snapshot cannot be read: {unreadable}") from unreadable
+
+
+async def _arriving(request: Request) -> AsyncGenerator[bytes]:
+    """Raises EndedEarly when whoever sends it is gone."""
+    taken = 0
+    try:
+        async for piece in request.stream():
+            taken += len(piece)
+            yield piece
+    except ClientDisconnect as gone:
+        raise EndedEarly(taken) from gone

@@ -10,9 +10,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from nexus.agent.storage.composing import CHUNK_BYTES, Composed
 from nexus.agent.storage.files import Step
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = CHUNK_BYTES
 _ZEROS = bytes(BLOCK_BYTES)
 
 
@@ -31,6 +32,20 @@ def digest(path: Path, step: Step) -> str:
     finally:
         os.close(fd)
     found.update(size.to_bytes(8, "big"))
+    return found.hexdigest()
+
+
+def digest_of(file: Composed, step: Step) -> str:
+    """Of a composed file: that of the whole one it stands for. Raises OSError."""
+    found = hashlib.sha256()
+    for number in file.chunks():
+        length = min(BLOCK_BYTES, file.size_bytes - number * BLOCK_BYTES)
+        block = file.read(length, number * BLOCK_BYTES)
+        if block != _ZEROS[:length]:
+            found.update(number.to_bytes(8, "big"))
+            found.update(block)
+        step(length)
+    found.update(file.size_bytes.to_bytes(8, "big"))
     return found.hexdigest()
 
 

@@ -13,21 +13,23 @@ from nexus.agent.snapshots import layout
 from nexus.agent.snapshots.lineage import Kept, SnapshotUnusable
 from nexus.agent.snapshots.store import SnapshotStore
 from nexus.agent.snapshots.taking import Taking
+from nexus.agent.snapshots.transfers import Transfers
 from nexus.agent.vmm.port import Snapshots, Vmm
 from nexus.protocol.snapshots import MOST_DIFFS, SnapshotSeen, SnapshotType, SnapshotWish
 from nexus.protocol.trouble import Gone, Refused
 
 
 class SnapshotRegistry:
-    def __init__(self, store: SnapshotStore, machines: Machines, vmm: Vmm) -> None:
+    def __init__(self, store: SnapshotStore, machines: Machines, vmm: Vmm, transfers: Transfers) -> None:
         self._store = store
+        self._transfers = transfers
         self._machines = machines
         self._vmm = vmm
         self._takings: dict[UUID, Taking] = {}
 
     def list(self) -> tuple[SnapshotSeen, ...]:
         kept = {each.manifest.id: each.seen() for each in self._store.list()}
-        return tuple(({each.id: each.seen() for each in self._takings.values()} | kept).values())
+        return tuple(({each.id: each for each in self._transfers.list()} | {each.id: each.seen() for each in self._takings.values()} | kept).values())
 
     def seen(self, snapshot: UUID) -> SnapshotSeen:
         """Raises Gone."""
@@ -36,6 +38,8 @@ class SnapshotRegistry:
             return kept.seen()
         if (taking := self._takings.get(snapshot)) is not None:
             return taking.seen()
+        if (incoming := self._transfers.find(snapshot)) is not None:
+            return incoming
         raise Gone(f"this host has no snapshot {snapshot}")
 
     def ensure(self, machine: UUID, snapshot: UUID, wish: SnapshotWish) -> SnapshotSeen:
@@ -61,6 +65,7 @@ class SnapshotRegistry:
                 raise Refused(f"the machine {machine.state.spec.guest.hostname} is about to begin from it")
         if needing := self._needing(snapshot):
             raise Refused(f"the snapshot {needing} is a diff over it")
+        await self._transfers.discard(snapshot)
         if (taking := self._takings.get(snapshot)) is not None:
             self._withdraw(taking)
             await taking.ended.wait()
