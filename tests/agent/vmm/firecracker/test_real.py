@@ -1,7 +1,7 @@
 """Against real `firecracker` and `jailer`, where they are on PATH: as far as this machine can go, which is printed.
 
-Without KVM that is everything up to the start of the guest. With it a guest boots, is reached, paused, resumed and
-powered off, as under any other driver."""
+Without KVM that is everything up to the start of the guest. With it a guest boots, is reached, saved, goes on from that, is
+reached again, paused, resumed and powered off, as under any other driver."""
 
 import asyncio
 import os
@@ -65,20 +65,20 @@ async def test_a_guest_as_far_as_this_machine_can_go(
     vmm, definition = place.driver(), await real_definition(place, built_images)
     try:
         if (refusal := accel.missing(None) or detect.kvm_refusal()) is not None:
-            far = await as_far_as_without_kvm(vmm, definition)
+            far = await as_far_as_without_kvm(vmm, definition, short_tmp)
             with capsys.disabled():
                 print(f"\nreal Firecracker, without usable KVM ({refusal}): {far}")
             return
         await live(vmm, definition, short_tmp)
         with capsys.disabled():
-            print("\nreal Firecracker: booted, reached, paused, resumed, powered off")
+            print("\nreal Firecracker: booted, reached, paused, saved, gone on from that, reached, powered off")
     finally:
         await vmm.discard(definition.id)
         await vmm.close()
     assert place.leftovers() == set()
 
 
-async def as_far_as_without_kvm(vmm: FirecrackerVmm, definition: Definition) -> str:
+async def as_far_as_without_kvm(vmm: FirecrackerVmm, definition: Definition, root: Path) -> str:
     """Everything is configured; whether the guest is then started is up to a KVM that cannot run it."""
     try:
         await vmm.start(definition, launch=1)
@@ -88,12 +88,27 @@ async def as_far_as_without_kvm(vmm: FirecrackerVmm, definition: Definition) -> 
         return f"configured, and refused at the start of its guest: {refused}"
     await vmm.pause(definition.id)
     await vmm.resume(definition.id)
+    await gone_on(vmm, definition, root)
     await vmm.stop(definition.id)
-    return "configured, started, paused, resumed and stopped, its guest not waited for"
+    return "configured, started, paused, resumed, saved, gone on from that and stopped, its guest not waited for"
+
+
+async def gone_on(vmm: FirecrackerVmm, definition: Definition, root: Path) -> None:
+    """The machine saved as it is, its power cut, and the same again: its disks are as they were."""
+    source = root / "snapshot"
+    source.mkdir()
+    await vmm.pause(definition.id)
+    devices = await vmm.save(definition.id, source)
+    await vmm.stop(definition.id)
+    await vmm.restore(definition, launch=2, source=source, devices=devices, is_linked=False)
+    await vmm.connect(definition.id)
 
 
 async def live(vmm: FirecrackerVmm, definition: Definition, root: Path) -> None:
     await vmm.start(definition, launch=1)
+    async with GuestChannel(vmm.transport(definition.id), socket=root / "guest.sock") as booting:
+        assert await booting.wait_ready(90)
+    await gone_on(vmm, definition, root)
     channel = GuestChannel(vmm.transport(definition.id), socket=root / "guest.sock")
     async with channel:
         assert await channel.wait_ready(90)
