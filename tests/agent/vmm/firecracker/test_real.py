@@ -1,7 +1,7 @@
 """Against real `firecracker` and `jailer`, where they are on PATH: as far as this machine can go, which is printed.
 
-Without KVM that is everything up to the start of the guest. With it a guest boots, is reached, saved, goes on from that, is
-reached again, paused, resumed and powered off, as under any other driver."""
+Without KVM that is everything up to the start of the guest. With it a guest boots, is reached, saved, goes on from
+that, is reached again, paused, resumed and powered off, as under any other driver."""
 
 import asyncio
 import os
