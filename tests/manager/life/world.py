@@ -7,8 +7,10 @@ handles. Time passes by moving what the database remembers into the past.
 
 import asyncio
 import functools
+import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -317,8 +319,14 @@ class World:
             *(self.settings.run_dir / "machines", self.settings.run_dir / "snapshots"),
             self.settings.runtime_dir / "m",
         ):
-            left += [f"{path}" for path in directory.rglob("*") if DELETED not in path.parts]
+            left += _below(directory)
         return left
+
+
+def _below(directory: Path) -> list[str]:
+    """All there is, some of which may be going while one looks."""
+    found = (Path(at, name) for at, directories, files in os.walk(directory) for name in (*directories, *files))
+    return [f"{path}" for path in found if DELETED not in path.parts]
 
 
 @asynccontextmanager
