@@ -37,6 +37,8 @@ _log = log.get("nexus.agent.snapshots")
 
 FREEZE_S = 30.0
 """How long a guest may take to bring its file systems to rest."""
+RETURN_S = 10.0
+"""For a guest's channel to come back over which it is to be thawed: not every one outlives a pause."""
 ROOM_BYTES = 64 << 20
 """What is to stay free on the host's file system."""
 
@@ -275,6 +277,7 @@ async def _keep_running(subject: Subject, directory: Path, progress: Progress) -
     progress.stage = "freezing the guest's file systems"
     async with subject.link.client(timeout_s=FREEZE_S) as guest, frozen(guest) as hold:
         moment = await _keep_still(subject, directory, progress)
+        await subject.link.wait_ready(RETURN_S)
     await subject.link.set_time(subject.host.clock.now())
     moment.is_consistent, moment.warning = hold.is_consistent, hold.warning
     return moment
