@@ -42,6 +42,9 @@ class Losing:
         self.on_lost: Callable[[str], None] = lambda _why: None
         transport, resume, save = FakeVmm.transport, FakeVmm.resume, FakeVmm.save
 
+        def lossy(vmm: FakeVmm, machine: UUID) -> Transport:
+            return Lossy(transport(vmm, machine), self)
+
         async def saving(vmm: FakeVmm, machine: UUID, into: Path) -> Any:
             self.is_lost = True
             self.on_lost("it was saved")
@@ -51,7 +54,7 @@ class Losing:
             await resume(vmm, machine)
             asyncio.get_running_loop().call_later(0.05, self.come_back)
 
-        monkeypatch.setattr(FakeVmm, "transport", lambda vmm, machine: Lossy(transport(vmm, machine), self))
+        monkeypatch.setattr(FakeVmm, "transport", lossy)
         monkeypatch.setattr(FakeVmm, "save", saving)
         monkeypatch.setattr(FakeVmm, "resume", resuming)
 
