@@ -180,6 +180,10 @@ def test_another_language_is_spoken_everywhere_and_kept(visits: Visits, fleet: I
     visitor.visit("/vms?q=db-1")
     expect(page.get_by_role("heading", level=1)).to_have_text("Virtuelle Maschinen")
     expect(page.get_by_role("row", name="db-1")).to_contain_text("gestoppt")
+    visitor.visit("/vms/create?step=machine")
+    expect(page.get_by_label("Speicher (MiB)")).to_have_value("512")
+    visitor.visit("/snapshots")
+    expect(page.get_by_role("row", name="kept")).to_contain_text("Speicher und Platten")
     expect(page.locator("html")).to_have_attribute("lang", "de")
 
 

@@ -28,12 +28,15 @@ def test_take_a_snapshot_and_go_back_to_it(visits: Visits, fleet: Installation) 
     question.get_by_role("button", name="Roll back").click()
     page.get_by_role("tab", name="Activity").click()
     expect(page.get_by_role("tabpanel")).to_contain_text("Rolled back web-2")
+    expect(page.get_by_role("tabpanel")).to_contain_text("Created snapshot before")
     expect(page.get_by_role("heading", level=1)).to_contain_text("running")
 
     page.get_by_role("tab", name="Snapshots").click()
     row.get_by_role("button", name="Delete before").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="No snapshots yet")).to_be_visible()
+    page.get_by_role("tab", name="Activity").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("Deleted snapshot before")
 
 
 def test_make_a_vm_from_a_snapshot_that_the_tab_links_to(visits: Visits, fleet: Installation) -> None:

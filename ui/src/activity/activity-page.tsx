@@ -9,6 +9,7 @@ import { PageHead } from '@/design/page'
 import { refused } from '@/design/refused'
 import { Empty, Failure, Loading } from '@/design/states'
 import { useUrlState } from '@/route/route'
+import { say } from '@/words/words'
 
 import { AuditTable } from './audit-table'
 
@@ -23,17 +24,17 @@ export function ActivityPage() {
   })
   return (
     <>
-      <PageHead title="Activity" below="Who did what, as the audit trail keeps it" />
+      <PageHead title={say('place.activity')} below={say('activity.below')} />
       <div className="mb-4 flex flex-wrap gap-2">
-        <Input type="search" aria-label="Search by what it was done to" placeholder="Name of what it was done to" className="sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
-        <Input type="search" aria-label="Only of this user" placeholder="User name" className="w-40" value={who} onChange={(event) => setWho(event.target.value)} />
+        <Input type="search" aria-label={say('activity.search')} placeholder={say('activity.searchHint')} className="sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
+        <Input type="search" aria-label={say('activity.ofUser')} placeholder={say('signIn.user')} className="w-40" value={who} onChange={(event) => setWho(event.target.value)} />
       </div>
       {audit.error ? <Failure refused={refused(audit.error)} onRetry={() => void audit.refetch()} /> : null}
       {audit.isPending ? <Loading /> : null}
-      {audit.data?.items.length === 0 ? <Empty title="Nothing matches">Nothing was done that fits this search.</Empty> : null}
+      {audit.data?.items.length === 0 ? <Empty title={say('activity.none')}>{say('activity.noneHint')}</Empty> : null}
       {audit.data && audit.data.items.length > 0 ? (
         <Card>
-          <AuditTable entries={audit.data.items} label="Activity" withSubject />
+          <AuditTable entries={audit.data.items} label={say('place.activity')} withSubject />
         </Card>
       ) : null}
     </>

@@ -2,6 +2,7 @@ import Link from 'next/link'
 
 import type { AuditEntry } from '@/api'
 import { Ago } from '@/design/time'
+import { say } from '@/words/words'
 
 /** Who did what, to what, when; what else is known unfolds. */
 export function AuditTable({ entries, label, withSubject }: { entries: AuditEntry[]; label: string; withSubject?: boolean }) {
@@ -10,11 +11,11 @@ export function AuditTable({ entries, label, withSubject }: { entries: AuditEntr
       <table aria-label={label} className="w-full text-left">
         <thead>
           <tr className="border-b text-sm text-muted">
-            <th scope="col" className="py-1.5 pr-4 font-medium">When</th>
-            <th scope="col" className="py-1.5 pr-4 font-medium">Who</th>
-            <th scope="col" className="py-1.5 pr-4 font-medium">What</th>
-            {withSubject ? <th scope="col" className="py-1.5 pr-4 font-medium">To</th> : null}
-            <th scope="col" className="py-1.5 font-medium">Details</th>
+            <th scope="col" className="py-1.5 pr-4 font-medium">{say('activity.when')}</th>
+            <th scope="col" className="py-1.5 pr-4 font-medium">{say('activity.actor')}</th>
+            <th scope="col" className="py-1.5 pr-4 font-medium">{say('activity.what')}</th>
+            {withSubject ? <th scope="col" className="py-1.5 pr-4 font-medium">{say('activity.to')}</th> : null}
+            <th scope="col" className="py-1.5 font-medium">{say('activity.details')}</th>
           </tr>
         </thead>
         <tbody>

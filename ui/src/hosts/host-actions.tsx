@@ -8,6 +8,7 @@ import { Button } from '@/design/button'
 import { useConfirm } from '@/design/confirm'
 import { Menu } from '@/design/menu'
 import { useTell } from '@/shell/tell'
+import { say } from '@/words/words'
 
 /** What an administrator does with a host. */
 export function HostActions({ host }: { host: HostBody }) {
@@ -18,39 +19,34 @@ export function HostActions({ host }: { host: HostBody }) {
 
   const cordon = () =>
     host.is_cordoned
-      ? tell(hostsUncordon({ path, throwOnError: true }), `${host.name} takes new VMs again`)
-      : tell(hostsCordon({ path, throwOnError: true }), `${host.name} takes no new VMs; those it has go on`)
+      ? tell(hostsUncordon({ path, throwOnError: true }), say('host.uncordoned', { name: host.name }))
+      : tell(hostsCordon({ path, throwOnError: true }), say('host.nowCordoned', { name: host.name }))
   const drain = async () => {
-    const body = <p>It takes no new VMs, and every VM on it is shut down. Their disks stay; start them again when the host is back.</p>
-    if (await confirm({ title: `Drain ${host.name}?`, body, action: 'Stop its VMs', isDangerous: true })) {
-      await tell(hostsDrain({ path, body: { stop: true }, throwOnError: true }), `${host.name} is being drained`)
+    const body = <p>{say('host.drainLost')}</p>
+    if (await confirm({ title: say('host.drainTitle', { name: host.name }), body, action: say('host.drainDo'), isDangerous: true })) {
+      await tell(hostsDrain({ path, body: { stop: true }, throwOnError: true }), say('host.draining', { name: host.name }))
     }
   }
   const abandon = async () => {
-    const body = (
-      <p>
-        For a host that is lost for good. The VMs on it, and their disks, are given up; it may never come back. Make sure that it is switched off: Nexus cannot reach it to
-        stop what it runs.
-      </p>
-    )
-    if (await confirm({ title: `Give up ${host.name}?`, body, action: 'Give it up', isDangerous: true, typed: host.name })) {
-      await tell(hostsAbandon({ path, body: { name: host.name }, throwOnError: true }), `${host.name} is given up`)
+    const body = <p>{say('host.giveUpLost')}</p>
+    if (await confirm({ title: say('host.giveUpTitle', { name: host.name }), body, action: say('host.giveUp'), isDangerous: true, typed: host.name })) {
+      await tell(hostsAbandon({ path, body: { name: host.name }, throwOnError: true }), say('host.givenUp', { name: host.name }))
     }
   }
-  const isGone = host.state === 'abandoned' ? 'It was given up.' : null
+  const isGone = host.state === 'abandoned' ? say('host.isGone') : null
   return (
     <Menu
-      label={`What to do with ${host.name}`}
+      label={say('vm.whatToDo', { name: host.name })}
       trigger={
-        <Button kind="quiet" size="icon" aria-label={`More for ${host.name}`}>
+        <Button kind="quiet" size="icon" aria-label={say('vm.more', { name: host.name })}>
           <Ellipsis aria-hidden />
         </Button>
       }
       entries={[
-        { label: 'Show its VMs', icon: <Search />, onSelect: () => router.push(`/vms?host=${encodeURIComponent(host.name)}`) },
-        { label: host.is_cordoned ? 'Uncordon' : 'Cordon', icon: host.is_cordoned ? <ShieldCheck /> : <ShieldBan />, refusal: isGone, onSelect: () => void cordon() },
-        { label: 'Drain', icon: <Square />, refusal: isGone, onSelect: () => void drain() },
-        { label: 'Give up', icon: <Unplug />, isDangerous: true, refusal: isGone, onSelect: () => void abandon() },
+        { label: say('host.showVms'), icon: <Search />, onSelect: () => router.push(`/vms?host=${encodeURIComponent(host.name)}`) },
+        { label: host.is_cordoned ? say('host.uncordon') : say('host.cordon'), icon: host.is_cordoned ? <ShieldCheck /> : <ShieldBan />, refusal: isGone, onSelect: () => void cordon() },
+        { label: say('host.drain'), icon: <Square />, refusal: isGone, onSelect: () => void drain() },
+        { label: say('host.giveUp'), icon: <Unplug />, isDangerous: true, refusal: isGone, onSelect: () => void abandon() },
       ]}
     />
   )

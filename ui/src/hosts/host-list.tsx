@@ -16,6 +16,7 @@ import { bytes, mib } from '@/design/size'
 import { Empty, Failure, Loading } from '@/design/states'
 import { Ago } from '@/design/time'
 import { useSession } from '@/shell/session'
+import { say } from '@/words/words'
 
 import { HostActions } from './host-actions'
 import { JoinHost } from './join-host'
@@ -29,19 +30,21 @@ export function HostList() {
   return (
     <>
       <PageHead
-        title="Hosts"
-        below="The machines that run your VMs"
+        title={say('place.hosts')}
+        below={say('hosts.below')}
         actions={
           isAdmin ? (
             <Button kind="primary" onClick={() => setJoining(true)}>
-              <CirclePlus aria-hidden /> Add a host
+              <CirclePlus aria-hidden /> {say('host.add')}
             </Button>
           ) : null
         }
       />
       {hosts.error ? <Failure refused={refused(hosts.error)} onRetry={() => void hosts.refetch()} /> : null}
       {hosts.isPending ? <Loading rows={3} /> : null}
-      {hosts.data?.items.length === 0 ? <Empty icon={<Server />} title="No host has joined">VMs need one; it may be this very machine.</Empty> : null}
+      {hosts.data?.items.length === 0 ? <Empty icon={<Server />} title={say('hosts.none')}>
+          {say('hosts.noneHint')}
+        </Empty> : null}
       <ul className="grid gap-4 xl:grid-cols-2">
         {hosts.data?.items.map((host) => (
           <li key={host.id}>
@@ -62,16 +65,16 @@ function HostCard({ host, isAdmin }: { host: HostBody; isAdmin: boolean }) {
           {host.name}
           {host.state === 'online' ? (
             <Badge tone="ok">
-              <CircleCheck aria-hidden /> online
+              <CircleCheck aria-hidden /> {say('host.state.online')}
             </Badge>
           ) : (
             <Badge tone={host.state === 'abandoned' ? 'bad' : 'unsure'}>
-              <CircleHelp aria-hidden /> {host.state}
+              <CircleHelp aria-hidden /> {say(`host.state.${host.state}`)}
             </Badge>
           )}
           {host.is_cordoned ? (
             <Badge tone="warn">
-              <ShieldBan aria-hidden /> cordoned
+              <ShieldBan aria-hidden /> {say('host.cordoned')}
             </Badge>
           ) : null}
         </span>
@@ -81,19 +84,19 @@ function HostCard({ host, isAdmin }: { host: HostBody; isAdmin: boolean }) {
       <div className="grid gap-4">
         {host.usage ? (
           <div className="grid gap-2">
-            <Meter label="CPU" value={host.usage.cpu_percent} of={100} words={`${host.usage.cpu_percent.toFixed(0)} % of ${host.vcpus} CPUs`} />
-            <Meter label="Memory" value={host.usage.memory_used_mib} of={host.memory_mib} words={`${mib(host.usage.memory_used_mib)} of ${mib(host.memory_mib)}`} />
-            <Meter label="Disk" value={host.usage.disk_used_bytes} of={host.disk_bytes} words={`${bytes(host.usage.disk_used_bytes)} of ${bytes(host.disk_bytes)}`} />
+            <Meter label={say('vm.cpu')} value={host.usage.cpu_percent} of={100} words={say('host.ofCpus', { percent: host.usage.cpu_percent.toFixed(0), count: host.vcpus })} />
+            <Meter label={say('vm.memory')} value={host.usage.memory_used_mib} of={host.memory_mib} words={say('host.of', { used: mib(host.usage.memory_used_mib), all: mib(host.memory_mib) })} />
+            <Meter label={say('create.disk')} value={host.usage.disk_used_bytes} of={host.disk_bytes} words={say('host.of', { used: bytes(host.usage.disk_used_bytes), all: bytes(host.disk_bytes) })} />
           </div>
         ) : null}
         <Facts
           of={[
-            ['Hypervisor', `${host.vmm} ${host.vmm_version} (${host.acceleration})`],
-            ['Why that', host.why_vmm],
-            ['Can also', host.offers.length ? host.offers.join(', ').replaceAll('_', ' ') : null],
-            ['Agent', host.agent_version],
-            ['Address', <code key="address" className="font-mono text-sm">{host.address}</code>],
-            ['Last heard', <Ago key="seen" at={host.last_seen_at} />],
+            [say('host.hypervisor'), `${host.vmm} ${host.vmm_version} (${host.acceleration})`],
+            [say('host.why'), host.why_vmm],
+            [say('host.canAlso'), host.offers.length ? host.offers.join(', ').replaceAll('_', ' ') : null],
+            [say('host.agent'), host.agent_version],
+            [say('vm.address'), <code key="address" className="font-mono text-sm">{host.address}</code>],
+            [say('host.lastHeard'), <Ago key="seen" at={host.last_seen_at} />],
           ]}
         />
       </div>

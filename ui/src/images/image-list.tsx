@@ -20,12 +20,13 @@ import { Ago } from '@/design/time'
 import { useUrlState } from '@/route/route'
 import { useSession } from '@/shell/session'
 import { useTell } from '@/shell/tell'
+import { type Key, say } from '@/words/words'
 
-const KINDS: Record<ImageKind, { words: string; tone: Tone }> = {
-  kernel: { words: 'kernel', tone: 'unsure' },
-  initramfs: { words: 'initramfs', tone: 'warn' },
-  rootfs: { words: 'root file system', tone: 'accent' },
-  data: { words: 'data', tone: 'idle' },
+const KINDS: Record<ImageKind, { words: Key; tone: Tone }> = {
+  kernel: { words: 'image.kernel', tone: 'unsure' },
+  initramfs: { words: 'image.initramfs', tone: 'warn' },
+  rootfs: { words: 'image.rootfs', tone: 'accent' },
+  data: { words: 'image.data', tone: 'idle' },
 }
 
 export function ImageList() {
@@ -37,14 +38,14 @@ export function ImageList() {
   const shown = all.filter((image) => image.name.toLowerCase().includes(q.toLowerCase()) && (!kind || image.kind === kind))
   return (
     <>
-      <PageHead title="Images" below="What machines boot from" />
+      <PageHead title={say('place.images')} below={say('images.below')} />
       <div className="mb-4 flex flex-wrap gap-2">
-        <Input type="search" aria-label="Search images" placeholder="Search by name" className="sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
-        <Select aria-label="Kind" className="w-44" value={kind} onChange={(event) => setKind(event.target.value)}>
-          <option value="">Any kind</option>
+        <Input type="search" aria-label={say('images.search')} placeholder={say('list.searchByName')} className="sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
+        <Select aria-label={say('image.kind')} className="w-44" value={kind} onChange={(event) => setKind(event.target.value)}>
+          <option value="">{say('image.anyKind')}</option>
           {Object.entries(KINDS).map(([value, { words }]) => (
             <option key={value} value={value}>
-              {words}
+              {say(words)}
             </option>
           ))}
         </Select>
@@ -52,13 +53,12 @@ export function ImageList() {
       {images.error ? <Failure refused={refused(images.error)} onRetry={() => void images.refetch()} /> : null}
       {images.isPending ? <Loading rows={4} /> : null}
       {images.data && shown.length === 0 ? (
-        <Empty icon={<HardDrive />} title={all.length ? 'No image matches' : 'No images yet'}>
-          Make one from distribution packages with <code className="font-mono">nexus image build</code>, or register a file with{' '}
-          <code className="font-mono">nexus image create</code>.
+        <Empty icon={<HardDrive />} title={all.length ? say('images.noMatch') : say('images.none')}>
+          {say('images.noneHint')} <code className="font-mono">nexus image build</code>, <code className="font-mono">nexus image import</code>
         </Empty>
       ) : null}
       {shown.length > 0 ? (
-        <Table label="Images" heads={['Name', 'Kind', 'Size', 'SHA-256', 'Made', ...(isAdmin ? ['Actions'] : [])]} rows={shown.map((image) => ({ key: image.id, cells: cells(image) }))} />
+        <Table label={say('place.images')} heads={[say('vm.name'), say('image.kind'), say('config.size'), 'SHA-256', say('image.made'), ...(isAdmin ? [say('table.actions')] : [])]} rows={shown.map((image) => ({ key: image.id, cells: cells(image) }))} />
       ) : null}
     </>
   )
@@ -68,18 +68,18 @@ function cells(image: ImageBody): ReactNode[] {
   const { words, tone } = KINDS[image.kind]
   return [
     <div key="name">
-      <span className="font-medium">{image.name}</span> {image.is_default ? <Badge tone="ok">default</Badge> : null}
+      <span className="font-medium">{image.name}</span> {image.is_default ? <Badge tone="ok">{say('create.default')}</Badge> : null}
       {image.description ? <span className="block text-sm text-muted">{image.description}</span> : null}
     </div>,
     <span key="kind">
-      <Badge tone={tone}>{words}</Badge> <span className="text-sm text-muted">{image.format}</span>
+      <Badge tone={tone}>{say(words)}</Badge> <span className="text-sm text-muted">{image.format}</span>
     </span>,
     <span key="size" className="tabular">
       {bytes(image.size_bytes)}
     </span>,
     <span key="sha256" className="inline-flex items-center">
       <code className="font-mono text-xs">{image.sha256.slice(0, 12)}</code>
-      <Copy text={image.sha256} label={`Copy the SHA-256 of ${image.name}`} />
+      <Copy text={image.sha256} label={say('image.copySha', { name: image.name })} />
     </span>,
     <span key="made" className="text-muted">
       <Ago at={image.created_at} />
@@ -93,15 +93,15 @@ function DeleteImage({ image }: { image: ImageBody }) {
   const tell = useTell()
   const remove = async () => {
     const agreed = await confirm({
-      title: `Delete the image ${image.name}?`,
-      body: <p>Its file is removed from the manager. Machines that were made from it keep their disks; while one still needs it, deleting is refused.</p>,
-      action: 'Delete',
+      title: say('image.delete', { name: image.name }),
+      body: <p>{say('image.deleteLost')}</p>,
+      action: say('verb.delete'),
       isDangerous: true,
     })
-    if (agreed) await tell(imagesDelete({ path: { image_id: image.id }, throwOnError: true }), `Deleted ${image.name}`)
+    if (agreed) await tell(imagesDelete({ path: { image_id: image.id }, throwOnError: true }), say('done.deleted', { what: image.name }))
   }
   return (
-    <Button kind="quiet" size="icon" aria-label={`Delete ${image.name}`} onClick={() => void remove()}>
+    <Button kind="quiet" size="icon" aria-label={say('do.deleteWhat', { what: image.name })} onClick={() => void remove()}>
       <Trash2 aria-hidden />
     </Button>
   )

@@ -3,6 +3,7 @@ import Link from 'next/link'
 
 import type { OperationBody } from '@/api'
 import { Ago } from '@/design/time'
+import { say } from '@/words/words'
 
 import { subjectHref, wordsFor } from './words'
 
@@ -34,7 +35,7 @@ export function OperationRow({ operation }: { operation: OperationBody }) {
         {status === 'running' ? (
           <>
             {stage ? <p className="text-sm text-muted">{stage}</p> : null}
-            <progress aria-label={`${wordsFor(operation)}: progress`} value={progress} max={100} className="mt-1 h-1 w-full accent-accent" />
+            <progress aria-label={say('operations.progress', { what: wordsFor(operation) })} value={progress} max={100} className="mt-1 h-1 w-full accent-accent" />
           </>
         ) : null}
         {error ? (

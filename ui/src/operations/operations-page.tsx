@@ -9,6 +9,7 @@ import { PageHead } from '@/design/page'
 import { refused } from '@/design/refused'
 import { Empty, Failure, Loading } from '@/design/states'
 import { useUrlState } from '@/route/route'
+import { say } from '@/words/words'
 
 import { OperationRow } from './operation-row'
 
@@ -22,19 +23,21 @@ export function OperationsPage() {
   const operations = useQuery({ ...operationsListOptions({ query }), placeholderData: keepPreviousData })
   return (
     <>
-      <PageHead title="Operations" below="What was asked for, how far it has come, and why it failed" />
+      <PageHead title={say('place.operations')} below={say('operations.below')} />
       <div className="mb-4 flex flex-wrap gap-2">
-        <Input type="search" aria-label="Search operations" placeholder="Search by name" className="sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
-        <Select aria-label="Status" className="w-40" value={status} onChange={(event) => setStatus(event.target.value)}>
-          <option value="">Any status</option>
+        <Input type="search" aria-label={say('operations.search')} placeholder={say('list.searchByName')} className="sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
+        <Select aria-label={say('operations.status')} className="w-40" value={status} onChange={(event) => setStatus(event.target.value)}>
+          <option value="">{say('operations.anyStatus')}</option>
           {STATUSES.map((one) => (
-            <option key={one}>{one}</option>
+            <option key={one} value={one}>
+              {say(`operations.status.${one}`)}
+            </option>
           ))}
         </Select>
       </div>
       {operations.error ? <Failure refused={refused(operations.error)} onRetry={() => void operations.refetch()} /> : null}
       {operations.isPending ? <Loading /> : null}
-      {operations.data?.items.length === 0 ? <Empty title="No operations">{q || status ? 'None fits this search.' : 'What you do with machines is listed here.'}</Empty> : null}
+      {operations.data?.items.length === 0 ? <Empty title={say('operations.none')}>{q || status ? say('operations.noneFits') : say('operations.noneYet')}</Empty> : null}
       {operations.data && operations.data.items.length > 0 ? (
         <ul className="divide-y rounded-lg border bg-surface">
           {operations.data.items.map((operation) => (
@@ -44,7 +47,7 @@ export function OperationsPage() {
           ))}
         </ul>
       ) : null}
-      {operations.data?.next_cursor ? <p className="mt-3 text-muted">The newest {MOST} are shown; search to find older ones.</p> : null}
+      {operations.data?.next_cursor ? <p className="mt-3 text-muted">{say('list.newestShown', { count: MOST })}</p> : null}
     </>
   )
 }

@@ -16,6 +16,13 @@ test('a verb nobody told this page of is said as it is', () => {
   expect(wordsFor({ ...about, verb: 'migrate', status: 'running' })).toBe('Migrate web-1')
 })
 
+test('tells a snapshot from its VM, and what is done to a VM by one from both', () => {
+  const snapshot = { subject_kind: 'snapshot', subject_id: 'id-2', subject_name: 'kept', status: 'done' } as const
+  expect(wordsFor({ ...snapshot, verb: 'create' })).toBe('Created snapshot kept')
+  expect(wordsFor({ ...snapshot, verb: 'suspend', subject_name: 'web-1' })).toBe('Suspended web-1')
+  expect(subjectHref({ ...snapshot, verb: 'create' })).toBe('/snapshots?q=kept')
+})
+
 test('links to what is there, not to what was deleted', () => {
   expect(subjectHref({ ...about, verb: 'stop', status: 'done' })).toBe('/vms/id-1')
   expect(subjectHref({ ...about, verb: 'delete', status: 'done' })).toBeNull()

@@ -11,6 +11,7 @@ import { refused } from '@/design/refused'
 import { Failure } from '@/design/states'
 import { toast } from '@/design/toast'
 import { useSession } from '@/shell/session'
+import { say } from '@/words/words'
 
 const LEAST = 8
 
@@ -25,7 +26,7 @@ export function ChangePassword() {
       setNow('')
       setNext('')
       void queries.invalidateQueries()
-      toast.success('Your password is changed; your other sessions have ended')
+      toast.success(say('password.changed'))
     },
   })
   const submit = (event: FormEvent) => {
@@ -34,22 +35,22 @@ export function ChangePassword() {
   }
   const isShort = next.length > 0 && next.length < LEAST
   return (
-    <Card title="Password">
+    <Card title={say('signIn.password')}>
       <form onSubmit={submit} className="grid gap-4">
         {user?.has_default_password ? (
-          <p className="rounded-md bg-warn-soft px-3 py-2 text-warn">You still have the password everybody knows. Change it before others can reach this server.</p>
+          <p className="rounded-md bg-warn-soft px-3 py-2 text-warn">{say('password.everybodys')}</p>
         ) : null}
         {change.error ? <Failure refused={refused(change.error)} /> : null}
         <input type="text" name="username" autoComplete="username" value={user?.username ?? ''} readOnly hidden />
-        <Field label="Present password">
+        <Field label={say('password.present')}>
           <Input type="password" autoComplete="current-password" value={now} onChange={(event) => setNow(event.target.value)} />
         </Field>
-        <Field label="New password" hint={`${LEAST} characters at least`} error={isShort ? `That is shorter than ${LEAST} characters.` : null}>
+        <Field label={say('password.new')} hint={say('password.atLeast', { count: LEAST })} error={isShort ? say('password.tooShort', { count: LEAST }) : null}>
           <Input type="password" autoComplete="new-password" value={next} onChange={(event) => setNext(event.target.value)} />
         </Field>
         <div>
-          <Button type="submit" kind="primary" busy={change.isPending} refusal={now && next.length >= LEAST ? null : 'Fill in both first'}>
-            Change password
+          <Button type="submit" kind="primary" busy={change.isPending} refusal={now && next.length >= LEAST ? null : say('password.fillFirst')}>
+            {say('password.do')}
           </Button>
         </div>
       </form>

@@ -14,6 +14,7 @@ import { refused } from '@/design/refused'
 import { Failure, Loading } from '@/design/states'
 import { useSession } from '@/shell/session'
 import { useTell } from '@/shell/tell'
+import { say } from '@/words/words'
 
 /** Public keys that new machines can be told to let in. */
 export function SshKeys() {
@@ -24,11 +25,11 @@ export function SshKeys() {
   const again = () => void queries.invalidateQueries()
   const tell = useTell()
   return (
-    <Card title="SSH keys">
+    <Card title={say('vm.sshKeys')}>
       <div className="grid gap-4">
         {keys.isPending ? <Loading rows={2} /> : null}
         {keys.error ? <Failure refused={refused(keys.error)} onRetry={() => void keys.refetch()} /> : null}
-        {keys.data?.items.length === 0 ? <p className="text-muted">None yet. A key that is registered here can be chosen for new machines.</p> : null}
+        {keys.data?.items.length === 0 ? <p className="text-muted">{say('sshKeys.none')}</p> : null}
         <ul className="divide-y">
           {keys.data?.items.map((key) => (
             <li key={key.id} className="flex items-center justify-between gap-3 py-2">
@@ -40,11 +41,11 @@ export function SshKeys() {
                 <Button
                   kind="quiet"
                   size="icon"
-                  aria-label={`Delete the key ${key.name}`}
+                  aria-label={say('sshKeys.deleteOne', { name: key.name })}
                   onClick={async () => {
-                    const body = <p>Machines that were made with it go on letting it in.</p>
-                    if (await confirm({ title: `Delete the key ${key.name}?`, body, action: 'Delete', isDangerous: true }))
-                      await tell(sshKeysDelete({ path: { key_id: key.id }, throwOnError: true }), `Deleted ${key.name}`)
+                    const body = <p>{say('sshKeys.deleteLost')}</p>
+                    if (await confirm({ title: say('sshKeys.delete', { name: key.name }), body, action: say('verb.delete'), isDangerous: true }))
+                      await tell(sshKeysDelete({ path: { key_id: key.id }, throwOnError: true }), say('done.deleted', { what: key.name }))
                   }}
                 >
                   <Trash2 aria-hidden />
@@ -77,15 +78,15 @@ function AddKey({ onAdded }: { onAdded: () => void }) {
   return (
     <form onSubmit={submit} className="grid gap-3 border-t pt-4">
       {add.error ? <Failure refused={refused(add.error)} /> : null}
-      <Field label="Name">
+      <Field label={say('vm.name')}>
         <Input value={name} onChange={(event) => setName(event.target.value)} />
       </Field>
-      <Field label="Public key" hint="One line, as in ~/.ssh/id_ed25519.pub">
+      <Field label={say('sshKeys.public')} hint={say('sshKeys.publicHint')}>
         <Textarea className="font-mono text-sm" value={text} onChange={(event) => setText(event.target.value)} />
       </Field>
       <div>
-        <Button type="submit" busy={add.isPending} refusal={name && text.trim() ? null : 'Give it a name and paste the key first'}>
-          Add key
+        <Button type="submit" busy={add.isPending} refusal={name && text.trim() ? null : say('sshKeys.fillFirst')}>
+          {say('sshKeys.add')}
         </Button>
       </div>
     </form>

@@ -8,6 +8,7 @@ import { vmsSaveTemplateMutation } from '@/api/@tanstack/react-query.gen'
 import { Field, Input, Textarea } from '@/design/field'
 import { FormDialog } from '@/design/form-dialog'
 import { toast } from '@/design/toast'
+import { say } from '@/words/words'
 
 export function SaveTemplate({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
   const queries = useQueryClient()
@@ -17,24 +18,24 @@ export function SaveTemplate({ vm, onClose }: { vm: VmBody; onClose: () => void 
     ...vmsSaveTemplateMutation(),
     onSuccess: () => {
       void queries.invalidateQueries()
-      toast.success(`Saved the template ${name}`)
+      toast.success(say('template.saved', { name }))
       onClose()
     },
   })
   return (
     <FormDialog
-      title="Save as template"
-      description={`The configuration of ${vm.name}, without its disk, password and addresses`}
-      action="Save"
+      title={say('vm.saveTemplate')}
+      description={say('template.about', { name: vm.name })}
+      action={say('do.save')}
       isBusy={save.isPending}
       thrown={save.error}
       onSubmit={() => save.mutate({ path: { vm_id: vm.id }, body: { name, description } })}
       onClose={onClose}
     >
-      <Field label="Name" required>
+      <Field label={say('vm.name')} required>
         <Input value={name} onChange={(event) => setName(event.target.value)} />
       </Field>
-      <Field label="Description">
+      <Field label={say('vm.description')}>
         <Textarea value={description} onChange={(event) => setDescription(event.target.value)} />
       </Field>
     </FormDialog>

@@ -19,8 +19,9 @@ import { Ago } from '@/design/time'
 import { useUrlState } from '@/route/route'
 import { useSession } from '@/shell/session'
 import { useTell } from '@/shell/tell'
+import { say } from '@/words/words'
 
-const HEADS = ['Name', 'Size', 'Image', 'Kernel', 'Used', 'Changed']
+const HEADS = ['vm.name', 'config.size', 'vm.image', 'vm.kernel', 'template.used', 'vm.changed'] as const
 
 export function TemplateList() {
   const [q, setQ] = useUrlState('q')
@@ -30,17 +31,17 @@ export function TemplateList() {
   const shown = all.filter(({ name }) => name.toLowerCase().includes(q.toLowerCase()))
   return (
     <>
-      <PageHead title="Templates" below="Saved configurations to make machines from" />
-      <Input type="search" aria-label="Search templates" placeholder="Search by name" className="mb-4 sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
+      <PageHead title={say('place.templates')} below={say('templates.below')} />
+      <Input type="search" aria-label={say('templates.search')} placeholder={say('list.searchByName')} className="mb-4 sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
       {templates.error ? <Failure refused={refused(templates.error)} onRetry={() => void templates.refetch()} /> : null}
       {templates.isPending ? <Loading rows={3} /> : null}
       {templates.data && shown.length === 0 ? (
-        <Empty icon={<LayoutTemplate />} title={all.length ? 'No template matches' : 'No templates yet'}>
-          Open a VM and choose <em>Save as template</em>; its configuration is kept, never its disk or its password.
+        <Empty icon={<LayoutTemplate />} title={all.length ? say('templates.noMatch') : say('templates.none')}>
+          {say('templates.noneHint')}
         </Empty>
       ) : null}
       {shown.length > 0 ? (
-        <Table label="Templates" heads={[...HEADS, ...(mayChange ? ['Actions'] : [])]} rows={shown.map((template) => ({ key: template.id, cells: cells(template) }))} />
+        <Table label={say('place.templates')} heads={[...HEADS.map((head) => say(head)), ...(mayChange ? [say('table.actions')] : [])]} rows={shown.map((template) => ({ key: template.id, cells: cells(template) }))} />
       ) : null}
     </>
   )
@@ -71,19 +72,19 @@ function Actions({ template }: { template: TemplateBody }) {
   const confirm = useConfirm()
   const tell = useTell()
   const remove = async () => {
-    const body = <p>Machines that were made from it stay as they are.</p>
-    if (await confirm({ title: `Delete the template ${template.name}?`, body, action: 'Delete', isDangerous: true })) {
-      await tell(templatesDelete({ path: { template_id: template.id }, throwOnError: true }), `Deleted ${template.name}`)
+    const body = <p>{say('template.deleteLost')}</p>
+    if (await confirm({ title: say('template.delete', { name: template.name }), body, action: say('verb.delete'), isDangerous: true })) {
+      await tell(templatesDelete({ path: { template_id: template.id }, throwOnError: true }), say('done.deleted', { what: template.name }))
     }
   }
   return (
     <span className="flex justify-end gap-1">
       <Button size="sm" asChild>
         <Link href={`/vms/create?template=${encodeURIComponent(template.name)}`} prefetch={false}>
-          <CirclePlus aria-hidden /> Create VM
+          <CirclePlus aria-hidden /> {say('vms.create')}
         </Link>
       </Button>
-      <Button kind="quiet" size="icon" aria-label={`Delete ${template.name}`} onClick={() => void remove()}>
+      <Button kind="quiet" size="icon" aria-label={say('do.deleteWhat', { what: template.name })} onClick={() => void remove()}>
         <Trash2 aria-hidden />
       </Button>
     </span>

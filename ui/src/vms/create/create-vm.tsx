@@ -58,7 +58,7 @@ function Beginnings({ isRestore }: { isRestore: boolean }) {
   return (
     <nav aria-label={say('create.beginWith')} className="mb-4 flex flex-wrap gap-2">
       {ways.map(([href, label, isChosen]) => (
-        <Button key={href} size="sm" asChild className={cn(isChosen && 'border-accent text-accent')}>
+        <Button key={href} size="sm" asChild className="aria-[current=page]:border-accent aria-[current=page]:text-accent">
           <Link href={href} aria-current={isChosen ? 'page' : undefined} prefetch={false}>
             {label}
           </Link>

@@ -11,7 +11,7 @@ import { OperationRow } from '@/operations/operation-row'
 import { say } from '@/words/words'
 
 export function ActivityTab({ vm, isAdmin }: { vm: VmBody; isAdmin: boolean }) {
-  const operations = useQuery(operationsListOptions({ query: { subject_id: vm.id, limit: 30, sort: '-created_at' } }))
+  const operations = useQuery(operationsListOptions({ query: { vm_id: vm.id, limit: 30, sort: '-created_at' } }))
   return (
     <div className="grid items-start gap-4 xl:grid-cols-2">
       <Card title={say('place.operations')}>

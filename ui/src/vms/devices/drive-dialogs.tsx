@@ -7,13 +7,13 @@ import { type CacheType, type DriveBody, drivesCreate, drivesEdit, type IoEngine
 import { imagesListOptions } from '@/api/@tanstack/react-query.gen'
 import { Checkbox, Field, Input, Select } from '@/design/field'
 import { FormDialog } from '@/design/form-dialog'
+import { say } from '@/words/words'
 
 import { tellApplied } from './changed'
 import { MBYTE, perSecond, rewritten, shown, typed } from './limits'
 import { RateField } from './rate-field'
 
 const GIB = 1024 ** 3
-const WRONG_SIZE = 'A number above 0, or nothing.'
 
 export function AddDrive({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
   const queries = useQueryClient()
@@ -33,30 +33,30 @@ export function AddDrive({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
         throwOnError: true,
       }),
     onSuccess: ({ data }) => {
-      tellApplied(`Added ${driveId}`, data.applied)
+      tellApplied(say('done.added', { what: driveId }), data.applied)
       void queries.invalidateQueries()
       onClose()
     },
   })
   return (
     <FormDialog
-      title={`Add a drive to ${vm.name}`}
-      action="Add"
+      title={say('drive.addTo', { name: vm.name })}
+      action={say('do.add')}
       isBusy={add.isPending}
       thrown={add.error}
-      refusal={bytes === undefined ? WRONG_SIZE : null}
+      refusal={bytes === undefined ? say('rate.wrong') : null}
       onSubmit={() => add.mutate()}
       onClose={onClose}
     >
-      <Field label="Drive id" required hint="Letters, digits and _">
+      <Field label={say('drive.id')} required hint={say('drive.idHint')}>
         <Input value={driveId} onChange={(event) => setDriveId(event.target.value)} />
       </Field>
-      <Field label="Size (GiB)" hint={image ? 'Empty: the image’s own' : undefined} error={bytes === undefined ? WRONG_SIZE : null}>
+      <Field label={say('drive.size')} hint={image ? say('drive.sizeHint') : undefined} error={bytes === undefined ? say('rate.wrong') : null}>
         <Input inputMode="decimal" value={size} onChange={(event) => setSize(event.target.value)} />
       </Field>
-      <Field label="Starts as">
+      <Field label={say('drive.startsAs')}>
         <Select value={image} onChange={(event) => setImage(event.target.value)}>
-          <option value="">an empty drive</option>
+          <option value="">{say('drive.emptyOne')}</option>
           {images.data?.items.map(({ id, name }) => (
             <option key={id} value={name}>
               {name}
@@ -64,7 +64,7 @@ export function AddDrive({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
           ))}
         </Select>
       </Field>
-      <Checkbox label="Read-only" checked={isReadOnly} onChange={(event) => setReadOnly(event.target.checked)} />
+      <Checkbox label={say('drive.onlyRead')} checked={isReadOnly} onChange={(event) => setReadOnly(event.target.checked)} />
       <Tuning cache={cache} engine={engine} onCache={setCache} onEngine={setEngine} />
     </FormDialog>
   )
@@ -88,28 +88,28 @@ export function EditDrive({ vm, drive, onClose }: { vm: VmBody; drive: DriveBody
       })
     },
     onSuccess: ({ data }) => {
-      tellApplied(`Changed ${drive.drive_id}`, data.applied)
+      tellApplied(say('done.changed', { what: drive.drive_id }), data.applied)
       void queries.invalidateQueries()
       onClose()
     },
   })
   return (
     <FormDialog
-      title={`Change ${drive.drive_id}`}
-      action="Save"
+      title={say('do.change', { what: drive.drive_id })}
+      action={say('do.save')}
       isBusy={edit.isPending}
       thrown={edit.error}
-      refusal={isWrong ? 'Correct what is marked first' : null}
+      refusal={isWrong ? say('form.correctFirst') : null}
       onSubmit={() => edit.mutate()}
       onClose={onClose}
     >
       {drive.is_read_only ? null : (
-        <Field label="Size (GiB)" hint="A drive can grow, not shrink" error={bytes === undefined ? WRONG_SIZE : null}>
+        <Field label={say('drive.size')} hint={say('drive.growHint')} error={bytes === undefined ? say('rate.wrong') : null}>
           <Input inputMode="decimal" value={size} onChange={(event) => setSize(event.target.value)} />
         </Field>
       )}
-      <RateField label="Bandwidth" unit="MB/s" presets={[10, 50, 100, 250]} value={bandwidth} onChange={setBandwidth} />
-      <RateField label="Operations" unit="a second" presets={[100, 500, 1000, 5000]} value={ops} onChange={setOps} />
+      <RateField label={say('drive.bandwidth')} unit="MB/s" presets={[10, 50, 100, 250]} value={bandwidth} onChange={setBandwidth} />
+      <RateField label={say('drive.ops')} unit={say('drive.aSecond')} presets={[100, 500, 1000, 5000]} value={ops} onChange={setOps} />
     </FormDialog>
   )
 }
@@ -119,14 +119,14 @@ type TuningProps = { cache: CacheType; engine: IoEngine; onCache: (cache: CacheT
 function Tuning({ cache, engine, onCache, onEngine }: TuningProps) {
   return (
     <div className="grid gap-4 sm:grid-cols-2">
-      <Field label="Cache" hint="Unsafe is fastest; Writeback keeps what the guest has flushed">
+      <Field label={say('drive.cache')} hint={say('drive.cacheHint')}>
         <Select value={cache} onChange={(event) => onCache(event.target.value as CacheType)}>
           <option>Unsafe</option>
           <option>Writeback</option>
           <option>Writethrough</option>
         </Select>
       </Field>
-      <Field label="I/O engine">
+      <Field label={say('drive.engine')}>
         <Select value={engine} onChange={(event) => onEngine(event.target.value as IoEngine)}>
           <option>Sync</option>
           <option>Async</option>

@@ -7,6 +7,7 @@ import { type NicBody, nicsCreate, nicsEdit, type NicLimiterAnswer, type NicLimi
 import { networksListOptions } from '@/api/@tanstack/react-query.gen'
 import { Field, Input, Select } from '@/design/field'
 import { FormDialog } from '@/design/form-dialog'
+import { say } from '@/words/words'
 
 import { tellApplied } from './changed'
 import { MBIT, perSecond, rewritten, shown, typed } from './limits'
@@ -28,25 +29,25 @@ export function AddNic({ vm, onClose }: { vm: VmBody; onClose: () => void }) {
   const add = useMutation({
     mutationFn: () => nicsCreate({ path: { vm_id: vm.id }, body: { iface_id: ifaceId, network: network || null, guest_mac: mac || null }, throwOnError: true }),
     onSuccess: ({ data }) => {
-      tellApplied(`Added ${ifaceId}`, data.applied)
+      tellApplied(say('done.added', { what: ifaceId }), data.applied)
       void queries.invalidateQueries()
       onClose()
     },
   })
   return (
-    <FormDialog title={`Add an interface to ${vm.name}`} action="Add" isBusy={add.isPending} thrown={add.error} onSubmit={() => add.mutate()} onClose={onClose}>
-      <Field label="Interface id" required hint="Letters, digits and _, such as eth1">
+    <FormDialog title={say('nic.addTo', { name: vm.name })} action={say('do.add')} isBusy={add.isPending} thrown={add.error} onSubmit={() => add.mutate()} onClose={onClose}>
+      <Field label={say('nic.id')} required hint={say('nic.idHint')}>
         <Input value={ifaceId} onChange={(event) => setIfaceId(event.target.value)} />
       </Field>
-      <Field label="Network">
+      <Field label={say('tab.network')}>
         <Select value={network} onChange={(event) => setNetwork(event.target.value)}>
-          <option value="">the default</option>
+          <option value="">{say('create.default')}</option>
           {networks.data?.items.map(({ id, name }) => (
             <option key={id}>{name}</option>
           ))}
         </Select>
       </Field>
-      <Field label="MAC" hint="Empty: one is made up">
+      <Field label={say('vm.mac')} hint={say('nic.macHint')}>
         <Input className="font-mono" placeholder="02:00:00:00:00:01" value={mac} onChange={(event) => setMac(event.target.value)} />
       </Field>
     </FormDialog>
@@ -60,23 +61,23 @@ export function EditNic({ vm, nic, onClose }: { vm: VmBody; nic: NicBody; onClos
   const edit = useMutation({
     mutationFn: () => nicsEdit({ path: { vm_id: vm.id, nic: nic.id }, body: { rx_rate_limiter: limiter(nic.rx_rate_limiter, rx), tx_rate_limiter: limiter(nic.tx_rate_limiter, tx) }, throwOnError: true }),
     onSuccess: ({ data }) => {
-      tellApplied(`Changed ${nic.iface_id}`, data.applied)
+      tellApplied(say('done.changed', { what: nic.iface_id }), data.applied)
       void queries.invalidateQueries()
       onClose()
     },
   })
   return (
     <FormDialog
-      title={`Limits of ${nic.iface_id}`}
-      action="Save"
+      title={say('nic.limitsOf', { name: nic.iface_id })}
+      action={say('do.save')}
       isBusy={edit.isPending}
       thrown={edit.error}
-      refusal={[rx, tx].some((text) => typed(text, MBIT) === undefined) ? 'Correct what is marked first' : null}
+      refusal={[rx, tx].some((text) => typed(text, MBIT) === undefined) ? say('form.correctFirst') : null}
       onSubmit={() => edit.mutate()}
       onClose={onClose}
     >
-      <RateField label="Into the guest" unit="Mbit/s" presets={PRESETS} value={rx} onChange={setRx} />
-      <RateField label="Out of the guest" unit="Mbit/s" presets={PRESETS} value={tx} onChange={setTx} />
+      <RateField label={say('nic.into')} unit="Mbit/s" presets={PRESETS} value={rx} onChange={setRx} />
+      <RateField label={say('nic.outOf')} unit="Mbit/s" presets={PRESETS} value={tx} onChange={setTx} />
     </FormDialog>
   )
 }

@@ -1,4 +1,5 @@
 import { Field, Input } from '@/design/field'
+import { say } from '@/words/words'
 
 import { typed } from './limits'
 
@@ -8,7 +9,7 @@ export function RateField({ label, unit, presets, value, onChange }: { label: st
   const isWrong = typed(value, 1) === undefined
   return (
     <>
-      <Field label={`${label} (${unit})`} hint="Empty: no limit" error={isWrong ? 'A number above 0, or nothing.' : null}>
+      <Field label={`${label} (${unit})`} hint={say('rate.none')} error={isWrong ? say('rate.wrong') : null}>
         <Input inputMode="decimal" list={list} value={value} onChange={(event) => onChange(event.target.value)} />
       </Field>
       <datalist id={list}>
