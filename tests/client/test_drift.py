@@ -169,6 +169,8 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "snapshots.create": lambda client: client.snapshots.create(ID, name="a", description="b", keep_last=1),
     "snapshots.edit": lambda client: client.snapshots.edit(ID, name="a", description="b"),
     "snapshots.delete": lambda client: client.snapshots.delete(ID),
+    "snapshots.export": lambda client: _entered(client.snapshots.export(ID)),
+    "snapshots.import_": lambda client: client.snapshots.import_([b"a"], length=1, name="a", host_id=ID),
     "snapshots.instantiate": lambda client: client.snapshots.instantiate(ID, name="a", description="b"),
     "snapshots.roll_back": lambda client: client.snapshots.roll_back(ID, ID),
     "snapshots.clone": lambda client: client.snapshots.clone(ID, name="a", count=2, description="b"),
@@ -266,7 +268,8 @@ def asked_by(call: Callable[[Client], object]) -> Asked:
     with suppress(ClientError):  # the answer is empty; what counts is the question
         call(Client(transport))
     [request] = seen
-    body = frozenset(json.loads(request.content)) if request.content else frozenset[str]()
+    is_json = request.headers.get("content-type") == "application/json"
+    body = frozenset(json.loads(request.content)) if request.content and is_json else frozenset[str]()
     method: Any = request.method.lower()
     return Asked(method, request.url.path, frozenset(request.url.params), body)
 

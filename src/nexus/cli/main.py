@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from nexus.cli import (
     about,
+    archives,
     context,
     events,
     host,
@@ -90,6 +91,7 @@ def begin(
     typer_context.obj = chosen(typer_context, output=output, debug=debug, context_name=context_name)
 
 
+archives.register(snapshot.app)
 for noun, commands in _NOUNS.items():
     app.add_typer(commands, name=noun)
 for part in (local, session, events, about):

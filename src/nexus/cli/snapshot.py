@@ -50,7 +50,7 @@ def _details(now: datetime) -> "list[Column[Snapshot]]":
         Column("State", lambda snapshot: snapshot.state),
         Column("Fault", lambda snapshot: snapshot.fault),
         Column("Warning", lambda snapshot: snapshot.warning),
-        Column("VM", lambda snapshot: snapshot.vm_name if snapshot.vm_id else f"{snapshot.vm_name} (deleted)"),
+        Column("VM", lambda snapshot: _vm(snapshot)),
         Column("Kept for", lambda snapshot: {"keep": None}.get(snapshot.purpose, snapshot.purpose)),
         Column("Type", lambda snapshot: snapshot.snapshot_type),
         Column("Memory", lambda snapshot: _memory(snapshot.has_memory)),
@@ -65,13 +65,20 @@ def _details(now: datetime) -> "list[Column[Snapshot]]":
 
 def _memory(has_memory: bool | None) -> str | None:
     return None if has_memory is None else "yes" if has_memory else "no"
+def _vm(snapshot: "Snapshot") -> str:
+    if snapshot.vm_id:
+        return snapshot.vm_name
+    return f"{snapshot.vm_name} ({'imported' if snapshot.is_imported else 'deleted'})"
+
+
 
 
 def _size(size_bytes: int | None) -> str | None:
     return None if size_bytes is None else human.size(size_bytes)
 
 
-def _the_snapshot(cli: Cli, given: str) -> "Snapshot":
+def the_snapshot(cli: Cli, given: str) -> "Snapshot":
+    """The snapshot meant by a name or an id."""
     snapshots = cli.client.snapshots
     return the(
         "snapshot",
@@ -135,7 +142,7 @@ def list_snapshots(
 @command(app, "show", examples="nexus snapshot show before-upgrade")
 def show_snapshot(cli: Cli, snapshot: SnapshotArgument) -> None:
     """Show everything about a snapshot."""
-    cli.show(_the_snapshot(cli, snapshot), _details(datetime.now(UTC)))
+    cli.show(the_snapshot(cli, snapshot), _details(datetime.now(UTC)))
 
 
 @command(app, "tree", examples=("nexus snapshot tree web-1", "nexus snapshot tree web-1 -o json"))
@@ -182,7 +189,7 @@ def restore_snapshot(
     timeout: Timeout = TIMEOUT_S,
 ) -> None:
     """Make a new VM from a snapshot, with a name, addresses and keys of its own."""
-    target = _the_snapshot(cli, snapshot)
+    target = the_snapshot(cli, snapshot)
     create_and_wait(
         cli,
         lambda: cli.client.snapshots.instantiate(target.id, name=name),
@@ -203,10 +210,10 @@ def roll_back(
 ) -> None:
     """Have a VM be what it was when this snapshot of it was taken, and run. Everything since is lost."""
     began = time.monotonic()
-    target = _the_snapshot(cli, snapshot)
+    target = the_snapshot(cli, snapshot)
     if target.vm_id is None:
         raise CliFailure(
-            f"{target.vm_name}, of which {target.name} was taken, is deleted.",
+            f"{target.vm_name}, of which {target.name} was taken, is {gone}.",
             suggestion=f"Make a new VM from it: nexus snapshot restore {target.name}",
             exit_code=REFUSED,
         )
@@ -233,8 +240,9 @@ def edit_snapshot(
 ) -> None:
     """Change what a snapshot is called and said to be for. What it holds never changes."""
     if name is None and description is None:
+        gone = "not on this platform" if target.is_imported else "deleted"
         raise CliFailure("Nothing to change was given.", suggestion="See: nexus snapshot edit --help", exit_code=USAGE)
-    target = _the_snapshot(cli, snapshot)
+    target = the_snapshot(cli, snapshot)
     cli.client.snapshots.edit(target.id, name=name, description=description)
     cli.say(f"{name or target.name} is changed.")
     cli.result(cli.client.snapshots.get(target.id))
@@ -252,6 +260,6 @@ def delete_snapshots(
     timeout: Timeout = TIMEOUT_S,
 ) -> None:
     """Delete snapshots. VMs made from them stay. At a terminal it asks first."""
-    targets = [_the_snapshot(cli, one) for one in snapshot]
+    targets = [the_snapshot(cli, one) for one in snapshot]
     require_consent(cli, targets, yes=yes, warning="There is no going back to them.")
     delete_and_watch(cli, targets, cli.client.snapshots.delete, no_wait=no_wait, timeout_s=timeout)

@@ -418,6 +418,7 @@ class Snapshot(Answer):
     description: str
     vm_id: UUID | None
     vm_name: str
+    is_imported: bool
     host_name: str
     snapshot_type: str
     state: str

@@ -1,10 +1,23 @@
 """The endpoints of snapshots, and of what they do to VMs."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
+from nexus.client.errors import Unreachable
 from nexus.client.models import Accepted, Cloned, Created, Snapshot, SnapshotTree, Suspended
 from nexus.client.transport import Transport, segment
+from nexus.kit.tar import TarBroken
+from nexus.protocol.archives import MEDIA_TYPE, WholeArchive
+
+
+@dataclass(frozen=True)
+class Download:
+    """Something long as it comes. `length`: how many bytes it will be, if that was said."""
+
+    pieces: Iterator[bytes]
+    length: int | None
 
 
 class Snapshots:
@@ -71,6 +84,38 @@ class Snapshots:
 
     def suspend(self, vm_id: UUID) -> Suspended:
         """Keep a VM on disk; it goes on from there when it is started or resumed."""
+    @contextmanager
+    def export(self, snapshot_id: UUID) -> Generator[Download]:
+        """A snapshot as one archive, as it comes. Raises ApiError, and Unreachable also where it is not whole."""
+        with self._http.answer(f"{_path(snapshot_id)}/export", is_patient=True) as answer:
+            length = answer.headers.get("content-length", "")
+            yield Download(self._whole(answer.iter_raw()), int(length) if length.isdecimal() else None)
+
+    def _whole(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The pieces of an archive. Raises Unreachable in the end, unless it is whole."""
+        archive = WholeArchive()
+        for piece in pieces:
+            archive.feed(piece)
+            yield piece
+        try:
+            archive.check()
+        except TarBroken as broken:
+            raise Unreachable(self._http.url, f"the archive that came is not whole: {broken}") from broken
+
+    def import_(
+        self,
+        pieces: Iterable[bytes],
+        *,
+        length: int | None = None,
+        name: str | None = None,
+        host_id: UUID | None = None,
+    ) -> Created:
+        """Make a snapshot of an archive, which is `length` bytes long if that is known. Never sent again."""
+        query = {"name": name, "host_id": str(host_id) if host_id else None}
+        path = "/v1/snapshots/import"
+        answer = self._http.upload(path, pieces, media_type=MEDIA_TYPE, length=length, query=query)
+        return self._http.read(Created, answer, path)
+
         return self._http.model(Suspended, "POST", f"{_vm(vm_id)}/suspend", is_creation=True)
 
 

@@ -6,7 +6,7 @@ A request whose connection broke is sent again once where that is safe: reads, a
 
 import os
 import ssl
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -103,6 +103,12 @@ class Transport:
         """The bytes of a long answer as they come; `is_patient`: however long nothing comes.
 
         Raises ApiError, and Unreachable also where they end too early."""
+        with self.answer(path, query=query, is_patient=is_patient) as answer:
+            yield answer.iter_raw()
+
+    @contextmanager
+    def answer(self, path: str, *, query: Query | None = None, is_patient: bool = False) -> Generator[httpx.Response]:
+        """A long answer, of which only the head is there; as `download`."""
         url = self._http.build_request("GET", path, params=_present(query or {})).url
         self.watch(Call(method="GET", url=str(url), headers=self.headers))
         timeout = httpx.Timeout(None if is_patient else ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
@@ -110,11 +116,41 @@ class Transport:
             with self._http.stream("GET", url, headers=self.headers, timeout=timeout) as answer:
                 if not answer.is_success:
                     raise refusal(self.url, answer.status_code, answer.read())
-                yield answer.iter_raw()
+                yield answer
         except httpx.TimeoutException as late:
             raise Unreachable(self.url, "no answer in time") from late
         except httpx.HTTPError as failed:
             raise Unreachable(self.url, _reason(failed)) from failed
+
+    def upload(
+        self,
+        path: str,
+        pieces: Iterable[bytes],
+        *,
+        media_type: str,
+        length: int | None = None,
+        query: Query | None = None,
+    ) -> Any:
+        """Send a long body as it comes, `length` bytes if that is known, and get the JSON of the answer, however long
+        that takes. Never sent again. Raises ApiError, Unreachable, UnexpectedAnswer, and what `pieces` raises."""
+        headers = self.headers | {"Content-Type": media_type}
+        headers |= {"Content-Length": str(length)} if length is not None else {}
+        request = self._http.build_request(
+            "POST",
+            path,
+            params=_present(query or {}),
+            content=pieces,
+            headers=headers,
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
+        )
+        self.watch(Call(method="POST", url=str(request.url), headers=headers))
+        answer = self._deliver(request, may_repeat=False)
+        if not answer.is_success:
+            raise refusal(self.url, answer.status_code, answer.content)
+        try:
+            return answer.json()
+        except ValueError as broken:
+            raise UnexpectedAnswer(self.url, f"POST {path} gave no JSON") from broken
 
     def _deliver(self, request: httpx.Request, *, may_repeat: bool) -> httpx.Response:
         try:
@@ -138,11 +174,11 @@ class Transport:
 
     def model(self, kind: type[M], method: str, path: str, **request: Any) -> M:
         """The whole answer as a model."""
-        return self._read(kind, self.json(method, path, **request), path)
+        return self.read(kind, self.json(method, path, **request), path)
 
     def item(self, kind: type[M], path: str, **request: Any) -> M:
         """The object in a `{"item": …}` answer."""
-        return self._read(kind, self._part(self.json("GET", path, **request), "item", path), path)
+        return self.read(kind, self._part(self.json("GET", path, **request), "item", path), path)
 
     def items(self, kind: type[M], path: str, *, query: Query | None = None, limit: int | None = None) -> Iterator[M]:
         """Every object of a list, page by page as they are asked for, at most `limit`."""
@@ -151,7 +187,7 @@ class Transport:
         while left is None or left > 0:
             wanted["limit"] = min(PAGE_SIZE, left or PAGE_SIZE)
             page = self.json("GET", path, query=wanted)
-            found = [self._read(kind, one, path) for one in self._part(page, "items", path)]
+            found = [self.read(kind, one, path) for one in self._part(page, "items", path)]
             yield from found[:left]
             wanted["cursor"] = page.get("next_cursor")
             if not found or not wanted["cursor"]:
@@ -160,14 +196,15 @@ class Transport:
 
     def whole(self, kind: type[M], path: str) -> list[M]:
         """Every object of a list that has one page."""
-        return [self._read(kind, one, path) for one in self._part(self.json("GET", path), "items", path)]
+        return [self.read(kind, one, path) for one in self._part(self.json("GET", path), "items", path)]
 
     def _part(self, answer: Any, key: str, path: str) -> Any:
         if isinstance(answer, dict) and key in answer:
             return answer[key]  # pyright: ignore[reportUnknownVariableType]
         raise UnexpectedAnswer(self.url, f"{path} gave no {key!r}")
 
-    def _read(self, kind: type[M], value: Any, path: str) -> M:
+    def read(self, kind: type[M], value: Any, path: str) -> M:
+        """The answer of `path` as a model. Raises UnexpectedAnswer."""
         try:
             return kind.model_validate(value)
         except ValidationError as broken:

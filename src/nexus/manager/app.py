@@ -10,6 +10,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from nexus.kit.asgi import (
     BodyLimitMiddleware,
@@ -24,6 +26,7 @@ from nexus.manager.description import EVERYWHERE, Described, complete
 from nexus.manager.idempotency.middleware import IdempotencyMiddleware
 from nexus.manager.ui.middleware import UiMiddleware
 from nexus.manager.ui.site import Site
+from nexus.protocol.archives import MEDIA_TYPE
 
 MOST_BODY_BYTES = 1024 * 1024
 
@@ -45,6 +48,12 @@ seen to change nothing else."""
 
 _ROUTINE = re.compile(r"/v1/hosts/[^/]+/(heartbeat|samples)")
 """What every host sends every few seconds."""
+
+
+def is_archive(scope: Scope) -> bool:
+    """Whether a request brings a snapshot's archive: it is read as it comes, and as long as it is."""
+    is_one = scope["method"] == "POST" and scope["path"] == "/v1/snapshots/import"
+    return is_one and Headers(scope=scope).get("content-type") == MEDIA_TYPE
 
 
 class Application(FastAPI):
@@ -74,10 +83,10 @@ def create_app(routers: list[APIRouter], *, site: Site | None = None) -> FastAPI
         app.include_router(router)
     handle_problems(app)
     # the last one added is the outermost
-    app.add_middleware(IdempotencyMiddleware)
+    app.add_middleware(IdempotencyMiddleware, is_streamed=is_archive)
     app.add_middleware(UiMiddleware, site=site)
     app.add_middleware(WellFormedMiddleware)
-    app.add_middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES)
+    app.add_middleware(BodyLimitMiddleware, limit_bytes=MOST_BODY_BYTES, is_streamed=is_archive)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, headers=SECURITY_HEADERS)
     app.add_middleware(RequestIdMiddleware, routine=_ROUTINE)

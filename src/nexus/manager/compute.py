@@ -23,6 +23,8 @@ from nexus.manager.hosts.placement import Overcommit
 from nexus.manager.hosts.routes import router as hosts_router
 from nexus.manager.hosts.service import Hosts
 from nexus.manager.hosts.sweep import SilenceSweep
+from nexus.manager.images.arriving import ArrivingImages
+from nexus.manager.images.arriving import expiry as drafts_expiry
 from nexus.manager.images.routes import router as images_router
 from nexus.manager.images.service import Images
 from nexus.manager.limits.routes import router as presets_router
@@ -33,11 +35,15 @@ from nexus.manager.networks.routes import router as networks_router
 from nexus.manager.nics.editing import Nics
 from nexus.manager.nics.routes import router as nics_router
 from nexus.manager.platform import Built, Platform
+from nexus.manager.snapshots.archive_routes import router as archives_router
+from nexus.manager.snapshots.exporting import Exports
 from nexus.manager.snapshots.flow import SnapshotFlow
+from nexus.manager.snapshots.importing import Imports
 from nexus.manager.snapshots.making import Restoring
 from nexus.manager.snapshots.routes import router as snapshots_router
 from nexus.manager.snapshots.service import Snapshots
 from nexus.manager.snapshots.sweep import cleaning
+from nexus.manager.snapshots.transfers import Transfers
 from nexus.manager.vms.changing import VmChanges
 from nexus.manager.vms.copying import VmCopies
 from nexus.manager.vms.creation import VmCreation
@@ -73,6 +79,7 @@ routers: list[APIRouter] = [
     networks_router,
     hosts_router,
     bulks_router,
+    archives_router,
     snapshots_router,
 ]
 
@@ -95,6 +102,7 @@ def build(platform: Platform) -> Built:
     guests = Guests(db, agents)
     snapshots = Snapshots(db, hosts, flows, operations)
     copies = VmCopies(hosts, flows, operations, seal=platform.seal, timing=timing)
+    images, arriving, transfers = Images(db, root=settings.image_root), ArrivingImages(settings.image_root), Transfers()
     sampler = Sampler(is_disabled=settings.metrics_disabled)
 
     async def close() -> None:
@@ -107,7 +115,7 @@ def build(platform: Platform) -> Built:
             joining,
             leaving,
             sampler,
-            Images(db, root=settings.image_root),
+            images,
             VmCreation(db, hosts, flows, operations, seal=platform.seal, timing=timing),
             vms,
             Bulks(db, vms, flows, operations),
@@ -124,6 +132,8 @@ def build(platform: Platform) -> Built:
             Readings(guests),
             snapshots,
             Restoring(db, snapshots, vms, copies),
+            Exports(db, agents, images, transfers),
+            Imports(db, agents, hosts, flows, operations, images=arriving, transfers=transfers),
         ),
         flows=(
             VmFlow(agents, machines, operations, timing),
@@ -131,6 +141,11 @@ def build(platform: Platform) -> Built:
             BulkFlow(vms, operations),
             SnapshotFlow(agents, flows, operations, snapshots=snapshots, service=vms),
         ),
-        sweeps=(SilenceSweep(db, machines, leaving).as_sweep(), bulks_expiry(db), cleaning(snapshots)),
+        sweeps=(
+            SilenceSweep(db, machines, leaving).as_sweep(),
+            bulks_expiry(db),
+            cleaning(snapshots),
+            drafts_expiry(arriving),
+        ),
         close=close,
     )

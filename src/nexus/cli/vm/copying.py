@@ -98,9 +98,10 @@ def _watched(chunks: Iterable[bytes], moved: "Callable[[int], None]") -> Iterabl
 
 @dataclass(kw_only=True)
 class Progress:
-    """How much has gone, told on one line of a terminal; nothing elsewhere."""
+    """How much has gone, and of how much if that is known, told on one line of a terminal; nothing elsewhere."""
 
     is_shown: bool
+    all_bytes: int | None = None
     bytes: int = 0
     _begun: float = field(default_factory=time.monotonic)
     _told_at: float = 0.0
@@ -112,7 +113,8 @@ class Progress:
         if self.is_shown and now - self._told_at > _TOLD_EVERY_S:
             self._told_at = now
             speed = human.size(self.bytes / max(now - self._begun, 0.001))
-            sys.stderr.write(f"\r\x1b[K{human.size(self.bytes)}, {speed}/s")
+            of = f" of {human.size(self.all_bytes)}" if self.all_bytes else ""
+            sys.stderr.write(f"\r\x1b[K{human.size(self.bytes)}{of}, {speed}/s")
             sys.stderr.flush()
 
     def __enter__(self) -> "Progress":

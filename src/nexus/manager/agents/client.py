@@ -5,7 +5,7 @@ are Refused, with the agent's own sentence; anything else, and silence, is Retry
 while one of these is awaited.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from nexus.manager.agents.pipes import PipeStream, open_pipe
 from nexus.manager.agents.sessions import SessionStream, open_session
 from nexus.manager.agents.tls import ManagerTls
 from nexus.manager.agents.troubles import trouble_of
+from nexus.protocol.archives import MEDIA_TYPE
 from nexus.protocol.balloons import BalloonSeen
 from nexus.protocol.base import Message
 from nexus.protocol.guest import Pipe, SessionOpened, SessionRequest, SessionSeen, SessionsSeen
@@ -31,6 +32,9 @@ from nexus.protocol.snapshots import SnapshotSeen, SnapshotWish
 from nexus.protocol.trouble import Gone, Retryable
 
 M = TypeVar("M", bound=Message)
+
+_LONG = httpx.Timeout(600, connect=3)
+"""For what takes as long as a disk does: a snapshot is read whole before it is sent, and once more when it has come."""
 
 
 class SignalRequest(Message):
@@ -117,6 +121,50 @@ class Agent:
     async def ensure_snapshot(self, machine_id: UUID, snapshot_id: UUID, wish: SnapshotWish) -> SnapshotSeen:
         """Have the host take this snapshot of the machine; the answer is how far it is."""
         return await self._send(SnapshotSeen, "PUT", f"/v1/machines/{machine_id}/snapshots/{snapshot_id}", body=wish)
+
+    async def observe_snapshot(self, snapshot_id: UUID) -> SnapshotSeen:
+        """What the host has of it."""
+        return await self._send(SnapshotSeen, "GET", f"/v1/snapshots/{snapshot_id}")
+
+    @asynccontextmanager
+    async def export_snapshot(self, snapshot_id: UUID) -> AsyncGenerator["AgentStream"]:
+        """The host's part of the snapshot's archive. Raises Trouble, also while it is read."""
+        request = self._http.build_request(
+            "GET",
+            f"/v1/snapshots/{snapshot_id}/export",
+            headers=correlation(),
+            extensions=await self._extensions(),
+            timeout=_LONG,
+        )
+        try:
+            answer = await self._http.send(request, stream=True)
+        except httpx.HTTPError as lost:
+            raise self._unreachable(lost) from lost
+        try:
+            if not answer.is_success:
+                raise trouble_of(answer.status_code, await answer.aread())
+            yield AgentStream(self, answer)
+        finally:
+            await answer.aclose()
+
+    async def import_snapshot(self, snapshot_id: UUID, pieces: AsyncIterator[bytes]) -> SnapshotSeen:
+        """Have the host take in such a part, with a wish before it. Raises Trouble, and what `pieces` raises: then the
+        host is cut off before the end, and keeps nothing."""
+        request = self._http.build_request(
+            "PUT",
+            f"/v1/snapshots/{snapshot_id}",
+            content=pieces,
+            headers=correlation() | {"Content-Type": MEDIA_TYPE},
+            extensions=await self._extensions(),
+            timeout=_LONG,
+        )
+        try:
+            answer = await self._http.send(request)
+        except httpx.HTTPError as lost:
+            raise self._unreachable(lost) from lost
+        if not answer.is_success:
+            raise trouble_of(answer.status_code, answer.content)
+        return SnapshotSeen.model_validate_json(answer.content)
 
     async def discard_snapshot(self, snapshot_id: UUID) -> None:
         """Have nothing of it left on the host. Refused while a machine there has yet to begin from it."""
@@ -221,6 +269,9 @@ class Agent:
         except ValidationError as unusable:
             raise Retryable(f"the agent at {self.address} gave an answer that is no {kind.__name__}") from unusable
 
+    def _unreachable(self, lost: httpx.HTTPError) -> Retryable:
+        return Retryable(f"the agent at {self.address} cannot be reached: {_say(lost)}")
+
     async def _extensions(self) -> dict[str, Any]:
         if self._line is None:
             return {}
@@ -241,6 +292,23 @@ class Agent:
         if answer.is_success:
             return answer
         raise trouble_of(answer.status_code, answer.content)
+
+
+class AgentStream:
+    """A long answer of an agent's, of `length` bytes."""
+
+    def __init__(self, agent: Agent, answer: httpx.Response) -> None:
+        self._agent = agent
+        self._answer = answer
+        self.length = int(answer.headers.get("content-length", 0))
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """Raises Retryable when the agent is lost in the middle."""
+        try:
+            async for piece in self._answer.aiter_raw():
+                yield piece
+        except httpx.HTTPError as lost:
+            raise Retryable(f"the agent at {self._agent.address} was lost: {_say(lost)}") from lost
 
 
 class AgentLog:

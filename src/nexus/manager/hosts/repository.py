@@ -18,7 +18,8 @@ _ROOMS = f"""
 select h.id, h.name, h.cordoned, {IS_SILENT} as is_silent, h.abandoned_at is not null as is_abandoned,
        h.facts -> 'offers' as offers, h.vcpus, h.memory_mib, h.disk_bytes,
        coalesce(busy.vcpus, 0)::bigint as reserved_vcpus, coalesce(busy.memory_mib, 0)::bigint as reserved_memory_mib,
-       (coalesce(stored.bytes, 0) + coalesce(kept.bytes, 0))::bigint as reserved_disk_bytes
+       (coalesce(stored.bytes, 0) + coalesce(kept.bytes, 0) + coalesce(composed.bytes, 0))::bigint
+           as reserved_disk_bytes
 from hosts h
 left join lateral (
     select sum(greatest(m.vcpus, m.seen_vcpus)) as vcpus,
@@ -36,6 +37,12 @@ left join lateral (
     select sum(coalesce(s.size_bytes, s.expected_bytes)) as bytes from snapshots s
     where s.host_id = h.id and s.state <> 'failed'
 ) kept on true
+left join lateral (
+    select sum(s.memory_mib::bigint << 20) as bytes from snapshots s
+    where s.host_id = h.id and s.type = 'Diff' and s.has_memory and s.state <> 'failed'
+      and exists (select from machines m where m.restore_snapshot_id = s.id and m.restore_boot is not null
+                      and m.goal <> 'gone' and m.id is distinct from $2)
+) composed on true
 where $1::uuid[] is null or h.id = any($1)
 order by h.name
 """
@@ -242,6 +249,17 @@ async def to_write_off(reader: Reader) -> list[Host]:
         """
     )
     return [_host_of(row) for row in rows]
+
+
+async def with_vmm(reader: Reader, *, name: str, version: str, acceleration: str) -> list[UUID]:
+    """Hosts that have this hypervisor."""
+    rows = await reader.fetch(
+        "select id from hosts where vmm = $1 and facts ->> 'vmm_version' = $2 and facts ->> 'acceleration' = $3",
+        name,
+        version,
+        acceleration,
+    )
+    return [row["id"] for row in rows]
 
 
 async def count_machines(tx: Tx, host_id: UUID) -> int:

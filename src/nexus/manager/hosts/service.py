@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from nexus.kit.db import Db, Tx
+from nexus.kit.db import Db, Reader, Tx
 from nexus.kit.paging import Page
 from nexus.manager import audit, events
 from nexus.manager.hosts import hearing, placement, repository
@@ -63,6 +63,13 @@ class Hosts:
             raise HostNotFound
         return found
 
+    async def ref_in(self, tx: Tx, host_id: UUID) -> HostRef:
+        """Where a host's agent is, within a transaction. Raises HostNotFound."""
+        found = await repository.find_ref(tx, host_id)
+        if found is None:
+            raise HostNotFound
+        return found
+
     async def get(self, host_id: UUID) -> HostDetail:
         item: dict[str, Any] | None = await repository.find_json(self._db, host_id)
         if item is None:
@@ -75,6 +82,10 @@ class Hosts:
         return HostDetail.model_validate(
             item | {"capacity": _body(most), "reserved": _body(room.reserved)},
         )
+
+    async def with_vmm(self, reader: Reader, *, name: str, version: str, acceleration: str) -> Sequence[UUID]:
+        """Those that have this hypervisor."""
+        return await repository.with_vmm(reader, name=name, version=version, acceleration=acceleration)
 
     async def reserve(
         self,

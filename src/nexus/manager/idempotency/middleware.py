@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers
@@ -39,8 +40,10 @@ class AnswerUnknown(Conflict):
 
 
 class IdempotencyMiddleware:
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, is_streamed: Callable[[Scope], bool] = lambda _scope: False) -> None:
+        """`is_streamed`: bodies that are never held whole, and so cannot be told from others."""
         self._app = app
+        self._is_streamed = is_streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = Headers(scope=scope).get(HEADER) if scope["type"] == "http" and scope["method"] == "POST" else None
@@ -49,6 +52,13 @@ class IdempotencyMiddleware:
             return
         if not _VALID_KEY.fullmatch(key):
             refusal = InvalidField("Idempotency-Key: 1 to 255 visible ASCII characters are needed.")
+            await problem_response(refusal)(scope, receive, send)
+            return
+        if self._is_streamed(scope):
+            refusal = InvalidField(
+                "Idempotency-Key: what is as long as this cannot be compared with what came before.",
+                suggestion="Leave it out, and look at the list before you send it again.",
+            )
             await problem_response(refusal)(scope, receive, send)
             return
         connection = HTTPConnection(scope)

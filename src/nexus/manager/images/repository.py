@@ -77,6 +77,31 @@ async def find_by_digest(reader: Reader, sha256: str) -> Image | None:
     return None if row is None else image_of(row)
 
 
+async def find_same(reader: Reader, *, project_id: UUID, kind: ImageKind, sha256: str) -> Image | None:
+    """The image of this kind with this content."""
+    row = await reader.fetchrow(
+        f"""
+        select {COLUMNS} from images i where i.project_id = $1 and i.kind = $2 and i.sha256 = $3
+        order by i.id limit 1 for key share
+        """,
+        project_id,
+        kind,
+        sha256,
+    )
+    return None if row is None else image_of(row)
+
+
+async def of_ids(reader: Reader, image_ids: Collection[UUID]) -> list[Image]:
+    rows = await reader.fetch(f"select {COLUMNS} from images i where i.id = any($1) order by i.id", list(image_ids))
+    return [image_of(row) for row in rows]
+
+
+async def is_taken(reader: Reader, *, project_id: UUID, kind: ImageKind, name: str) -> bool:
+    return await reader.fetchval(
+        "select exists (select from images where project_id = $1 and kind = $2 and name = $3)", project_id, kind, name
+    )
+
+
 async def lock(tx: Tx, image_id: UUID, *, project_id: UUID) -> Image | None:
     row = await tx.fetchrow(
         f"select {COLUMNS} from images i where i.id = $1 and i.project_id = $2 for update", image_id, project_id

@@ -5,7 +5,7 @@ is kept is never changed or removed by the platform: deleting an image leaves th
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -48,6 +48,11 @@ async def choose_defaults(
         if kind not in found:
             raise NoDefaultImage(kind)
     return found
+
+
+async def of_ids(reader: Reader, image_ids: Collection[UUID]) -> Sequence[Image]:
+    """Those of these that there are."""
+    return await repository.of_ids(reader, image_ids)
 
 
 class Images:

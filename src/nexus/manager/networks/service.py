@@ -17,6 +17,11 @@ async def choose(reader: Reader, project_id: UUID, named: UUID | str | None = No
     return network
 
 
+async def name_of(reader: Reader, project_id: UUID, network_id: UUID) -> str:
+    """Raises NetworkNotFound."""
+    return (await choose(reader, project_id, network_id)).name
+
+
 async def take_address(tx: Tx, network: Network) -> str:
     """An address that nobody else has. Raises NoAddressLeft."""
     address = await repository.take_address(tx, network.id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nexus.kit.problems import Conflict, NameTaken, NotFound, Problem, WrongState
+from nexus.kit.problems import Conflict, InvalidField, NameTaken, NotAllowed, NotFound, Problem, WrongState
 from nexus.manager.snapshots.models import SnapshotState
 
 MOST_NAMED = 5
@@ -140,3 +140,80 @@ class ClonesFailed(Problem):
             f"{len(failed)} of {total} clones of {name} did not come to run ({named}).",
             suggestion="See the `fault` of each. Delete them, or start them again.",
         )
+
+
+class ArchiveRefused(InvalidField):
+    """What came is no archive of a snapshot, or not a whole one; nothing of it is kept."""
+
+    code = "archive_refused"
+
+    def __init__(self, obstacle: str, *, subject_id: str | None = None, operation_id: str | None = None) -> None:
+        super().__init__(
+            f"Cannot import the archive: {obstacle}.",
+            suggestion="Send the file that an export has written, whole and as it is.",
+            subject_id=subject_id,
+            operation_id=operation_id,
+        )
+
+
+class ImportRefused(Conflict):
+    """The host that was to have the snapshot does not take it; nothing of it is kept there."""
+
+    code = "import_refused"
+
+    def __init__(self, name: str, why: str, *, subject_id: str, operation_id: str) -> None:
+        super().__init__(
+            f"Cannot import {name}: {why[:1].lower()}{why[1:].rstrip('.')}.",
+            suggestion="Delete what is left of it in the list, and send the archive to another host, or as it was.",
+            subject_id=subject_id,
+            operation_id=operation_id,
+        )
+
+
+class ImportNeedsAdmin(NotAllowed):
+    """What is in the archive, not every user may bring."""
+
+    code = "import_needs_admin"
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            f"Cannot import {name}: {what}, which only administrators may bring.",
+            suggestion="Have an administrator import it, or export a snapshot that was taken while the VM was off.",
+        )
+
+
+class ImagesMissing(Conflict):
+    """The archive names images that it does not hold, and that are not here."""
+
+    code = "images_missing"
+
+    def __init__(self, name: str, images: Sequence[str]) -> None:
+        super().__init__(
+            f"Cannot import {name}: {', '.join(images)} {'is' if len(images) == 1 else 'are'} not here.",
+            suggestion="Register those images first, with the same content.",
+        )
+
+
+class SnapshotFitsNoHost(Conflict):
+    """Its memory is another hypervisor's than those that there are."""
+
+    code = "snapshot_fits_no_host"
+
+    def __init__(self, name: str, *, needs: str) -> None:
+        super().__init__(
+            f"Cannot import {name}: its memory needs {needs}, which no host here has.",
+            suggestion="Export a snapshot of the VM that was taken while it was off: that runs anywhere.",
+        )
+
+
+class TooManyTransfers(Problem):
+    status, code = 429, "too_many_transfers"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "As many archives as this manager takes at once are under way.", suggestion="Try again when one is done."
+        )
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")

@@ -18,7 +18,7 @@ from nexus.manager.operations.models import Status
 from nexus.manager.snapshots import repository
 from nexus.manager.snapshots.errors import ClonesFailed, SnapshotFailed, SnapshotOverdue
 from nexus.manager.snapshots.lifecycle import Facts, Move, decide, obstacle
-from nexus.manager.snapshots.models import FLOW, VERB_OF, Purpose, Snapshot, SnapshotState
+from nexus.manager.snapshots.models import FLOW, Purpose, Snapshot, SnapshotState
 from nexus.manager.snapshots.repository import Clone
 from nexus.manager.snapshots.service import Snapshots
 from nexus.manager.vms import service as vms
@@ -33,6 +33,8 @@ from nexus.protocol.trouble import Gone, Refused
 
 LOOK_AGAIN_S = 0.2
 """How often a host is asked how far it is, and a VM is looked at that comes to stand still."""
+ARRIVING_S = 1.0
+"""How often a host is asked how far an archive has come in."""
 KEPT_FOR_NOW_S = 15.0
 """When to ask again a host that still needs what it is to remove."""
 TAKEN_AT_PERCENT = {Purpose.KEEP: 100, Purpose.SUSPEND: 80, Purpose.CLONE: 50}
@@ -58,6 +60,7 @@ class Moving:
             host_is_lost=snapshot.host_is_lost,
             is_promised=self.promise is not None,
             vm=self.vm.machine.facts if self.vm else None,
+            is_imported=snapshot.is_imported,
             vm_generation=snapshot.vm_generation,
             clones_move=any(clone.status == Status.RUNNING for clone in self.clones),
         )
@@ -80,7 +83,7 @@ class SnapshotFlow(Flow[Moving]):
         snapshot = await repository.lock_any(tx, subject_id)
         if snapshot is None:
             return None
-        promise = await self._operations.running(tx, snapshot.subject, verb=VERB_OF[snapshot.purpose])
+        promise = await self._operations.running(tx, snapshot.subject, verb=snapshot.verb)
         clones = await repository.clones(tx, subject_id) if snapshot.purpose is Purpose.CLONE else ()
         return Moving(snapshot, vm, promise, tuple(clones))
 
@@ -129,6 +132,21 @@ class SnapshotFlow(Flow[Moving]):
             return hop()
         await self._vms.suspend(tx, facts.snapshot.owner, facts.vm, facts.snapshot.id)
         return nap(LOOK_AGAIN_S, "its VM goes off")
+
+    @on_agent
+    async def receive(self, facts: Moving) -> Next:
+        """See how far its archive has come in; the request that brings it does the rest."""
+        snapshot = facts.snapshot
+        try:
+            seen = await self._agents.of(snapshot.host).observe_snapshot(snapshot.id)
+        except Gone:
+            if not snapshot.is_overdue:
+                return nap(ARRIVING_S, "its archive is about to come in")
+            why = "The archive broke off: its host knows nothing of it any more."
+            seen = SnapshotSeen(id=snapshot.id, machine=snapshot.machine_id, state=SeenState.FAILED, fault=why)
+        if seen.state is SeenState.TAKING:
+            return nap(ARRIVING_S, seen.stage or "its archive comes in", seen)
+        return hop(found=seen)
 
     @in_tx
     async def settle(self, tx: Tx, facts: Moving) -> Next:
@@ -260,3 +278,5 @@ def _wish(snapshot: Snapshot) -> str:
 
 def _lowered(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
+    if snapshot.is_imported:
+        return f"import {snapshot.name}"

@@ -13,6 +13,8 @@ class Move(StrEnum):
 
     TAKE = "take"
     """Have its host take it."""
+    RECEIVE = "receive"
+    """See how far it has come in."""
     GIVE_UP = "give_up"
     """It cannot come to be: say why, and let its VM go on."""
     POWER_OFF = "power_off"
@@ -41,6 +43,10 @@ class Facts:
     """The machine of its VM; None: that is gone."""
     vm_generation: int | None = None
     """Which wish of its VM this goes with; any other is somebody's who wanted something else."""
+    has_diffs: bool = False
+    """Whether diffs are over it, which are going too: it goes after them."""
+    is_imported: bool = False
+    """Whether it comes as an archive, and has no VM."""
     clones_move: bool = False
     """Whether clones have yet to begin from it."""
 
@@ -61,6 +67,8 @@ def decide(facts: Facts) -> Move:
 def _while_creating(facts: Facts) -> Move:
     if obstacle(facts) is not None:
         return Move.GIVE_UP
+    if facts.is_imported:
+        return Move.RECEIVE
     is_moving = facts.purpose is Purpose.SUSPEND and not (facts.vm and is_reached(facts.vm))
     return Move.WAIT if is_moving else Move.TAKE
 
@@ -75,6 +83,8 @@ def obstacle(facts: Facts) -> str | None:
     """Why it cannot come to be, if that is known."""
     if facts.host_is_lost:
         return "Its host was given up for lost."
+    if facts.is_imported:
+        return None
     if facts.vm is None or facts.vm.goal is Goal.GONE:
         return "The VM was deleted meanwhile."
     if facts.purpose is not Purpose.SUSPEND:

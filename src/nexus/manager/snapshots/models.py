@@ -17,6 +17,7 @@ from nexus.manager.vms.copying import Definition
 KIND = "snapshot"
 FLOW = "snapshot"
 
+LONGEST_NAME = 100
 SnapshotName = Annotated[
     str,
     Spelled(
@@ -63,6 +64,7 @@ class Snapshot:
     owner: Actor | None
     name: str
     vm_id: UUID | None
+    description: str
     vm_name: str
     machine_id: UUID
     purpose: Purpose
@@ -80,10 +82,22 @@ class Snapshot:
     @property
     def subject(self) -> Subject:
         return Subject(KIND, self.id, self.name, self.project_id)
+    is_imported: bool = False
+    """It came as an archive: nobody here takes it."""
+    is_overdue: bool = False
+    """Of one that comes in: its host should know of it by now."""
+
+    @property
+    def verb(self) -> str:
+        """What the operation is called by which it comes to be."""
+        return "import" if self.is_imported else VERB_OF[self.purpose]
 
 
 SELECT = f"""
-select s.id, s.project_id, s.created_by_user_id, s.name, s.vm_id, s.vm_name, s.machine_id, s.purpose, s.keep_last,
+select s.id, s.project_id, s.created_by_user_id, s.name, s.description, s.is_imported,
+       s.created_at < now() - interval '{ARRIVES_WITHIN_S} seconds' as is_overdue,
+       s.vm_id, s.vm_name, s.machine_id, s.type, s.parent_id,
+       coalesce(s.has_memory, false) as has_memory, s.purpose, s.keep_last,
        s.goal = 'kept' as is_wanted, s.generation, s.state, s.fault, s.vm_generation, s.resumes, s.definition,
        h.id as host_id, {REF_COLUMNS}, h.abandoned_at is not null as host_is_lost, u.username, u.role
 from snapshots s join hosts h on h.id = s.host_id left join users u on u.id = s.created_by_user_id
@@ -91,6 +105,8 @@ from snapshots s join hosts h on h.id = s.host_id left join users u on u.id = s.
 """What `snapshot_of` reads; add a WHERE."""
 
 
+ARRIVES_WITHIN_S = 60
+"""How long after an archive began to come in its host may not know of that."""
 def snapshot_of(row: Record) -> Snapshot:
     owner = None
     if row["username"] is not None:
@@ -110,6 +126,9 @@ def snapshot_of(row: Record) -> Snapshot:
         generation=row["generation"],
         state=SnapshotState(row["state"]),
         fault=row["fault"],
+        description=row["description"],
+        is_imported=row["is_imported"],
+        is_overdue=row["is_overdue"],
         vm_generation=row["vm_generation"],
         resumes=row["resumes"],
         definition=Definition.model_validate(row["definition"]),

@@ -29,6 +29,7 @@ json_build_object(
     'checksum', s.checksum, 'pins', s.pins,
     'snapshot_path', case when s.has_memory then s.path || '/state' end,
     'mem_path', case when s.has_memory then s.path || '/memory' end, 'paused_ms', s.paused_ms,
+    'is_imported', s.is_imported,
     'needed_by', (select coalesce(json_agg(v.name order by v.name), '[]') {_AWAITING}), 'taken_at', s.taken_at,
     'operation_id', (select o.id from operations o
                      where o.subject_kind = 'snapshot' and o.subject_id = s.id and o.status = 'running'
