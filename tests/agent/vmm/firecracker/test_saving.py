@@ -278,13 +278,34 @@ async def test_a_jailed_one_that_dies_going_on_leaves_nothing_of_its_jail_either
     await dies(jailed_place, step)
 
 
+@pytest.mark.parametrize("step", ["PUT /snapshot/load", "PATCH /vm"])
+async def test_a_process_that_hangs_going_on_is_ended(place: Place, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fails(place, monkeypatch, {"hang_at": step}, words="no answer to")
+
+
+@pytest.mark.parametrize("step", ["PUT /serial", "PUT /snapshot/load", "PATCH /drives/data"])
+async def test_a_refusal_to_go_on_is_told_in_firecrackers_words(
+    unjailed_place: Place, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fails(unjailed_place, monkeypatch, {"refuse_at": step}, words=f"{step} was refused: told to refuse")
+
+
 async def dies(place: Place, step: str) -> None:
+    with pytest.MonkeyPatch.context() as patching:
+        await fails(place, patching, {"die_at": step}, words="Firecracker did not start")
+
+
+async def fails(place: Place, patching: pytest.MonkeyPatch, faults: dict[str, str], *, words: str) -> None:
     snapshot = await saved(place)
     other = snapshot.other()
     await snapshot.vmm.stop(snapshot.definition.id)
-    place.play(die_at=step)
-    with pytest.raises(VmmTrouble, match="Firecracker did not start"):
+    place.play(**faults)
+    if "hang_at" in faults:
+        patching.setattr("nexus.agent.vmm.firecracker.driver.BOOT_PATIENCE_S", 1.0)
+        patching.setattr("nexus.agent.vmm.firecracker.jails.ANSWER_PATIENCE_S", 1.0)
+    with pytest.raises(VmmTrouble, match=words):
         await snapshot.go_on(other)
+    patching.undo()
     assert place.leftovers() == set()
     assert all(disk.path.stat().st_uid == os.geteuid() for disk in other.disks)
     place.play()
