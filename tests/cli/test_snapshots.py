@@ -80,7 +80,7 @@ def test_the_tree_shows_what_came_of_what(nexus: Run, snapshots: StubManager, go
         "size_bytes": 600 << 20,
         "snapshots": [
             node(1, "one", None),
-            node(2, "two", 1, vms=[made]),
+            node(2, "two", 1, vms=[made], snapshot_type="Diff", size_bytes=9 << 20),
             node(3, "three", 1, is_current=True),
         ],
         "clones": [made | {"name": "copy"}],
@@ -100,6 +100,17 @@ def test_one_is_taken_and_its_shortcomings_are_told(nexus: Run, snapshots: StubM
     assert asked.body == {"name": "before-upgrade", "description": "", "keep_last": 7}
     quick = nexus("snapshot", "create", "web-1", "--no-wait", "-o", "json")
     assert json.loads(quick.stdout)["operation_id"] == DONE["id"]
+
+
+def test_a_diff_is_over_the_last_one_or_the_named_one(nexus: Run, snapshots: StubManager) -> None:
+    snapshots.on("POST", f"{OF_VM}/snapshots", {"id": SNAPSHOT["id"], "operation_id": DONE["id"]})
+    nexus("snapshot", "create", "web-1", "--diff")
+    nexus("snapshot", "create", "web-1", "--diff", "--parent", "before-upgrade")
+    last, named = (asked.body for asked in snapshots.asked("POST", f"{OF_VM}/snapshots"))
+    assert last == {"description": "", "snapshot_type": "Diff"}
+    assert named == {"description": "", "snapshot_type": "Diff", "parent_id": SNAPSHOT["id"]}
+    refused = nexus("snapshot", "create", "web-1", "--parent", "before-upgrade")
+    assert (refused.exit_code, "Add --diff" in refused.stderr) == (2, True)
 
 
 def test_one_that_cannot_be_taken_is_told_with_the_reason(nexus: Run, snapshots: StubManager) -> None:

@@ -35,6 +35,7 @@ def _columns(now: datetime) -> "list[Column[Snapshot]]":
         Column("NAME", lambda snapshot: snapshot.name),
         Column("VM", lambda snapshot: snapshot.vm_name),
         Column("STATE", lambda snapshot: snapshot.state),
+        Column("TYPE", lambda snapshot: snapshot.snapshot_type),
         Column("MEMORY", lambda snapshot: _memory(snapshot.has_memory)),
         Column("SIZE", lambda snapshot: _size(snapshot.size_bytes)),
         Column("HOST", lambda snapshot: snapshot.host_name),
@@ -53,6 +54,7 @@ def _details(now: datetime) -> "list[Column[Snapshot]]":
         Column("VM", lambda snapshot: _vm(snapshot)),
         Column("Kept for", lambda snapshot: {"keep": None}.get(snapshot.purpose, snapshot.purpose)),
         Column("Type", lambda snapshot: snapshot.snapshot_type),
+        Column("Parent", lambda snapshot: snapshot.parent_id),
         Column("Memory", lambda snapshot: _memory(snapshot.has_memory)),
         Column("Size", lambda snapshot: _size(snapshot.size_bytes)),
         Column("Host", lambda snapshot: snapshot.host_name),
@@ -63,14 +65,14 @@ def _details(now: datetime) -> "list[Column[Snapshot]]":
     ]
 
 
-def _memory(has_memory: bool | None) -> str | None:
-    return None if has_memory is None else "yes" if has_memory else "no"
 def _vm(snapshot: "Snapshot") -> str:
     if snapshot.vm_id:
         return snapshot.vm_name
     return f"{snapshot.vm_name} ({'imported' if snapshot.is_imported else 'deleted'})"
 
 
+def _memory(has_memory: bool | None) -> str | None:
+    return None if has_memory is None else "yes" if has_memory else "no"
 
 
 def _size(size_bytes: int | None) -> str | None:
@@ -92,7 +94,11 @@ def the_snapshot(cli: Cli, given: str) -> "Snapshot":
 @command(
     app,
     "create",
-    examples=("nexus snapshot create web-1 --name before-upgrade", "nexus snapshot create web-1 --keep-last 7"),
+    examples=(
+        "nexus snapshot create web-1 --name before-upgrade",
+        "nexus snapshot create web-1 --diff",
+        "nexus snapshot create web-1 --keep-last 7",
+    ),
 )
 def create_snapshot(
     cli: Cli,
@@ -100,6 +106,17 @@ def create_snapshot(
     *,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Default: the VM's name and the time.")] = None,
     description: DescriptionOption = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Hold only what differs from its parent, which has to stay as long.")
+    ] = False,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SNAPSHOT",
+            help="With --diff: what it is over. Default: what the VM has gone on from last.",
+            autocompletion=snapshot_names,
+        ),
+    ] = None,
     keep_last: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Delete the oldest others of this VM, so that N are left."),
@@ -108,9 +125,18 @@ def create_snapshot(
     timeout: Timeout = TIMEOUT_S,
 ) -> None:
     """Take a snapshot of a VM: memory and disks where it is on, its disks where it is off. It is left as it is."""
+    if parent is not None and not diff:
+        raise CliFailure("Only a diff has a parent.", suggestion="Add --diff, or leave --parent out.", exit_code=USAGE)
     began = time.monotonic()
     target, snapshots = the_vm(cli, vm), cli.client.snapshots
-    created = snapshots.create(target.id, name=name, description=description or "", keep_last=keep_last)
+    created = snapshots.create(
+        target.id,
+        name=name,
+        description=description or "",
+        snapshot_type="Diff" if diff else None,
+        parent_id=the_snapshot(cli, parent).id if parent is not None else None,
+        keep_last=keep_last,
+    )
     if no_wait:
         told = snapshots.get(created.id)
         cli.result(recorded(name=told.name, vm_id=created.id, operation_id=created.operation_id))
@@ -154,26 +180,28 @@ def show_tree(cli: Cli, vm: VmArgument) -> None:
         cli.list(_lines(tree), _TREE, empty=f"{tree.vm_name} has no snapshots.")
 
 
-_TREE: "list[Column[tuple[str, str | None, str]]]" = [
+_Line = tuple[str, str | None, str | None, str]
+_TREE: list[Column[_Line]] = [
     Column("SNAPSHOT", lambda line: line[0]),
-    Column("SIZE", lambda line: line[1]),
-    Column("STATE", lambda line: line[2]),
+    Column("TYPE", lambda line: line[1]),
+    Column("SIZE", lambda line: line[2]),
+    Column("STATE", lambda line: line[3]),
 ]
 
 
-def _lines(tree: "SnapshotTree") -> list[tuple[str, str | None, str]]:
-    """Name with its place in the tree, size, and state of everything in it, from the top."""
-    lines: list[tuple[str, str | None, str]] = []
+def _lines(tree: "SnapshotTree") -> list[_Line]:
+    """Name with its place in the tree, type, size, and state of everything in it, from the top."""
+    lines: list[_Line] = []
 
     def add(found: "list[TreeSnapshot]", indent: str) -> None:
         for node in found:
             mark = " *" if node.is_current else ""
-            lines.append((f"{indent}{node.name}{mark}", _size(node.size_bytes), node.state))
-            lines.extend((f"{indent}  VM {vm.name}", _size(vm.disk_size_bytes), vm.state) for vm in node.vms)
+            lines.append((f"{indent}{node.name}{mark}", node.snapshot_type, _size(node.size_bytes), node.state))
+            lines.extend((f"{indent}  VM {vm.name}", None, _size(vm.disk_size_bytes), vm.state) for vm in node.vms)
             add([child for child in tree.snapshots if child.parent_id == node.id], f"{indent}  ")
 
     add([node for node in tree.snapshots if node.parent_id is None], "")
-    lines.extend((f"clone {vm.name}", _size(vm.disk_size_bytes), vm.state) for vm in tree.clones)
+    lines.extend((f"clone {vm.name}", None, _size(vm.disk_size_bytes), vm.state) for vm in tree.clones)
     return lines
 
 
@@ -212,6 +240,7 @@ def roll_back(
     began = time.monotonic()
     target = the_snapshot(cli, snapshot)
     if target.vm_id is None:
+        gone = "not on this platform" if target.is_imported else "deleted"
         raise CliFailure(
             f"{target.vm_name}, of which {target.name} was taken, is {gone}.",
             suggestion=f"Make a new VM from it: nexus snapshot restore {target.name}",
@@ -240,7 +269,6 @@ def edit_snapshot(
 ) -> None:
     """Change what a snapshot is called and said to be for. What it holds never changes."""
     if name is None and description is None:
-        gone = "not on this platform" if target.is_imported else "deleted"
         raise CliFailure("Nothing to change was given.", suggestion="See: nexus snapshot edit --help", exit_code=USAGE)
     target = the_snapshot(cli, snapshot)
     cli.client.snapshots.edit(target.id, name=name, description=description)

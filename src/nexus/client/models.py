@@ -411,7 +411,7 @@ class Template(Answer):
 
 class Snapshot(Answer):
     """What a VM was at one moment. `vm_id` is None once that VM is deleted; `has_memory` and sizes are None until it is
-    completed; `needed_by` are VMs that have yet to begin from it."""
+    completed; `needed_by` are VMs that have yet to begin from it, and Diffs over it."""
 
     id: UUID
     name: str
@@ -456,6 +456,7 @@ class TreeSnapshot(Answer):
     name: str
     parent_id: UUID | None
     state: str
+    snapshot_type: str
     has_memory: bool | None
     size_bytes: int | None
     is_current: bool

@@ -50,10 +50,23 @@ class Snapshots:
         return self._http.item(SnapshotTree, f"{_vm(vm_id)}/snapshots/tree")
 
     def create(
-        self, vm_id: UUID, *, name: str | None = None, description: str = "", keep_last: int | None = None
+        self,
+        vm_id: UUID,
+        *,
+        name: str | None = None,
+        description: str = "",
+        snapshot_type: str | None = None,
+        parent_id: UUID | None = None,
+        keep_last: int | None = None,
     ) -> Created:
-        """Take a snapshot of a VM, which is left as it is."""
-        asked = {"name": name, "description": description, "keep_last": keep_last}
+        """Take a snapshot of a VM, which is left as it is. `parent_id`: of a Diff, what it is to be over."""
+        asked = {
+            "name": name,
+            "description": description,
+            "snapshot_type": snapshot_type,
+            "parent_id": str(parent_id) if parent_id else None,
+            "keep_last": keep_last,
+        }
         body = {field: value for field, value in asked.items() if value is not None}
         return self._http.model(Created, "POST", f"{_vm(vm_id)}/snapshots", body=body, is_creation=True)
 
@@ -71,19 +84,6 @@ class Snapshots:
         body = {field: value for field, value in asked.items() if value is not None}
         return self._http.model(Created, "POST", f"{_path(snapshot_id)}/instantiate", body=body, is_creation=True)
 
-    def roll_back(self, vm_id: UUID, snapshot_id: UUID) -> Accepted:
-        """Have a VM be what it was: everything since is lost."""
-        body = {"snapshot_id": str(snapshot_id)}
-        return self._http.model(Accepted, "POST", f"{_vm(vm_id)}/rollback", body=body)
-
-    def clone(self, vm_id: UUID, *, name: str | None = None, count: int = 1, description: str | None = None) -> Cloned:
-        """New VMs like this one as it is now."""
-        asked = {"name": name, "count": count, "description": description}
-        body = {field: value for field, value in asked.items() if value is not None}
-        return self._http.model(Cloned, "POST", f"{_vm(vm_id)}/clone", body=body, is_creation=True)
-
-    def suspend(self, vm_id: UUID) -> Suspended:
-        """Keep a VM on disk; it goes on from there when it is started or resumed."""
     @contextmanager
     def export(self, snapshot_id: UUID) -> Generator[Download]:
         """A snapshot as one archive, as it comes. Raises ApiError, and Unreachable also where it is not whole."""
@@ -116,6 +116,19 @@ class Snapshots:
         answer = self._http.upload(path, pieces, media_type=MEDIA_TYPE, length=length, query=query)
         return self._http.read(Created, answer, path)
 
+    def roll_back(self, vm_id: UUID, snapshot_id: UUID) -> Accepted:
+        """Have a VM be what it was: everything since is lost."""
+        body = {"snapshot_id": str(snapshot_id)}
+        return self._http.model(Accepted, "POST", f"{_vm(vm_id)}/rollback", body=body)
+
+    def clone(self, vm_id: UUID, *, name: str | None = None, count: int = 1, description: str | None = None) -> Cloned:
+        """New VMs like this one as it is now."""
+        asked = {"name": name, "count": count, "description": description}
+        body = {field: value for field, value in asked.items() if value is not None}
+        return self._http.model(Cloned, "POST", f"{_vm(vm_id)}/clone", body=body, is_creation=True)
+
+    def suspend(self, vm_id: UUID) -> Suspended:
+        """Keep a VM on disk; it goes on from there when it is started or resumed."""
         return self._http.model(Suspended, "POST", f"{_vm(vm_id)}/suspend", is_creation=True)
 
 

@@ -45,15 +45,41 @@ class SnapshotStateConflict(WrongState):
 
 
 class SnapshotInUse(Conflict):
-    """VMs have yet to begin from it."""
+    """VMs have yet to begin from it, or diffs are over it."""
 
     code = "snapshot_in_use"
 
-    def __init__(self, name: str, vms: Sequence[str]) -> None:
-        named = ", ".join(vms[:MOST_NAMED]) + (" …" if len(vms) > MOST_NAMED else "")
+    def __init__(self, name: str, *, vms: Sequence[str], diffs: Sequence[str]) -> None:
+        told = [f"{_named(vms)} {'has' if len(vms) == 1 else 'have'} yet to begin from it"] if vms else []
+        told += [f"{_named(diffs)} {'is a diff' if len(diffs) == 1 else 'are diffs'} over it"] if diffs else []
+        ways = ["wait until they run, resume them, or delete them"] if vms else []
+        ways += ["delete the diffs first"] if diffs else []
         super().__init__(
-            f"Cannot delete snapshot {name}: {named} {'has' if len(vms) == 1 else 'have'} yet to begin from it.",
-            suggestion="Wait until they run, resume them, or delete them.",
+            f"Cannot delete snapshot {name}: {', and '.join(told)}.", suggestion=f"{'; '.join(ways).capitalize()}."
+        )
+
+
+class ParentUnusable(Conflict):
+    """There is nothing that a diff could be over, or not that."""
+
+    code = "snapshot_parent_unusable"
+
+    def __init__(self, vm: str, obstacle: str) -> None:
+        super().__init__(
+            f"Cannot take a Diff of {vm}: {obstacle}.",
+            suggestion="Take a Full one, or name another snapshot of this VM as `parent_id`.",
+        )
+
+
+class ChainTooLong(Conflict):
+    """Whoever begins from a diff reads all that it is over, so these are bounded."""
+
+    code = "snapshot_chain_too_long"
+
+    def __init__(self, vm: str, parent: str, *, diffs: int) -> None:
+        super().__init__(
+            f"Cannot take a Diff of {vm} over {parent}: it is the last of {diffs} on one another, the most.",
+            suggestion="Take a Full one; the next diffs are over that.",
         )
 
 
@@ -135,9 +161,8 @@ class ClonesFailed(Problem):
     status, code = 502, "clones_failed"
 
     def __init__(self, name: str, *, failed: Sequence[str], total: int) -> None:
-        named = ", ".join(failed[:MOST_NAMED]) + (" …" if len(failed) > MOST_NAMED else "")
         super().__init__(
-            f"{len(failed)} of {total} clones of {name} did not come to run ({named}).",
+            f"{len(failed)} of {total} clones of {name} did not come to run ({_named(failed)}).",
             suggestion="See the `fault` of each. Delete them, or start them again.",
         )
 

@@ -15,7 +15,7 @@ from nexus.manager.flows import Flow, Flows, Next, finish, hop, in_tx, nap, on_a
 from nexus.manager.machines import service as machines
 from nexus.manager.operations import Operation, Operations
 from nexus.manager.operations.models import Status
-from nexus.manager.snapshots import repository
+from nexus.manager.snapshots import chain_rows, repository
 from nexus.manager.snapshots.errors import ClonesFailed, SnapshotFailed, SnapshotOverdue
 from nexus.manager.snapshots.lifecycle import Facts, Move, decide, obstacle
 from nexus.manager.snapshots.models import FLOW, Purpose, Snapshot, SnapshotState
@@ -27,7 +27,7 @@ from nexus.manager.vms.lifecycle import Verb
 from nexus.manager.vms.models import FLOW as VM_FLOW
 from nexus.manager.vms.models import Vm
 from nexus.manager.vms.service import Vms
-from nexus.protocol.snapshots import SnapshotSeen, SnapshotWish
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotType, SnapshotWish
 from nexus.protocol.snapshots import SnapshotState as SeenState
 from nexus.protocol.trouble import Gone, Refused
 
@@ -49,6 +49,7 @@ class Moving:
     vm: Vm | None
     promise: Operation | None
     clones: tuple[Clone, ...] = ()
+    has_diffs: bool = False
 
     @property
     def facts(self) -> Facts:
@@ -59,9 +60,10 @@ class Moving:
             is_wanted=snapshot.is_wanted,
             host_is_lost=snapshot.host_is_lost,
             is_promised=self.promise is not None,
-            vm=self.vm.machine.facts if self.vm else None,
             is_imported=snapshot.is_imported,
+            vm=self.vm.machine.facts if self.vm else None,
             vm_generation=snapshot.vm_generation,
+            has_diffs=self.has_diffs,
             clones_move=any(clone.status == Status.RUNNING for clone in self.clones),
         )
 
@@ -85,12 +87,15 @@ class SnapshotFlow(Flow[Moving]):
             return None
         promise = await self._operations.running(tx, snapshot.subject, verb=snapshot.verb)
         clones = await repository.clones(tx, subject_id) if snapshot.purpose is Purpose.CLONE else ()
-        return Moving(snapshot, vm, promise, tuple(clones))
+        has_diffs = not snapshot.is_wanted and await chain_rows.has_diffs(tx, subject_id)
+        return Moving(snapshot, vm, promise, tuple(clones), has_diffs)
 
     def decide(self, facts: Moving) -> str | Next:
         move = decide(facts.facts)
         if move is Move.REST:
             return finish()
+        if move is Move.WAIT and facts.has_diffs:
+            return nap(KEPT_FOR_NOW_S, "diffs over it go first")
         if move is Move.WAIT:
             return nap(LOOK_AGAIN_S, "its VM comes to rest" if facts.vm and not facts.clones else "its clones begin")
         return move.value
@@ -116,7 +121,10 @@ class SnapshotFlow(Flow[Moving]):
         snapshot = facts.snapshot
         agent = self._agents.of(snapshot.host)
         try:
-            seen = await agent.ensure_snapshot(snapshot.machine_id, snapshot.id, SnapshotWish())
+            wish = SnapshotWish(
+                type=snapshot.type, parent=snapshot.parent_id if snapshot.type is SnapshotType.DIFF else None
+            )
+            seen = await agent.ensure_snapshot(snapshot.machine_id, snapshot.id, wish)
         except Gone as gone:
             seen = SnapshotSeen(
                 id=snapshot.id, machine=snapshot.machine_id, state=SeenState.FAILED, fault=f"Its host says: {gone}."
@@ -124,14 +132,6 @@ class SnapshotFlow(Flow[Moving]):
         if seen.state is SeenState.TAKING:
             return nap(LOOK_AGAIN_S, seen.stage or "its host is taking it", seen)
         return hop(found=seen)
-
-    @in_tx
-    async def power_off(self, tx: Tx, facts: Moving) -> Next:
-        """Its VM stands still and is safe: have it off, to go on from here."""
-        if facts.vm is None:
-            return hop()
-        await self._vms.suspend(tx, facts.snapshot.owner, facts.vm, facts.snapshot.id)
-        return nap(LOOK_AGAIN_S, "its VM goes off")
 
     @on_agent
     async def receive(self, facts: Moving) -> Next:
@@ -147,6 +147,14 @@ class SnapshotFlow(Flow[Moving]):
         if seen.state is SeenState.TAKING:
             return nap(ARRIVING_S, seen.stage or "its archive comes in", seen)
         return hop(found=seen)
+
+    @in_tx
+    async def power_off(self, tx: Tx, facts: Moving) -> Next:
+        """Its VM stands still and is safe: have it off, to go on from here."""
+        if facts.vm is None:
+            return hop()
+        await self._vms.suspend(tx, facts.snapshot.owner, facts.vm, facts.snapshot.id)
+        return nap(LOOK_AGAIN_S, "its VM goes off")
 
     @in_tx
     async def settle(self, tx: Tx, facts: Moving) -> Next:
@@ -181,6 +189,8 @@ class SnapshotFlow(Flow[Moving]):
         if snapshot.is_wanted:
             return hop()
         await repository.erase(tx, snapshot.id)
+        if snapshot.type is SnapshotType.DIFF and snapshot.parent_id is not None:
+            await self._flows.wake(tx, replace(snapshot.subject, id=snapshot.parent_id))
         await self._operations.settle(tx, snapshot.subject, generation=snapshot.generation)
         owner = snapshot.created_by_user_id
         await events.emit(
@@ -244,7 +254,7 @@ class SnapshotFlow(Flow[Moving]):
             await self._flows.open(tx, flow=VM_FLOW, subject=waiting.subject)
 
     async def _retire(self, tx: Tx, vm_id: UUID, *, keep: int) -> None:
-        for snapshot_id in await repository.surplus(tx, vm_id, keep=keep):
+        for snapshot_id in await chain_rows.surplus(tx, vm_id, keep=keep):
             old = await repository.lock_any(tx, snapshot_id)
             if old is not None:
                 await self._snapshots.remove(tx, None, old)
@@ -272,11 +282,11 @@ def _about(snapshot: Snapshot) -> dict[str, str | None]:
 
 
 def _wish(snapshot: Snapshot) -> str:
+    if snapshot.is_imported:
+        return f"import {snapshot.name}"
     verb = {Purpose.KEEP: "take snapshot", Purpose.SUSPEND: Verb.SUSPEND, Purpose.CLONE: Verb.CLONE}[snapshot.purpose]
     return f"{verb} {snapshot.name if snapshot.purpose is Purpose.KEEP else snapshot.vm_name}"
 
 
 def _lowered(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
-    if snapshot.is_imported:
-        return f"import {snapshot.name}"

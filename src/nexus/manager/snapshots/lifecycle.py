@@ -26,7 +26,7 @@ class Move(StrEnum):
     ERASE = "erase"
     """Forget it: no host has anything of it."""
     WAIT = "wait"
-    """For its VM to stand still, to be off, or for clones to run."""
+    """For its VM to stand still, to be off, for clones to run, or for diffs over it to be gone."""
     REST = "rest"
     """Nothing is wanted of it."""
 
@@ -54,7 +54,7 @@ class Facts:
 def decide(facts: Facts) -> Move:
     """The next move for a snapshot."""
     if not facts.is_wanted:
-        return Move.ERASE if facts.host_is_lost else Move.DISCARD
+        return Move.ERASE if facts.host_is_lost else Move.WAIT if facts.has_diffs else Move.DISCARD
     if facts.state is SnapshotState.CREATING:
         return _while_creating(facts)
     if facts.state is not SnapshotState.COMPLETED or not facts.is_promised:

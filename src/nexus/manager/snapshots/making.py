@@ -57,6 +57,7 @@ class Restoring:
                 host_id=snapshot.host.id,
                 definition=snapshot.definition,
                 cloned_from_id=snapshot.vm_id,
+                composing_bytes=snapshot.composing_bytes,
             )
             name = wanted.name or await self._free_name(tx, actor, snapshot)
             await self._copies.reserve(tx, source, count=1, wish=f"create {name}")
@@ -73,7 +74,8 @@ class Restoring:
             if snapshot.vm_id != vm.id:
                 raise NotItsSnapshot(vm.name, snapshot.name)
             await _require_layout(tx, vm, snapshot)
-            return await self._vms.roll_back(tx, actor, vm, snapshot.id, snapshot.definition.columns)
+            settings, composing_bytes = snapshot.definition.columns, snapshot.composing_bytes
+            return await self._vms.roll_back(tx, actor, vm, snapshot.id, settings, composing_bytes=composing_bytes)
 
     async def clone(self, actor: Actor, vm_id: UUID, wanted: CloneVm) -> Clones:
         """New VMs like this one as it is now. Raises VmNotFound, VmStateConflict, NotOffered, NeverStarted,

@@ -13,11 +13,12 @@ from nexus.manager.access import Actor, Role
 from nexus.manager.hosts.models import REF_COLUMNS, HostRef, ref_of
 from nexus.manager.subjects import Subject
 from nexus.manager.vms.copying import Definition
+from nexus.protocol.snapshots import SnapshotType
 
 KIND = "snapshot"
 FLOW = "snapshot"
-
 LONGEST_NAME = 100
+
 SnapshotName = Annotated[
     str,
     Spelled(
@@ -63,10 +64,13 @@ class Snapshot:
     created_by_user_id: UUID | None
     owner: Actor | None
     name: str
-    vm_id: UUID | None
     description: str
+    vm_id: UUID | None
     vm_name: str
     machine_id: UUID
+    type: SnapshotType
+    parent_id: UUID | None
+    has_memory: bool
     purpose: Purpose
     keep_last: int | None
     is_wanted: bool
@@ -78,10 +82,6 @@ class Snapshot:
     definition: Definition
     host: HostRef
     host_is_lost: bool
-
-    @property
-    def subject(self) -> Subject:
-        return Subject(KIND, self.id, self.name, self.project_id)
     is_imported: bool = False
     """It came as an archive: nobody here takes it."""
     is_overdue: bool = False
@@ -92,7 +92,18 @@ class Snapshot:
         """What the operation is called by which it comes to be."""
         return "import" if self.is_imported else VERB_OF[self.purpose]
 
+    @property
+    def subject(self) -> Subject:
+        return Subject(KIND, self.id, self.name, self.project_id)
 
+    @property
+    def composing_bytes(self) -> int:
+        """What its host needs of its disk while something begins from it."""
+        return self.definition.memory_mib << 20 if self.type is SnapshotType.DIFF and self.has_memory else 0
+
+
+ARRIVES_WITHIN_S = 60
+"""How long after an archive began to come in its host may not know of that."""
 SELECT = f"""
 select s.id, s.project_id, s.created_by_user_id, s.name, s.description, s.is_imported,
        s.created_at < now() - interval '{ARRIVES_WITHIN_S} seconds' as is_overdue,
@@ -105,8 +116,6 @@ from snapshots s join hosts h on h.id = s.host_id left join users u on u.id = s.
 """What `snapshot_of` reads; add a WHERE."""
 
 
-ARRIVES_WITHIN_S = 60
-"""How long after an archive began to come in its host may not know of that."""
 def snapshot_of(row: Record) -> Snapshot:
     owner = None
     if row["username"] is not None:
@@ -117,18 +126,21 @@ def snapshot_of(row: Record) -> Snapshot:
         project_id=row["project_id"],
         created_by_user_id=row["created_by_user_id"],
         name=row["name"],
+        description=row["description"],
+        is_imported=row["is_imported"],
+        is_overdue=row["is_overdue"],
         vm_id=row["vm_id"],
         vm_name=row["vm_name"],
         machine_id=row["machine_id"],
+        type=SnapshotType(row["type"]),
+        parent_id=row["parent_id"],
+        has_memory=row["has_memory"],
         purpose=Purpose(row["purpose"]),
         keep_last=row["keep_last"],
         is_wanted=row["is_wanted"],
         generation=row["generation"],
         state=SnapshotState(row["state"]),
         fault=row["fault"],
-        description=row["description"],
-        is_imported=row["is_imported"],
-        is_overdue=row["is_overdue"],
         vm_generation=row["vm_generation"],
         resumes=row["resumes"],
         definition=Definition.model_validate(row["definition"]),

@@ -12,25 +12,31 @@ from nexus.kit.paging import Page, conditions
 from nexus.manager.access import visible_to
 from nexus.manager.snapshots.errors import SnapshotNameTaken, SnapshotNotFound
 from nexus.manager.snapshots.models import SELECT, Purpose, Snapshot, SnapshotState, snapshot_of
-from nexus.protocol.snapshots import SnapshotSeen
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotType
 
 _IS_VISIBLE = f"s.project_id = $1 and {visible_to(2, owner='s.created_by_user_id')}"
-_AWAITING = """
+AWAITING = """
 from machines m join vms v on v.machine_id = m.id
 where m.restore_snapshot_id = s.id and m.restore_boot is not null and m.goal <> 'gone'
 """
 """Who has yet to begin from the snapshot `s`."""
+DIFFS = "from snapshots d where d.parent_id = s.id and d.type = 'Diff' and d.state <> 'failed'"
+"""What is over the snapshot `s`; of one that failed nothing is left."""
+_NEEDED_BY = f"""
+(select coalesce(json_agg(n.name order by n.is_diff, n.name), '[]') from (
+    select v.name, false as is_diff {AWAITING} union all select d.name, true {DIFFS} and d.goal = 'kept') n)
+"""
 ITEM = f"""
 json_build_object(
     'id', s.id, 'name', s.name, 'description', s.description, 'vm_id', s.vm_id, 'vm_name', s.vm_name,
+    'is_imported', s.is_imported,
     'host_id', h.id, 'host_name', h.name, 'snapshot_type', s.type, 'state', s.state, 'fault', s.fault,
     'warning', s.warning, 'purpose', s.purpose, 'parent_id', s.parent_id, 'has_memory', s.has_memory,
     'vcpu', s.vcpus, 'mem_mib', s.memory_mib, 'size_bytes', s.size_bytes, 'memory_bytes', s.memory_bytes,
     'checksum', s.checksum, 'pins', s.pins,
     'snapshot_path', case when s.has_memory then s.path || '/state' end,
-    'mem_path', case when s.has_memory then s.path || '/memory' end, 'paused_ms', s.paused_ms,
-    'is_imported', s.is_imported,
-    'needed_by', (select coalesce(json_agg(v.name order by v.name), '[]') {_AWAITING}), 'taken_at', s.taken_at,
+    'mem_path', case when s.has_memory and s.type = 'Full' then s.path || '/memory' end, 'paused_ms', s.paused_ms,
+    'needed_by', {_NEEDED_BY}, 'taken_at', s.taken_at,
     'operation_id', (select o.id from operations o
                      where o.subject_kind = 'snapshot' and o.subject_id = s.id and o.status = 'running'
                      order by o.generation desc limit 1),
@@ -132,7 +138,7 @@ async def lock_any(tx: Tx, snapshot_id: UUID) -> Snapshot | None:
 
 @dataclass(frozen=True, kw_only=True)
 class NewSnapshot:
-    """`name`: None, to be called after its VM and the time."""
+    """`name`: None, to be called after its VM and the time. `parent_id`: of a Diff, what it is over."""
 
     id: UUID
     project_id: UUID
@@ -142,6 +148,8 @@ class NewSnapshot:
     vm_id: UUID
     machine_id: UUID
     host_id: UUID
+    type: SnapshotType
+    parent_id: UUID | None
     purpose: Purpose
     keep_last: int | None
     vcpus: int
@@ -154,7 +162,8 @@ class NewSnapshot:
 
 
 async def add(tx: Tx, new: NewSnapshot) -> str:
-    """Add a snapshot that is yet to be taken, after the last one of its VM; its name. Raises SnapshotNameTaken."""
+    """Add a snapshot that is yet to be taken, after its parent or the last one of its VM; its name. Raises
+    SnapshotNameTaken."""
     name = await tx.fetchval(
         """
         insert into snapshots (id, project_id, created_by_user_id, name, description, vm_id, vm_name, machine_id,
@@ -163,8 +172,9 @@ async def add(tx: Tx, new: NewSnapshot) -> str:
         select $1::uuid, $2::uuid, $3::uuid,
                coalesce($4::text, left(v.name, 60) || to_char(now() at time zone 'utc', '-YYYYMMDD-HH24MISS-')
                                   || right($1::uuid::text, 4)),
-               $5::text, v.id, v.name, $7::uuid, $8::uuid, 'Full', $9::text, $10::integer, $11::integer, $12::integer,
-               $13::jsonb, $14::bigint, $15::bigint, $16::boolean, v.last_snapshot_id
+               $5::text, v.id, v.name, $7::uuid, $8::uuid, $17::text, $9::text, $10::integer, $11::integer,
+               $12::integer, $13::jsonb, $14::bigint, $15::bigint, $16::boolean,
+               coalesce($18::uuid, v.last_snapshot_id)
         from vms v where v.id = $6 on conflict (project_id, name) do nothing returning name
         """,
         new.id,
@@ -183,6 +193,8 @@ async def add(tx: Tx, new: NewSnapshot) -> str:
         new.expected_bytes,
         new.vm_generation,
         new.resumes,
+        new.type,
+        new.parent_id,
     )
     if name is None:
         raise SnapshotNameTaken(new.name or "")
@@ -272,7 +284,7 @@ async def erase(tx: Tx, snapshot_id: UUID) -> None:
 async def needed_by(reader: Reader, snapshot_id: UUID) -> list[str]:
     """The VMs that have yet to begin from it, by name."""
     rows = await reader.fetch(
-        f"select a.name from snapshots s, lateral (select v.name {_AWAITING}) a where s.id = $1 order by a.name",
+        f"select a.name from snapshots s, lateral (select v.name {AWAITING}) a where s.id = $1 order by a.name",
         snapshot_id,
     )
     return [row["name"] for row in rows]
@@ -298,30 +310,12 @@ async def clones(reader: Reader, snapshot_id: UUID) -> list[Clone]:
     return [Clone(row["name"], row["status"]) for row in rows]
 
 
-async def surplus(tx: Tx, vm_id: UUID, *, keep: int) -> list[UUID]:
-    """Of a VM's completed snapshots that were asked for, all but the `keep` newest, as far as nothing needs them; they
-    are locked."""
-    rows = await tx.fetch(
-        f"""
-        select s.id from snapshots s
-        where s.vm_id = $1 and s.purpose = 'keep' and s.state = 'completed' and not exists (select {_AWAITING})
-          and s.id not in (
-            select k.id from snapshots k where k.vm_id = $1 and k.purpose = 'keep' and k.state = 'completed'
-            order by k.created_at desc, k.id desc limit $2)
-        order by s.id for update of s
-        """,
-        vm_id,
-        keep,
-    )
-    return [row["id"] for row in rows]
-
-
 async def spent(reader: Reader) -> Sequence[UUID]:
     """Snapshots that were taken for something that is over: VMs that went on from them, and clones that began."""
     rows = await reader.fetch(
         f"""
         select s.id from snapshots s
-        where s.goal = 'kept' and s.purpose <> 'keep' and s.state <> 'creating' and not exists (select {_AWAITING})
+        where s.goal = 'kept' and s.purpose <> 'keep' and s.state <> 'creating' and not exists (select {AWAITING})
           and not exists (select from operations o
                           where o.subject_kind = 'snapshot' and o.subject_id = s.id and o.status = 'running')
         order by s.id limit 100

@@ -16,11 +16,13 @@ from nexus.manager.networks.errors import NetworkNotFound, NoAddressLeft
 from nexus.manager.operations import Created, Done, Operations, Wait
 from nexus.manager.operations.errors import Superseded
 from nexus.manager.snapshots.errors import (
+    ChainTooLong,
     ClonesFailed,
     HostFilesHeld,
     LayoutDiffers,
     NeverStarted,
     NotItsSnapshot,
+    ParentUnusable,
     PendingChanges,
     SnapshotFailed,
     SnapshotInUse,
@@ -109,7 +111,8 @@ async def delete_snapshot(
     wait: Wait = None,
 ) -> Done:
     """Remove a snapshot and what it takes on its host. VMs made from it stay; snapshots taken after it come after the
-    one before. Refused while VMs have yet to begin from it. Again while that is under way: the same operation."""
+    one before. Refused while VMs have yet to begin from it or Diffs are over it. Again while that is under way: the
+    same operation."""
     return await operations.done(await snapshots.delete(actor, snapshot_id, expected=expected), wait=wait)
 
 
@@ -148,7 +151,10 @@ async def list_vm_snapshots(
     return Json(await snapshots.list_of(actor, page, Wanted(vm_id=vm_id, name=name, q=q, state=state), vm_id))
 
 
-@router.post("/vms/{vm_id}/snapshots", responses=problems(*_TAKING, SnapshotNameTaken, *_TAKEN))
+@router.post(
+    "/vms/{vm_id}/snapshots",
+    responses=problems(*_TAKING, SnapshotNotFound, ParentUnusable, ChainTooLong, SnapshotNameTaken, *_TAKEN),
+)
 async def create_snapshot(
     vm_id: UUID,
     actor: Operator,
@@ -160,7 +166,10 @@ async def create_snapshot(
     """Take a snapshot of a VM that runs, is paused or is off, and leave it so.
 
     Of a VM that is on it holds memory and disks of one moment, with the guest's file systems brought to rest where the
-    agent in it answers; the guest stands still meanwhile. It stays when its VM is deleted."""
+    agent in it answers; the guest stands still meanwhile. It stays when its VM is deleted.
+
+    A Full one holds all of it. A Diff holds what differs from another snapshot of this VM, its parent; it takes less
+    room, needs its parent for as long as it is there, and can be used as a Full one can."""
     snapshot_id, operation = await snapshots.create(actor, vm_id, wanted or CreateSnapshot())
     return await operations.created(snapshot_id, operation, wait=wait)
 

@@ -27,16 +27,34 @@ class CreateSnapshot(RequestBody):
     name: SnapshotName | None = Field(default=None, description="Its name; without it, the VM's name and the time")
     description: Text = Field(default="", description="What it is for; free text")
     snapshot_type: TypeName = Field(
-        default="Full", description="Full. Diff, which no host offers, is refused with `not_offered`"
+        default="Full",
+        description="Full: all of it. Diff: what differs from its parent, which cannot be deleted before it",
     )
-    track_dirty_pages: bool = Field(default=False, description="true is refused with `not_offered`, as Diff is")
+    parent_id: Id | None = Field(
+        default=None,
+        description="Of a Diff: the snapshot of this VM that it is to be over; without it, what the VM has gone on "
+        "from: taken of it, or gone back to, last",
+    )
+    track_dirty_pages: bool = Field(
+        default=False, description="true is refused with `not_offered`: a Diff is found by comparing"
+    )
     keep_last: int | None = Field(
         default=None,
         ge=1,
         le=1000,
         description="Of this VM's snapshots keep only so many, with this one: when it is completed, older ones that "
-        "nothing needs are deleted",
+        "nothing needs are deleted; what a Diff that is kept is over is kept too",
     )
+
+    @property
+    def type(self) -> SnapshotType:
+        return SnapshotType(self.snapshot_type.capitalize())
+
+    @model_validator(mode="after")
+    def _only_a_diff_has_a_parent(self) -> "CreateSnapshot":
+        if self.parent_id is not None and self.type is not SnapshotType.DIFF:
+            raise ValueError("parent_id is of a Diff, and this is to be a Full one")
+        return self
 
 
 class PatchSnapshot(RequestBody):
@@ -84,9 +102,12 @@ class SnapshotBody(BaseModel):
     description: str = Field(description="What it is for")
     vm_id: UUID | None = Field(description="The VM it was taken of; null: deleted since, or never here")
     vm_name: str = Field(description="What that VM was called then")
+    is_imported: bool = Field(description="It came as an archive; its VM never was on this platform as such")
     host_id: UUID = Field(description="The host it is on; VMs made of it are there too")
     host_name: str = Field(description="That host's name")
-    snapshot_type: SnapshotType = Field(description="Full: it needs no other")
+    snapshot_type: SnapshotType = Field(
+        description="Full: it needs no other; Diff: it holds what differs from its parent"
+    )
     state: SnapshotState = Field(description="creating, then completed or failed; deleting")
     fault: str | None = Field(description="Why it could not be taken, or is lost")
     warning: str | None = Field(description="In which way it is less than it could be, such as disks not at rest")
@@ -94,22 +115,29 @@ class SnapshotBody(BaseModel):
         description="keep: until it is deleted; suspend and clone: until those have begun from it that it is for"
     )
     parent_id: UUID | None = Field(
-        description="The snapshot that the VM had gone on from: taken of it, or gone back to, last before"
+        description="The snapshot that a Diff is over; of a Full one, what the VM had gone on from: taken of it, or "
+        "gone back to, last before"
     )
     has_memory: bool | None = Field(description="false: its VM was off, so it holds disks alone; null: not known yet")
     vcpu: int = Field(description="Virtual CPUs of its VM")
     mem_mib: int = Field(description="Memory of its VM in MiB")
-    size_bytes: int | None = Field(description="What it takes on its host's disk; blocks shared with others count")
+    size_bytes: int | None = Field(
+        description="What it takes on its host's disk, its parent not counted; blocks shared with others count"
+    )
     memory_bytes: int | None = Field(description="What of that is memory")
     checksum: str | None = Field(description="SHA-256 over the digests of all its files, which every use verifies")
-    is_imported: bool = Field(description="It came as an archive; its VM never was on this platform as such")
     pins: dict[str, Any] | None = Field(description="What must be the same where its memory is to run again")
     snapshot_path: str | None = Field(description="Where its host has the devices' state; null: none, or not yet")
-    mem_path: str | None = Field(description="Where its host has the memory; null: none, or not yet")
+    mem_path: str | None = Field(
+        description="Where its host has the memory; null: none, not yet, or only what differs from its parent's"
+    )
     paused_ms: int | None = Field(
         description="How long the guest stood still for it, in milliseconds; null: it was off"
     )
-    needed_by: list[str] = Field(description="VMs that have yet to begin from it; until then it cannot be deleted")
+    needed_by: list[str] = Field(
+        description="VMs that have yet to begin from it, then Diffs that are over it; while there are any it cannot be "
+        "deleted"
+    )
     taken_at: datetime | None = Field(description="The moment that it holds")
     operation_id: UUID | None = Field(description="The operation that is running on it")
     created_by_user_id: UUID | None = Field(description="Whose it is")
@@ -141,7 +169,7 @@ class TreeSnapshot(BaseModel):
     name: str = Field(description="Its name")
     parent_id: UUID | None = Field(description="The snapshot in this tree that it came after; null: a first one")
     state: SnapshotState = Field(description="creating, then completed or failed; deleting")
-    snapshot_type: SnapshotType = Field(description="Full: it needs no other")
+    snapshot_type: SnapshotType = Field(description="Full: it needs no other; Diff: it needs its parent")
     has_memory: bool | None = Field(description="false: it holds disks alone; null: not known yet")
     size_bytes: int | None = Field(description="What it takes on its host's disk")
     is_current: bool = Field(description="Whether the VM as it is now came after this one")

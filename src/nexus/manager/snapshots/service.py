@@ -19,7 +19,7 @@ from nexus.manager.flows import Flows
 from nexus.manager.hosts.placement import Amounts
 from nexus.manager.hosts.service import Hosts
 from nexus.manager.operations import Operation, Operations
-from nexus.manager.snapshots import repository
+from nexus.manager.snapshots import chain_rows, parents, repository
 from nexus.manager.snapshots.errors import (
     HostFilesHeld,
     NeverStarted,
@@ -80,15 +80,18 @@ class Snapshots:
 
     async def create(self, actor: Actor, vm_id: UUID, wanted: CreateSnapshot) -> tuple[UUID, Operation]:
         """Promise a snapshot of a VM, which is left as it is. Raises VmNotFound, VmStateConflict, NotOffered,
-        NeverStarted, PendingChanges, HostFilesHeld, SnapshotNameTaken, NoRoom."""
-        if wanted.snapshot_type.capitalize() == SnapshotType.DIFF or wanted.track_dirty_pages:
+        NeverStarted, PendingChanges, HostFilesHeld, SnapshotNameTaken, NoRoom; of a Diff SnapshotNotFound,
+        ParentUnusable, ChainTooLong."""
+        if wanted.track_dirty_pages:
             raise NotOffered(
-                "Cannot take a snapshot of the type Diff: no host's hypervisor makes those.",
-                suggestion="Take a Full one, and leave track_dirty_pages out.",
+                "Cannot take a snapshot by tracking dirty pages: no host offers that.",
+                suggestion="Leave track_dirty_pages out; a Diff is found by comparing.",
             )
         async with self._db.transaction() as tx:
             vm = await vms.lock(tx, vm_id, sees_only=actor.sees_only)
             require(vm, Verb.SNAPSHOT)
+            is_diff = wanted.type is SnapshotType.DIFF
+            parent = await parents.take(tx, actor, vm, wanted.parent_id) if is_diff else None
             operation = await self.admit(
                 tx,
                 actor,
@@ -97,6 +100,7 @@ class Snapshots:
                 name=wanted.name,
                 description=wanted.description,
                 keep_last=wanted.keep_last,
+                parent=parent,
             )
             return operation.subject_id, operation
 
@@ -110,10 +114,13 @@ class Snapshots:
         name: str | None = None,
         description: str = "",
         keep_last: int | None = None,
+        parent: Snapshot | None = None,
         vm_generation: int | None = None,
         resumes: bool = False,
     ) -> Operation:
-        """Write down a snapshot of a locked VM and promise what it is for; the operation is about the snapshot."""
+        """Write down a snapshot of a locked VM and promise what it is for; the operation is about the snapshot.
+        `parent`: what it is a Diff over, locked. As much room is reserved for that as for a Full one: so much may
+        differ."""
         definition, wish = await copying.describe(tx, vm), wording(_VERB_FOR[purpose], vm.name)
         _require_whole(vm, definition, wish)
         memory_mib = 0 if vm.state is State.STOPPED else definition.memory_mib
@@ -130,6 +137,8 @@ class Snapshots:
             vm_id=vm.id,
             machine_id=vm.machine.id,
             host_id=vm.host.id,
+            type=SnapshotType.FULL if parent is None else SnapshotType.DIFF,
+            parent_id=None if parent is None else parent.id,
             purpose=purpose,
             keep_last=keep_last,
             vcpus=definition.vcpus,
@@ -141,9 +150,12 @@ class Snapshots:
             resumes=resumes,
         )
         subject = Subject(KIND, new.id, await repository.add(tx, new), actor.project_id)
-        await audit.write(tx, actor, verb="create", subject=subject, details={"vm": vm.name, "purpose": purpose})
+        details = {"vm": vm.name, "purpose": purpose, "type": new.type}
+        details |= {"parent": parent.name} if parent else {}
+        await audit.write(tx, actor, verb="create", subject=subject, details=details)
         await events.emit(tx, type="snapshot.created", subject=subject, owner_user_id=actor.user_id)
-        return await self._promise(tx, actor, subject, verb=VERB_OF[purpose], generation=1, within=WITHIN)
+        promised = subject if purpose is Purpose.KEEP else replace(subject, name=vm.name)
+        return await self._promise(tx, actor, promised, verb=VERB_OF[purpose], generation=1, within=WITHIN, vm_id=vm.id)
 
     async def edit(self, actor: Actor, snapshot_id: UUID, changes: PatchSnapshot, *, expected: Expected = ANY) -> None:
         """Change what a snapshot is called and said to be for. Raises SnapshotNotFound, SnapshotNameTaken."""
@@ -165,8 +177,9 @@ class Snapshots:
                 return running or await self._promise_end(tx, actor, snapshot, generation=snapshot.generation)
             if snapshot.state is SnapshotState.CREATING:
                 raise SnapshotStateConflict(f"delete snapshot {snapshot.name}", snapshot.state, fault=None)
-            if needed_by := await repository.needed_by(tx, snapshot_id):
-                raise SnapshotInUse(snapshot.name, needed_by)
+            awaited, diffs = await repository.needed_by(tx, snapshot_id), await chain_rows.diffs(tx, snapshot_id)
+            if awaited or diffs:
+                raise SnapshotInUse(snapshot.name, vms=awaited, diffs=diffs)
             return await self.remove(tx, actor, snapshot)
 
     async def remove(self, tx: Tx, actor: Actor | None, snapshot: Snapshot) -> Operation:
@@ -210,14 +223,30 @@ class Snapshots:
 
     async def _promise_end(self, tx: Tx, actor: Actor | None, snapshot: Snapshot, *, generation: int) -> Operation:
         return await self._promise(
-            tx, actor, snapshot.subject, verb="delete", generation=generation, within=DELETE_WITHIN
+            tx,
+            actor,
+            snapshot.subject,
+            verb="delete",
+            generation=generation,
+            within=DELETE_WITHIN,
+            vm_id=snapshot.vm_id,
         )
 
     async def _promise(
-        self, tx: Tx, actor: Actor | None, subject: Subject, *, verb: str, generation: int, within: timedelta
+        self,
+        tx: Tx,
+        actor: Actor | None,
+        subject: Subject,
+        *,
+        verb: str,
+        generation: int,
+        within: timedelta,
+        vm_id: UUID | None,
     ) -> Operation:
         await self._flows.open(tx, flow=FLOW, subject=subject, within=within)
-        return await self._operations.open(tx, subject, verb=verb, generation=generation, actor=actor, within=within)
+        return await self._operations.open(
+            tx, subject, verb=verb, generation=generation, actor=actor, within=within, vm_id=vm_id
+        )
 
 
 def require(vm: Vm, verb: Verb) -> None:

@@ -86,6 +86,8 @@ class Source:
     cloned_from_id: UUID | None = None
     is_kept: bool = True
     """Whether the snapshot is one that stays, so that the copy can name it."""
+    composing_bytes: int = 0
+    """What the host needs of its disk, once, until the copies have begun."""
 
 
 class VmCopies:
@@ -102,7 +104,7 @@ class VmCopies:
         need = Amounts(
             vcpus=count * definition.vcpus,
             memory_mib=count * definition.memory_mib,
-            disk_bytes=count * definition.writable_bytes,
+            disk_bytes=count * definition.writable_bytes + source.composing_bytes,
         )
         await self._hosts.reserve(tx, need, wish=wish, offers=frozenset({Offer.SNAPSHOT}), on=[source.host_id])
 

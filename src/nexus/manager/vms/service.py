@@ -134,11 +134,18 @@ class Vms:
         return await self._record(tx, by, vm, Verb.RESUME, why=why)
 
     async def roll_back(
-        self, tx: Tx, actor: Actor, vm: Vm, snapshot_id: UUID, settings: Mapping[str, Any]
+        self,
+        tx: Tx,
+        actor: Actor,
+        vm: Vm,
+        snapshot_id: UUID,
+        settings: Mapping[str, Any],
+        *,
+        composing_bytes: int,
     ) -> Operation:
         """Have a locked VM, configured by these settings (`machines.models.SETTINGS`), go on from a snapshot, whatever
-        it does now. Raises NoRoom."""
-        need = Amounts(vcpus=settings["vcpus"], memory_mib=settings["memory_mib"])
+        it does now; its host needs `composing_bytes` of disk until it has. Raises NoRoom."""
+        need = Amounts(vcpus=settings["vcpus"], memory_mib=settings["memory_mib"], disk_bytes=composing_bytes)
         await self._hosts.reserve(
             tx, need, wish=wording(Verb.ROLLBACK, vm.name), on=[vm.host.id], besides=vm.machine.id
         )
