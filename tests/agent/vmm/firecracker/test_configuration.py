@@ -15,6 +15,7 @@ from nexus.agent.vmm.firecracker.api import FirecrackerApi
 from nexus.agent.vmm.firecracker.config import Configuration, Inside, configuration, kernel_command_line, new_limiter
 from nexus.agent.vmm.firecracker.jailer import Cell, Programs, jailed_command, unjailed_command
 from nexus.agent.vmm.firecracker.launching import apply, template
+from nexus.agent.vmm.firecracker.launching import load as load_saved
 from nexus.agent.vmm.port import BalloonTarget, Definition, Disk, Nic, VmmTrouble
 from nexus.protocol.cpu import CpuConfig, CpuidModifier, MsrModifier, RegisterModifier
 from nexus.protocol.limits import RateLimiter, TokenBucket
@@ -109,6 +110,23 @@ async def test_everything_a_launch_says_fits_the_table_and_comes_before_boot(def
     order = list(recorder.sent)
     assert "PUT /metrics" in order[:2]
     assert {"PUT /boot-source", "PUT /vsock", "PUT /balloon", "PUT /entropy", "PUT /serial"} <= set(order)
+
+
+@pytest.mark.parametrize("definition", [PLAIN, FULL])
+async def test_everything_that_going_on_says_fits_the_table_and_nothing_but_sinks_comes_before_the_load(
+    definition: Definition,
+) -> None:
+    table = load()
+    recorder = Recorder(table)
+    inside = Inside.of(definition, is_jailed=True)
+    await load_saved(FirecrackerApi(recorder), of(definition), definition, inside=inside, patience_s=1)
+    assert all(faults == [] for faults in recorder.sent.values())
+    order = list(recorder.sent)
+    loading = order.index("PUT /snapshot/load")
+    assert set(order[:loading]) <= {"PUT /logger", "PUT /metrics", "PUT /serial"}
+    assert {"PUT /metrics", "PUT /serial"} <= set(order[:loading])
+    assert {table.operations[name].phase for name in order[loading + 1 :]} <= {"after_boot", "any"}
+    assert "PATCH /balloon" in order, "the table's own answer is another machine's"
 
 
 def test_our_own_boot_arguments_are_always_given() -> None:
