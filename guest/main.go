@@ -26,7 +26,7 @@ var version = "dev" // set by the build
 func main() {
 	switch {
 	case os.Args[0] == boot.AgentName:
-		if err := errors.Join(kernel.OpenLog(boot.NewRoot+"/dev"), beside()); err != nil {
+		if err := errors.Join(kernel.OpenLog("/dev"), beside()); err != nil {
 			kernel.Log(kernel.Critical, "agent: %v", err)
 			os.Exit(1)
 		}
@@ -44,11 +44,15 @@ func beside() error {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
-	c, err := config.Load(config.Path)
+	prepared := os.NewFile(boot.PreparedFD, "prepared")
+	if _, err := prepared.Write([]byte{1}); err != nil {
+		return err
+	}
+	failed, err := earlierFailures() // comes when we may begin; in a zygote there is no configuration before
 	if err != nil {
 		return err
 	}
-	failed, err := earlierFailures()
+	c, err := config.Load(config.Path)
 	if err != nil {
 		return err
 	}
@@ -62,7 +66,7 @@ func beside() error {
 	}
 	a := newAgent(c, agent.Machine{Family: children.NewFamily(true), Disk: disk, Terminated: terminated, Failed: failed})
 	carriers := agent.Open()
-	if err := handedOver(); err != nil {
+	if err := handedOver(prepared); err != nil {
 		return err
 	}
 	if c.Overlay != nil && disk != nil {
@@ -134,11 +138,11 @@ func earlierFailures() (error, error) {
 }
 
 // handedOver lets PID 1 go on, and waits until it has become the distribution's init.
-func handedOver() error {
-	tell, wait := os.NewFile(boot.PreparedFD, "prepared"), os.NewFile(boot.HandedOverFD, "handed over")
-	_, err := tell.Write([]byte{1})
+func handedOver(prepared *os.File) error {
+	wait := os.NewFile(boot.HandedOverFD, "handed over")
+	_, err := prepared.Write([]byte{1})
 	if _, end := wait.Read(make([]byte, 1)); end != io.EOF {
 		err = errors.Join(err, end)
 	}
-	return errors.Join(err, tell.Close(), wait.Close())
+	return errors.Join(err, prepared.Close(), wait.Close())
 }

@@ -164,7 +164,7 @@ class Blows:
         home = site.agent_home(fault.target) / "machines"
         for directory in home.glob("*/machine.json"):
             self._note_end(fault.target, directory.parent.name)
-        for pid in site.vmms(fault.target).values():
+        for pid in (*site.vmms(fault.target).values(), *site.zygotes(fault.target)):
             os.kill(pid, signal.SIGKILL)
         if site.driver == "fake":
             for record in home.glob("*/vmm.json"):

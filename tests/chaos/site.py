@@ -93,7 +93,7 @@ class Site:
             await wire.close()
         await self.database.kill()
         for name in self.extent.members("agent"):
-            for pid in self.vmms(name).values():
+            for pid in (*self.vmms(name).values(), *self.zygotes(name)):
                 os.kill(pid, signal.SIGKILL)
 
     def change_boot_id(self, agent: str) -> None:
@@ -103,8 +103,13 @@ class Site:
     def vmms(self, agent: str) -> dict[str, int]:
         """The hypervisor processes of a host that run: machine id → pid. They are known by the disks that they hold
         open, also where those have been removed under them."""
-        home = f"{self.agent_home(agent)}/"
+        home = f"{self.agent_home(agent)}/machines/"
         return {machine: pid for pid, machine in _qemus() if _holds_open(pid, home)}
+
+    def zygotes(self, agent: str) -> list[int]:
+        """The process that is to become a zygote on a host, if there is one now."""
+        home = f"{self.agent_home(agent)}/zygotes/machine/"
+        return [pid for pid, _ in _qemus() if _holds_open(pid, home)]
 
     def _add_manager(self, name: str) -> None:
         port = next(self._ports)

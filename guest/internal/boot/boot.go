@@ -55,6 +55,12 @@ func run(serve ServeContainer) error {
 	if err != nil {
 		return err
 	}
+	var agent *agent
+	if c.Waits || c.Mode != config.ModeContainer {
+		if agent, err = startAgent(); err != nil {
+			return fmt.Errorf("start the agent: %w", err)
+		}
+	}
 	var failed error
 	if waiting := c; c.Waits {
 		if c, err = wait(order); err != nil {
@@ -63,9 +69,7 @@ func run(serve ServeContainer) error {
 		failed = netconf.Move(waiting.NICs, c.NICs) // devices have come with those of the zygote
 	} else {
 		load(order)
-	}
-	if c.TimeUnixMs != nil {
-		err = kernel.SetClock(*c.TimeUnixMs)
+		err = setClock(c)
 	}
 	// A machine without network or clock is better than none: these are said, and do not end the boot.
 	failed = errors.Join(failed, err, netconf.Apply(c.NICs))
@@ -76,9 +80,16 @@ func run(serve ServeContainer) error {
 		return err
 	}
 	if c.Mode == config.ModeContainer {
-		return serve(c, failed, func() error { return enter(NewRoot) })
+		return serve(c, errors.Join(failed, agent.dismiss()), func() error { return enter(NewRoot) })
 	}
-	return handOver(c, failed)
+	return handOver(c, agent, failed)
+}
+
+func setClock(c *config.Config) error {
+	if c.TimeUnixMs == nil {
+		return nil
+	}
+	return kernel.SetClock(*c.TimeUnixMs)
 }
 
 func mountKernelFilesystems() error {

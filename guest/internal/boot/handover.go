@@ -15,22 +15,31 @@ import (
 const (
 	// AgentName is the agent's argv[0]; for '@' see the package comment.
 	AgentName = "@nexus-agent"
-	// PreparedFD is where the agent writes a byte when the root file system is prepared and it is about to serve.
+	// PreparedFD is where the agent writes a byte when it has begun (/dev is elsewhere later), and another when the root
+	// file system is prepared and it is about to serve.
 	PreparedFD = 3
 	// HandedOverFD is where the agent reads the end of file that comes when the distribution's init has begun.
 	HandedOverFD = 4
-	// FailuresFD is where the agent reads what went wrong before it began, as text.
+	// FailuresFD is where the agent reads what went wrong before it may begin, as text; its end says that it may.
 	FailuresFD = 5
 )
 
 const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-func handOver(c *config.Config, failed error) error {
+// agent is the agent's process. It waits to be let on: in a zygote it has come this far before anybody knew for whom.
+type agent struct {
+	pid        int
+	failures   *os.File
+	prepared   *os.File
+	handedOver *os.File
+}
+
+func handOver(c *config.Config, a *agent, failed error) error {
 	if err := requireInit(c.Init); err != nil {
 		return err
 	}
-	if err := startAgent(failed); err != nil {
-		return fmt.Errorf("start the agent: %w", err)
+	if err := a.letOn(failed); err != nil {
+		return fmt.Errorf("prepare the root file system: %w", err)
 	}
 	if err := enter(NewRoot); err != nil {
 		return err
@@ -59,44 +68,69 @@ func requireInit(init string) error {
 	return nil // a link, or a directory on the way that is one: exec(2) will tell
 }
 
-// startAgent starts the agent and waits until it has prepared the root file system.
-func startAgent(failed error) error {
+// startAgent starts the agent, in the root of the initramfs.
+func startAgent() (*agent, error) {
 	prepared, tell, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	wait, handedOver, err := os.Pipe() // our end closes by itself in exec(2)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	failures, say, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if failed != nil {
-		say.WriteString(failed.Error())
-	}
-	null, err := os.OpenFile(NewRoot+"/dev/null", os.O_RDWR, 0)
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	pid, err := syscall.ForkExec(NewRoot+"/proc/self/exe", []string{AgentName}, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{AgentName}, &syscall.ProcAttr{
 		Env:   []string{path},
 		Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), tell.Fd(), wait.Fd(), failures.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
+		return nil, err
+	}
+	err = errors.Join(null.Close(), tell.Close(), wait.Close(), failures.Close(), ownCgroup(pid))
+	a := &agent{pid: pid, failures: say, prepared: prepared, handedOver: handedOver}
+	return a, errors.Join(err, a.awaitByte())
+}
+
+// letOn has the agent prepare the root file system, which is mounted, and waits for that.
+func (a *agent) letOn(failed error) error {
+	if failed != nil {
+		a.failures.WriteString(failed.Error())
+	}
+	if err := a.failures.Close(); err != nil {
 		return err
 	}
-	err = errors.Join(null.Close(), tell.Close(), wait.Close(), failures.Close(), say.Close(), ownCgroup(pid))
-	if err != nil {
+	if err := a.awaitByte(); err != nil {
 		return err
 	}
-	if _, err := prepared.Read(make([]byte, 1)); err != nil {
+	keepOpen = a.handedOver
+	return a.prepared.Close()
+}
+
+func (a *agent) awaitByte() error {
+	if _, err := a.prepared.Read(make([]byte, 1)); err != nil {
 		return fmt.Errorf("it ended early: %w", err)
 	}
-	keepOpen = handedOver
-	return prepared.Close()
+	return nil
+}
+
+// dismiss ends an agent that is not needed; none at all is one.
+func (a *agent) dismiss() error {
+	if a == nil {
+		return nil
+	}
+	err := syscall.Kill(a.pid, syscall.SIGKILL)
+	if err == nil {
+		_, err = syscall.Wait4(a.pid, nil, 0, nil)
+	}
+	return errors.Join(err, a.failures.Close(), a.prepared.Close(), a.handedOver.Close())
 }
 
 // keepOpen holds the pipe whose end tells the agent of the hand-over: collected as garbage, it would close too early.

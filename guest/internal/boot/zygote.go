@@ -36,7 +36,7 @@ const (
 // ofMachines are the drivers of what differs between machines.
 var ofMachines = []string{"virtio_blk.ko", "virtio_net.ko"}
 
-// wait loads what all machines have in common, waits for a configuration, and loads the rest.
+// wait loads the drivers, waits for a configuration, and only then lets drivers have the machine's disks and interfaces.
 func wait(modules []string) (*config.Config, error) {
 	var common, own []string
 	for _, file := range modules {
@@ -50,11 +50,40 @@ func wait(modules []string) (*config.Config, error) {
 		return nil, errors.New("this kernel has its drivers built in: it cannot wait without those of disks and interfaces")
 	}
 	load(common)
-	c, err := begun()
-	if err == nil {
-		load(own)
+	if err := os.WriteFile(autoprobe, []byte("0"), 0); err != nil {
+		return nil, err
 	}
-	return c, err
+	load(own)
+	c, err := begun()
+	if err != nil {
+		return nil, err
+	}
+	return c, probe()
+}
+
+const (
+	autoprobe = "/sys/bus/virtio/drivers_autoprobe"
+	probeOne  = "/sys/bus/virtio/drivers_probe"
+)
+
+// probe lets drivers have the devices that have none, in the order of a boot: names of disks are given in it.
+func probe() error {
+	if err := os.WriteFile(autoprobe, []byte("1"), 0); err != nil {
+		return err
+	}
+	for number := 0; ; number++ {
+		device := fmt.Sprintf("virtio%d", number)
+		at := "/sys/bus/virtio/devices/" + device
+		if _, err := os.Stat(at); err != nil {
+			return nil // they are numbered without gaps
+		}
+		if _, err := os.Lstat(at + "/driver"); err == nil {
+			continue
+		}
+		if err := os.WriteFile(probeOne, []byte(device), 0); err != nil {
+			kernel.Log(kernel.Error, "%s: %v", device, err) // what needs it says so itself
+		}
+	}
 }
 
 // begun serves POST /v1/begin until that has brought a configuration, which then is this machine's.
@@ -114,6 +143,9 @@ func begin(body io.Reader) (*config.Config, error) {
 		return nil, fmt.Errorf("entropy has to be %d bytes", leastEntropy)
 	}
 	if err := kernel.AddEntropy(q.Entropy); err != nil {
+		return nil, err
+	}
+	if err := setClock(c); err != nil { // it stood still since the zygote was saved
 		return nil, err
 	}
 	return c, os.WriteFile(config.Path, q.Config, 0o600) // for the agent

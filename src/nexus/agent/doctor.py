@@ -13,7 +13,7 @@ from nexus.agent.storage.files import can_reflink
 from nexus.agent.vmm.cgroup import Cgroups
 from nexus.agent.vmm.choose import BINARY, NoHypervisor, firecracker_kvm_refusal, qemu_version
 from nexus.agent.vmm.firecracker import detect
-from nexus.agent.vmm.qemu import accel
+from nexus.agent.vmm.qemu import accel, zygotes
 from nexus.protocol.checkup import Checkup, Finding, Verdict
 from nexus.protocol.hosts import Offer
 
@@ -32,6 +32,7 @@ async def examine(settings: AgentSettings, *, strict: bool = False) -> Checkup:
             _limits(),
             _tools(),
             _cloning(settings),
+            *_zygotes(settings),
             *(await production.examine(settings) if strict else ()),
         )
     )
@@ -139,6 +140,20 @@ def _tools() -> Finding:
         return Finding(name="disk tools", verdict=Verdict.OK, found=", ".join(TOOLS))
     fix = f"apt-get install --no-install-recommends {' '.join(sorted({TOOLS[name] for name in missing}))}"
     return Finding(name="disk tools", verdict=Verdict.MISSING, found=f"no {', '.join(missing)}", fix=fix)
+
+
+def _zygotes(settings: AgentSettings) -> tuple[Finding, ...]:
+    """Nothing where there are none."""
+    try:
+        taken = zygotes.taken(settings.run_dir)
+    except OSError as refused:
+        fix = "run as the user that the agent runs as"
+        return (Finding(name="zygotes", verdict=Verdict.WARN, found=f"not to be looked at: {refused}", fix=fix),)
+    if not taken.count:
+        return ()
+    where = zygotes.home_of(settings.run_dir)
+    found = f"{taken.count} of at most {zygotes.MOST_ZYGOTES}, {taken.disk_bytes >> 20} MiB in {where}"
+    return (Finding(name="zygotes", verdict=Verdict.OK, found=found),)
 
 
 def _cloning(settings: AgentSettings) -> Finding:

@@ -111,10 +111,11 @@ class AgentSettings(Settings):
         description="With Firecracker: jailed processes with a network namespace each, started before they are needed",
     )
     zygotes: bool = Field(
-        default=False,
+        default=True,
         alias="AGENT_ZYGOTES",
         description="With QEMU in software emulation: machines begin from the memory of a guest of their shape that "
-        "was booted once, which is made in the background and kept in zygotes/ of the data directory, four at most",
+        "was booted once, which is made in the background and kept in zygotes/ of FC_RUN_DIR: four at most, 1 GiB "
+        "together. Off: what is there is removed",
     )
     jail_uids: int = Field(
         default=4096,

@@ -37,7 +37,7 @@ class Offer(StrEnum):
     SNAPSHOT = "snapshot"
     """A running guest can be kept as it is, memory and all."""
     ZYGOTE = "zygote"
-    """Machines begin from a guest that has booted already: emulated ones, where `AGENT_ZYGOTES` is set."""
+    """Machines begin from a guest that has booted already: emulated ones, unless `AGENT_ZYGOTES` is off."""
     BALLOON = "balloon"
     """A running guest can be asked to give back memory."""
     ENTROPY_LIMIT = "entropy_limit"

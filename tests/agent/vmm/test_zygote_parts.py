@@ -69,7 +69,7 @@ def made(store: ZygoteStore, name: str, *, used: int) -> None:
 
 
 def test_the_one_used_longest_ago_makes_room(tmp_path: Path) -> None:
-    store = ZygoteStore(tmp_path / "zygotes/kept")
+    store = ZygoteStore(tmp_path / "zygotes", HOST)
     for number in range(MOST_ZYGOTES):
         made(store, f"z{number}", used=number)
     assert store.find("z0") is not None
@@ -78,9 +78,9 @@ def test_the_one_used_longest_ago_makes_room(tmp_path: Path) -> None:
 
 
 def test_half_a_zygote_is_no_zygote(tmp_path: Path) -> None:
-    store = ZygoteStore(tmp_path / "zygotes/kept")
+    store = ZygoteStore(tmp_path / "zygotes", HOST)
     store.draft.mkdir(parents=True)
     (store.draft / "memory").write_text("half")
-    ZygoteStore(tmp_path / "zygotes/kept").tidy()
+    ZygoteStore(tmp_path / "zygotes", HOST).tidy()
     assert not store.draft.exists()
     assert store.find("making") is None

@@ -13,9 +13,11 @@ from nexus.agent.vmm.fake import FakeVmm
 from nexus.agent.vmm.firecracker import detect
 from nexus.agent.vmm.firecracker.detect import NoFirecracker
 from nexus.agent.vmm.port import Vmm
-from nexus.agent.vmm.qemu import accel
+from nexus.agent.vmm.qemu import accel, zygotes
+from nexus.agent.vmm.qemu.config import Accelerator, kernel_command_line
 from nexus.agent.vmm.qemu.driver import QemuVmm
 from nexus.agent.vmm.qemu.launcher import Places
+from nexus.agent.vmm.qemu.snapshots import guest_cpu
 from nexus.agent.vmm.qemu.zygote_driver import ZygoteVmm
 from nexus.agent.vmm.qemu.zygote_making import ZygoteMaker
 from nexus.agent.vmm.qemu.zygotes import ZygoteStore
@@ -107,18 +109,30 @@ async def _qemu(settings: AgentSettings, host: Host, why_not: str) -> Vmm:
         "cgroups": host.cgroups,
         "clock": host.clock,
     }
-    if not settings.zygotes or choice.accelerator.name != "tcg":  # elsewhere nobody has tried them
-        return QemuVmm(machines=host.machines, sockets=host.sockets, **driver)
-    store = ZygoteStore(settings.run_dir / "zygotes/kept")
-    places = Places(settings.run_dir / "zygotes/machine", host.sockets)
-    maker = ZygoteMaker(
-        store,
-        QemuVmm(machines=places.machines, sockets=places.sockets, **driver),
-        places=places,
-        uid=settings.machine_uid_base,
-    )
+    store, maker = _zygotes(settings, host, driver)
     await maker.tidy()
+    if not settings.zygotes or choice.accelerator.name != "tcg":  # elsewhere nobody has tried them
+        await maker.close()
+        store.clear()
+        return QemuVmm(machines=host.machines, sockets=host.sockets, **driver)
+    store.discard_stale()
     return ZygoteVmm(store=store, maker=maker, machines=host.machines, sockets=host.sockets, **driver)
+
+
+def _zygotes(settings: AgentSettings, host: Host, driver: dict[str, Any]) -> tuple[ZygoteStore, ZygoteMaker]:
+    accelerator: Accelerator = driver["accelerator"]
+    facts = {
+        "version": driver["version"],
+        "acceleration": accelerator.name,
+        "cpu": guest_cpu(accelerator),
+        "arguments": kernel_command_line(None, accelerator),
+        "boot": host.host_boot_id,
+    }
+    home = zygotes.home_of(settings.run_dir)
+    store = ZygoteStore(home, facts)
+    places = Places(home / "machine", host.sockets.with_name("z"))
+    vmm = QemuVmm(machines=places.machines, sockets=places.sockets, **driver)
+    return store, ZygoteMaker(store, vmm, places=places, uid=settings.machine_uid_base)
 
 
 def qemu_version(binary: str) -> str:

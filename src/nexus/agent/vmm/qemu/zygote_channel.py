@@ -13,6 +13,7 @@ from typing import Final
 
 from nexus.agent.guest.asking import ask
 from nexus.agent.guest.connection import MuxConnection
+from nexus.kit.clock import Clock
 from nexus.protocol.guest import BeginRequest, GuestConfig, WaitSeen
 from nexus.protocol.trouble import Retryable
 
@@ -29,10 +30,11 @@ async def wait(channel: Path, *, within_s: float) -> None:
         await ask(WaitSeen, session.open(), _PATH, timeout_s=within_s)
 
 
-async def begin(channel: Path, config: GuestConfig, *, within_s: float) -> None:
-    """Tell the zygote who it is. Raises Retryable; then it is of no more use."""
-    request = BeginRequest(config=config, entropy=base64.b64encode(os.urandom(ENTROPY_BYTES)).decode())
+async def begin(channel: Path, config: GuestConfig, *, clock: Clock, within_s: float) -> None:
+    """Tell the zygote who it is, and what time. Raises Retryable, Refused; then it is of no more use."""
     async with _session(channel, within_s=within_s) as session:
+        now = config.model_copy(update={"time_unix_ms": int(clock.now().timestamp() * 1000)})
+        request = BeginRequest(config=now, entropy=base64.b64encode(os.urandom(ENTROPY_BYTES)).decode())
         await ask(WaitSeen, session.open(), _PATH, timeout_s=within_s, body=request)
 
 

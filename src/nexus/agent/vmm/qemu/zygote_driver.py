@@ -9,7 +9,6 @@ next attempt is made without zygotes.
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -37,25 +36,21 @@ class ZygoteVmm(QemuVmm):
     offers = QemuVmm.offers | {Offer.ZYGOTE}
 
     def __init__(self, *, store: ZygoteStore, maker: ZygoteMaker, **driver: Any) -> None:
+        """`store` and `maker` are of a host with the same hypervisor."""
         super().__init__(**driver)
         self._store = store
         self._maker = maker
-        self._facts: Mapping[str, str] = {
-            "version": self.version,
-            "acceleration": self.acceleration,
-            "cpu": self.cpu,
-            "boot": self._host_boot_id,
-        }
 
     async def start(self, definition: Definition, *, launch: int) -> None:
         if definition.guest is None or self._is_launched(definition.id, launch):
             await super().start(definition, launch=launch)
             return
-        name = shape(definition, self._facts)
-        if definition.guest.attempt > 1:
-            self._maker.give_up(name)
+        name = shape(definition, self._store.host)
+        self._maker.wait_for_quiet()
         source = self._store.find(name)
-        if source is not None and await self._begin_from(source, definition, launch=launch):
+        if source is not None and definition.guest.attempt > 1:
+            self._maker.give_up(name)  # it may be what the last attempt began from
+        elif source is not None and await self._begin_from(source, definition, launch=launch):
             return
         await super().start(definition, launch=launch)
         self._maker.want(name, definition)
@@ -77,7 +72,7 @@ class ZygoteVmm(QemuVmm):
         except (VmmTrouble, Trouble) as refused:
             _log.warning("zygote_of_no_use", machine_id=str(definition.id), why=str(refused))
             await self._forget(definition.id)
-            self._store.discard(source.name)
+            self._maker.give_up(source.name)
             return False
         except asyncio.CancelledError:
             await self.stop(definition.id)
@@ -87,9 +82,8 @@ class ZygoteVmm(QemuVmm):
 
     async def _tell(self, definition: Definition) -> None:
         assert definition.guest is not None
-        now_ms = int(self._clock.now().timestamp() * 1000)
-        config = definition.guest.config.model_copy(update={"time_unix_ms": now_ms})
-        await zygote_channel.begin(self._places.channel(definition.id), config, within_s=BEGIN_DEADLINE_S)
+        channel, config = self._places.channel(definition.id), definition.guest.config
+        await zygote_channel.begin(channel, config, clock=self._clock, within_s=BEGIN_DEADLINE_S)
 
     async def _forget(self, machine: UUID) -> None:
         """As if it had not been launched."""

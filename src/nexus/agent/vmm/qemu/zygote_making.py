@@ -1,13 +1,16 @@
 """Makes zygotes in the background, one after the other, when nothing has been started for a moment.
 
-Must stay true: what is made runs under names, files and sockets of its own, and nothing of it stays: neither when the
-agent is asked to end, nor (at its next start) when it was killed.
+Must stay true: what is made gets processor time that nobody else wants; it runs under names, files and sockets of its
+own, and nothing of it stays: neither when the agent is asked to end, nor (at its next start) when it was killed.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
+from collections import Counter
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -16,16 +19,19 @@ from nexus.agent.vmm.port import Definition, Disk, Nic, VmmTrouble
 from nexus.agent.vmm.qemu import zygote_channel
 from nexus.agent.vmm.qemu.driver import QemuVmm
 from nexus.agent.vmm.qemu.launcher import Places
-from nexus.agent.vmm.qemu.zygotes import ZygoteStore
+from nexus.agent.vmm.qemu.zygotes import NoRoom, ZygoteStore
 from nexus.kit import log
 from nexus.protocol.guest import GuestConfig, GuestNic, MountSpec
 from nexus.protocol.trouble import Trouble
 
 _log = log.get("nexus.agent.vmm.qemu")
 
-QUIET_S: Final = 3.0
-"""Making one takes as much as a boot: it waits until nobody else boots."""
+QUIET_S: Final = 10.0
+"""Making one takes as much as a boot: it waits until nobody else boots. Twice as long after each that failed."""
+MOST_FAILURES: Final = 4
+"""Of one shape; then there is none of it until the agent starts again."""
 BOOT_DEADLINE_S: Final = 60.0
+"""On a host too busy for that one would only tell of it: its kernel complains when it stands still."""
 DISK_BYTES: Final = 1 << 20
 OF_MAKERS: Final = UUID("5c8bb7b5-3d0a-4c1b-9c3e-6a5d1a8d0f7e")
 """From it and its place comes the id of the machine that becomes one: the same after a restart, and another agent's is
@@ -42,26 +48,29 @@ class ZygoteMaker:
         self._home = places.home(self._id)
         self._uid = uid
         self._wanted: dict[str, Definition] = {}
-        self._hopeless: set[str] = set()
-        self._asked = asyncio.Event()
+        self._failures: Counter[str] = Counter()
+        self._begun = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def tidy(self) -> None:
         """Leave nothing of what an agent that was killed was making."""
         await self._clear()
 
+    def wait_for_quiet(self) -> None:
+        """A machine is being started: not now."""
+        self._begun.set()
+
     def want(self, name: str, definition: Definition) -> None:
         """Have a zygote of the shape called `name` some time."""
-        self._asked.set()
-        if name in self._hopeless:
+        if self._failures[name] >= MOST_FAILURES:
             return
         self._wanted[name] = definition
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
     def give_up(self, name: str) -> None:
-        """Make none of this shape again: what began from one did not come up."""
-        self._hopeless.add(name)
+        """Have none of this shape, until one is wanted again: what began from it did not come up."""
+        self._failures[name] += 1
         self._store.discard(name)
 
     async def close(self) -> None:
@@ -72,26 +81,30 @@ class ZygoteMaker:
 
     async def _work(self) -> None:
         while self._wanted:
-            await self._quiet()
-            name, definition = self._wanted.popitem()
+            name = next(iter(self._wanted))
+            await self._quiet(QUIET_S * 2 ** self._failures[name])
+            definition = self._wanted.pop(name)
             if self._store.find(name) is not None:
                 continue
             try:
+                self._store.require_room()
                 await self._make(name, definition)
                 _log.info("zygote_made", shape=name)
-            except (VmmTrouble, Trouble, OSError) as refused:
-                self._hopeless.add(name)
+            except (VmmTrouble, Trouble, OSError, NoRoom) as refused:
+                self._failures[name] += 1
                 _log.warning("no_zygote", shape=name, why=str(refused))
+                if self._failures[name] < MOST_FAILURES:
+                    self._wanted[name] = definition
             finally:
                 await self._clear()
 
-    async def _quiet(self) -> None:
-        """Until nothing was started for a while."""
+    async def _quiet(self, seconds: float) -> None:
+        """Until nothing was started for so long."""
         while True:
-            self._asked.clear()
+            self._begun.clear()
             try:
-                async with asyncio.timeout(QUIET_S):
-                    await self._asked.wait()
+                async with asyncio.timeout(seconds):
+                    await self._begun.wait()
             except TimeoutError:
                 return
 
@@ -100,6 +113,7 @@ class ZygoteMaker:
         self._home.mkdir(parents=True)
         waiting = await asyncio.to_thread(self._definition, definition)
         await self._vmm.start(waiting, launch=1)
+        stand_back((await self._vmm.observe(self._id)).pid)
         await zygote_channel.wait(self._channel, within_s=BOOT_DEADLINE_S)
         await self._vmm.pause(self._id)
         await self._vmm.save(self._id, self._store.draft)
@@ -135,6 +149,13 @@ class ZygoteMaker:
         await self._vmm.discard(self._id)
         shutil.rmtree(self._home, ignore_errors=True)
         self._store.tidy()
+
+
+def stand_back(pid: int | None) -> None:
+    """Whatever else runs here goes first. Raises OSError for a process that has ended."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setscheduler(int(task.name), os.SCHED_IDLE, os.sched_param(0))
 
 
 def _configuration(nics: int) -> GuestConfig:
