@@ -2,17 +2,23 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
-from tests.chaos.model import GONE, Entry, GuestEnd, Outcome, descriptions, ends, sizes
+from tests.chaos.model import COPIES, GONE, Entry, GuestEnd, Outcome, descriptions, ends, is_disturbed, sizes
 from tests.chaos.plan import Ask
 
 REPEATABLE = (Ask.DELETE, Ask.EDIT, Ask.RESIZE)
 """What says the same when it is said again, and so is on record once or more often."""
+ABOUT_OTHERS = (Ask.ATTACH, Ask.DETACH, Ask.PLUG, Ask.UNPLUG, Ask.SNAPSHOT, Ask.FORGET, Ask.SUSPEND)
+"""What is on record as a change of the VM's configuration, or as something done to a snapshot (`kept.py`)."""
+STOPPABLE = (Ask.SNAPSHOT, Ask.FORGET, Ask.SUSPEND, Ask.CLONE)
+"""What may honestly fail when something else is done with the VM meanwhile."""
 _OPERATIONS = """
 select id::text, verb, subject_id::text, status, error ->> 'error' as error, finished_at - created_at as took,
-       status = 'failed' and (error ->> 'code' <> 'vm_overdue' or finished_at < deadline) as is_wrong
+       status = 'failed' as has_failed,
+       status = 'failed' and (error ->> 'code' not like '%overdue' or finished_at < deadline) as is_wrong
 from operations
 """
 
@@ -25,7 +31,7 @@ def against_answers(vms: Sequence[Any], entries: Sequence[Entry], ended: Sequenc
     for entry in entries:
         if entry.vm_id is not None:
             by_vm[entry.vm_id].append(entry)
-        elif entry.ask is Ask.CREATE and entry.outcome is Outcome.UNKNOWN:
+        elif entry.ask in (Ask.CREATE, *COPIES) and entry.outcome is Outcome.UNKNOWN:
             unknown[entry.name] += 1
     guests = _by_name(ended)
     there = {vm["id"] for vm in vms}
@@ -41,7 +47,7 @@ def against_answers(vms: Sequence[Any], entries: Sequence[Entry], ended: Sequenc
             found.append(f"{account(vm)}, and may be {sorted(possible)} after {_told(mine)}")
         if vm["description"] not in (may_be := descriptions(mine)):
             found.append(f"{vm['name']} is described {vm['description']!r} and may be {sorted(may_be)}")
-        if vm["memory_mib"] not in (may_be := sizes(mine)):
+        if (may_be := sizes(mine)) is not None and vm["memory_mib"] not in may_be:
             found.append(f"{vm['name']} has {vm['memory_mib']} MiB and may have {sorted(may_be)}")
     for vm_id, mine in by_vm.items():
         if vm_id not in there and GONE not in ends(mine):
@@ -54,6 +60,12 @@ def _by_name(ended: Sequence[GuestEnd]) -> dict[str, list[GuestEnd]]:
     for end in ended:
         found[end.name].append(end)
     return found
+
+
+async def with_ends(database: "asyncpg.Connection[asyncpg.Record]", entries: Sequence[Entry]) -> list[Entry]:
+    """What was asked, with whether it failed."""
+    failed = {row["id"] for row in await database.fetch(_OPERATIONS) if row["has_failed"]}
+    return [replace(entry, has_failed=entry.operation_id in failed) for entry in entries]
 
 
 async def against_records(
@@ -70,11 +82,19 @@ async def against_records(
         operation = operations.get(entry.operation_id)
         if operation is None:
             found.append(f"operation {entry.operation_id} ({entry.ask} {entry.name}) was promised and is nowhere")
-        elif operation["is_wrong"] and not any(end.may_break(entry) for end in guests[entry.name]):
+        elif entry.ask in STOPPABLE and is_disturbed(entry, entries):
+            continue
+        elif operation["is_wrong"] and not any(end.may_break(entry) for end in _guests_of(entry, entries, guests)):
             found.append(f"{entry.ask} {entry.name} failed after {operation['took']}: {operation['error']}")
     found += _counts("operations", Counter((row["subject_id"], row["verb"]) for row in operations.values()), entries)
     audited = await database.fetch("select subject_id::text, verb from audit where subject_kind = 'vm'")
     return found + _counts("audit rows", Counter((row["subject_id"], row["verb"]) for row in audited), entries)
+
+
+def _guests_of(entry: Entry, entries: Sequence[Entry], guests: dict[str, list[GuestEnd]]) -> list[GuestEnd]:
+    """The ends of its own guest, and of the one that it was made of."""
+    sources = {other.name for other in entries if entry.source_id is not None and other.vm_id == entry.source_id}
+    return [end for name in {entry.name, *sources} for end in guests[name]]
 
 
 def _counts(what: str, counted: Counter[tuple[str, str]], entries: Sequence[Entry]) -> list[str]:
@@ -82,10 +102,15 @@ def _counts(what: str, counted: Counter[tuple[str, str]], entries: Sequence[Entr
     least: Counter[tuple[str, str]] = Counter()
     most: Counter[tuple[str, str]] = Counter()
     for entry in entries:
-        if entry.vm_id is None or entry.ask in REPEATABLE:
+        if entry.vm_id is None or entry.outcome is Outcome.REFUSED:
             continue
-        least[entry.vm_id, entry.ask] += entry.outcome is Outcome.ACCEPTED
-        most[entry.vm_id, entry.ask] += entry.outcome is not Outcome.REFUSED
+        if entry.ask is Ask.SUSPEND:  # it is paused for that, and goes on where that came to nothing
+            most.update({(entry.vm_id, Ask.PAUSE.value): 1, (entry.vm_id, Ask.RESUME.value): 1})
+        if entry.ask in (*REPEATABLE, *ABOUT_OTHERS):
+            continue
+        verb = Ask.CREATE if entry.ask in COPIES else entry.bulk_verb or entry.ask
+        least[entry.vm_id, verb.value] += entry.outcome is Outcome.ACCEPTED
+        most[entry.vm_id, verb.value] += 1
     return [
         f"{counted[key]} {what} of {key[1]} {key[0]}, and {least[key]} to {most[key]} were asked for"
         for key in most

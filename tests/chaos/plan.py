@@ -21,6 +21,20 @@ class Ask(StrEnum):
     REBOOT = "reboot"
     EDIT = "edit"
     RESIZE = "configure"
+    ATTACH = "attach"
+    """A drive."""
+    DETACH = "detach"
+    PLUG = "plug"
+    """A NIC."""
+    UNPLUG = "unplug"
+    SNAPSHOT = "snapshot"
+    FORGET = "forget"
+    """A snapshot."""
+    ROLLBACK = "rollback"
+    SUSPEND = "suspend"
+    INSTANTIATE = "instantiate"
+    CLONE = "clone"
+    BULK = "bulk"
     DELETE = "delete"
     LOOK = "look"
 
@@ -107,6 +121,8 @@ class Extent:
     lease_s: int = 30
     """MANAGER_FLOW_LEASE_S."""
     memory_mib: int = 128
+    clones: int = 2
+    """Of a VM at a time."""
     grace_s: tuple[int, ...] = (0, 1, 5)
     blows: Mapping[Blow, int] = field(default_factory=lambda: MOSTLY_PROCESSES)
     """How often each befalls, by weight."""
@@ -133,16 +149,28 @@ def plan(seed: int, extent: Extent) -> Plan:
 
 _WEIGHTS = {
     Ask.START: 16,
-    Ask.STOP: 16,
-    Ask.PAUSE: 12,
-    Ask.RESUME: 12,
-    Ask.REBOOT: 8,
-    Ask.EDIT: 8,
-    Ask.RESIZE: 8,
-    Ask.LOOK: 8,
+    Ask.STOP: 14,
+    Ask.PAUSE: 8,
+    Ask.RESUME: 10,
+    Ask.REBOOT: 6,
+    Ask.EDIT: 5,
+    Ask.RESIZE: 5,
+    Ask.ATTACH: 4,
+    Ask.DETACH: 3,
+    Ask.PLUG: 2,
+    Ask.UNPLUG: 2,
+    Ask.SNAPSHOT: 12,
+    Ask.FORGET: 4,
+    Ask.ROLLBACK: 6,
+    Ask.SUSPEND: 6,
+    Ask.CLONE: 2,
+    Ask.BULK: 2,
+    Ask.LOOK: 6,
     Ask.DELETE: 7,
     Ask.CREATE: 2,
 }
+_FROM_A_SNAPSHOT = 0.25
+"""How often a new VM is made of a snapshot."""
 _OTHERS_VM = 0.1
 """How often a user asks something of a VM that another one is busy with."""
 
@@ -150,19 +178,23 @@ _OTHERS_VM = 0.1
 def _users(random: Random, extent: Extent) -> tuple[tuple[Action, ...], ...]:
     names = [f"c-{number:03}" for number in range(extent.names)]
     exists: set[str] = set()
+    devices: dict[tuple[str, Ask], list[str]] = {}
     scripts: list[list[Action]] = [[] for _ in range(extent.users)]
     for number in range(extent.actions):
         user = number % extent.users
         is_own = random.random() >= _OTHERS_VM
         name = random.choice([name for at, name in enumerate(names) if not is_own or at % extent.users == user])
-        ask = random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0] if name in exists else Ask.CREATE
+        ask = random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0] if name in exists else _beginning(random)
         exists = exists - {name} if ask is Ask.DELETE else exists | {name}
+        fields = _fields(random, extent, ask, number)
+        if ask is Ask.BULK:
+            fields["names"] = random.sample(names[user :: extent.users], min(3, len(names[user :: extent.users])))
         scripts[user].append(
             Action(
                 number,
                 name,
                 ask,
-                _fields(random, extent, ask, number),
+                fields | _device(random, devices, name, ask, number),
                 gives_up=random.random() < 0.1,
                 wait_s=random.choice([1, 3]) if random.random() < 0.1 else None,
             )
@@ -178,7 +210,35 @@ def _fields(random: Random, extent: Extent, ask: Ask, number: int) -> dict[str, 
         return {"grace_s": random.choice(extent.grace_s)}
     if ask is Ask.RESIZE:
         return {"mem_mib": extent.memory_mib + random.randrange(1, 32)}
-    return {"description": f"edited by {number}"} if ask is Ask.EDIT else {}
+    if ask is Ask.SNAPSHOT:
+        return {"name": f"s-{number}", "snapshot_type": random.choices(["Full", "Diff"], [2, 1])[0]}
+    if ask is Ask.CLONE:
+        return {"name": f"k-{number}", "count": extent.clones, "description": f"cloned by {number}"}
+    if ask is Ask.BULK:
+        return {"verb": random.choice(["start", "stop", "pause", "resume"]), "grace_s": 0}
+    return {"description": f"edited by {number}"} if ask in (Ask.EDIT, Ask.INSTANTIATE) else {}
+
+
+def _beginning(random: Random) -> Ask:
+    return Ask.INSTANTIATE if random.random() < _FROM_A_SNAPSHOT else Ask.CREATE
+
+
+_ADDED = {Ask.ATTACH: "d", Ask.PLUG: "n"}
+_REMOVED = {Ask.DETACH: Ask.ATTACH, Ask.UNPLUG: Ask.PLUG}
+
+
+def _device(
+    random: Random, devices: dict[tuple[str, Ask], list[str]], name: str, ask: Ask, number: int
+) -> dict[str, object]:
+    """Which drive or NIC an action is about; one to be removed was asked for before, of a VM of that name."""
+    if ask in _ADDED:
+        device = f"{_ADDED[ask]}{number}"
+        devices.setdefault((name, ask), []).append(device)
+        return {"device": device}
+    if ask in _REMOVED:
+        known = devices.get((name, _REMOVED[ask]))
+        return {"device": known.pop(random.randrange(len(known))) if known else "none"}
+    return {}
 
 
 def _faults(random: Random, extent: Extent) -> tuple[Fault, ...]:

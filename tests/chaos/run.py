@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from tests.chaos import truth
@@ -38,6 +39,7 @@ class Report:
     reconnections: int = 0
     vms: int = 0
     states: Counter[str] = field(default_factory=Counter[str])
+    snapshots: int = 0
     retries: int = 0
     replays: int = 0
     seconds: float = 0.0
@@ -51,7 +53,8 @@ class Report:
             f"seed {self.seed}: {self.crashes.total()} crashes ({crashes}), {self.breaks} broken lines, "
             f"{self.stalls} stalls, {self.events} events followed over {self.reconnections} connections, "
             f"{self.outcomes.total()} requests ({asked}; {self.retries} repeated, {self.replays} replayed), "
-            f"{self.vms} VMs at the end ({states}), {self.seconds:.0f} s, {len(self.wrongs)} wrong"
+            f"{self.vms} VMs and {self.snapshots} snapshots at the end ({states}), {self.seconds:.0f} s, "
+            f"{len(self.wrongs)} wrong"
         )
 
 
@@ -100,7 +103,9 @@ async def _suffer(here: Site, planned: Plan, report: Report) -> None:
         report.vms, report.states = len(vms), Counter(vms.values())
         report.wrongs += await truth.wrongs(here, http, ledger.entries, blows.guest_ends)
         report.wrongs += [] if here.driver == "fake" else await _silent_guests(http, vms)
-        report.wrongs += await _delete(http, list(vms))
+        report.wrongs += await _delete(http, "vms", list(vms))
+        report.wrongs += await truth.rest(here)
+        report.snapshots = await _delete_snapshots(http, report)
         report.wrongs += await truth.rest(here)
         report.wrongs += await truth.leftovers(here, http)
     await follower.stop(last=await truth.last_event(here))
@@ -149,15 +154,33 @@ def _own_ends(here: Site) -> list[str]:
 
 async def _vms(http: httpx.AsyncClient) -> dict[str, str]:
     """Every VM there is, and its state."""
-    found: dict[str, str] = {}
+    return {vm["id"]: vm["state"] for vm in await _all(http, "vms")}
+
+
+async def _all(http: httpx.AsyncClient, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     cursor = None
     while True:
         query = {"limit": 200} | ({"cursor": cursor} if cursor else {})
-        page = (await http.get("/v1/vms", params=query)).raise_for_status().json()
-        found |= {vm["id"]: vm["state"] for vm in page["items"]}
+        page = (await http.get(f"/v1/{kind}", params=query)).raise_for_status().json()
+        found += page["items"]
         cursor = page["next_cursor"]
         if cursor is None:
             return found
+
+
+async def _delete_snapshots(http: httpx.AsyncClient, report: Report) -> int:
+    """All of them, and how many that were: those first that nothing is over, until no more go."""
+    left = {kept["id"] for kept in await _all(http, "snapshots")}
+    count = len(left)
+    while free := [kept["id"] for kept in await _all(http, "snapshots") if not kept["needed_by"]]:
+        report.wrongs += await _delete(http, "snapshots", free)
+        now = {kept["id"] for kept in await _all(http, "snapshots")}
+        if now >= left:
+            break
+        left = now
+    report.wrongs += [f"snapshot {kept} does not go" for kept in left]
+    return count
 
 
 async def _silent_guests(http: httpx.AsyncClient, vms: dict[str, str]) -> list[str]:
@@ -171,16 +194,16 @@ async def _silent_guests(http: httpx.AsyncClient, vms: dict[str, str]) -> list[s
     return found
 
 
-async def _delete(http: httpx.AsyncClient, vms: list[str]) -> list[str]:
+async def _delete(http: httpx.AsyncClient, kind: str, ids: list[str]) -> list[str]:
     """All of them, eight at a time; those that could not be."""
     slots = asyncio.Semaphore(8)
 
-    async def delete(vm_id: str) -> str | None:
+    async def delete(one: str) -> str | None:
         async with slots:
-            answer = await http.delete(f"/v1/vms/{vm_id}", params={"wait": DELETING_PATIENCE_S})
-        return None if answer.is_success or answer.status_code == 404 else f"cannot delete {vm_id}: {answer.text}"
+            answer = await http.delete(f"/v1/{kind}/{one}", params={"wait": DELETING_PATIENCE_S})
+        return None if answer.is_success or answer.status_code == 404 else f"cannot delete {one}: {answer.text}"
 
-    return [wrong for wrong in await asyncio.gather(*(delete(vm_id) for vm_id in vms)) if wrong]
+    return [wrong for wrong in await asyncio.gather(*map(delete, ids)) if wrong]
 
 
 def _say(what: str) -> None:

@@ -7,19 +7,23 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
-from tests.chaos.answers import account, against_answers, against_records, gaps
+from tests.chaos.answers import account, against_answers, against_records, gaps, with_ends
 from tests.chaos.clock import SkewedClock
-from tests.chaos.model import Entry, GuestEnd
+from tests.chaos.kept import against_kept, left_on_hosts
+from tests.chaos.model import ERROR, Entry, GuestEnd
 from tests.chaos.site import Site, connect
 
 from nexus.agent.machines import state as states
 from nexus.agent.vmm.fake import FakeVmm
+from nexus.kit.db import Tx
+from nexus.manager.snapshots import repository as snapshots
 from nexus.protocol.machines import Power
 
 REST_PATIENCE_S = 240.0
 """Longer than a lease, a back-off and a silence take one after another."""
-POWER = {"running": Power.ON, "paused": Power.PAUSED, "stopped": Power.OFF}
+POWER = {"running": Power.ON, "paused": Power.PAUSED, "stopped": Power.OFF, "suspended": Power.OFF}
 _VMS = """
 select v.id::text, v.name, v.state, v.why, v.description, m.id::text as machine_id, m.goal, m.generation, m.boot,
        m.fault, m.seen, m.seen_generation, m.seen_boot, m.seen_fault, h.name as host, m.memory_mib,
@@ -48,22 +52,29 @@ async def rest(site: Site) -> list[str]:
     database = await connect(site)
     try:
         async with asyncio.timeout(REST_PATIENCE_S):
-            while await database.fetchval(f"select count(*) from ({_RESTLESS}) r"):  # noqa: ASYNC110
+            while await _restless(database):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
     except TimeoutError:
-        return [f"stuck: {row['what']}" for row in await database.fetch(_RESTLESS)]
+        return [f"stuck: {what}" for what in await _restless(database)]
     finally:
         await database.close()
     return []
+
+
+async def _restless(database: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+    """What still moves, or will be moved by a sweep."""
+    moving = [row["what"] for row in await database.fetch(_RESTLESS)]
+    return moving or [f"snapshot {kept} is needed no more" for kept in await snapshots.spent(Tx(database))]
 
 
 async def wrongs(site: Site, http: httpx.AsyncClient, entries: Sequence[Entry], ended: Sequence[GuestEnd]) -> list[str]:
     """All that is not as it must be while there are VMs; empty: all is well."""
     database = await connect(site)
     try:
-        vms = await database.fetch(_VMS)
+        vms, entries = await database.fetch(_VMS), await with_ends(database, entries)
         return [
             *against_answers(vms, entries, ended),
+            *await against_kept(site, database, entries, ended),
             *await _against_hosts(site, vms),
             *await against_records(database, entries, ended),
             *await _reservations(http, vms),
@@ -95,10 +106,10 @@ async def leftovers(site: Site, http: httpx.AsyncClient) -> list[str]:
         left += [f"{agent} has {path} left" for place in (machines, sockets) for path in place.iterdir()]
         left += [f"{agent} has half an image: {path}" for path in (site.agent_home(agent) / "images").glob("*.*")]
         left += [f"{agent} still runs VMM {pid} of {machine}" for machine, pid in site.vmms(agent).items()]
-    return left + await _reservations(http, [])
+    return left + left_on_hosts(site) + await _reservations(http, [])
 
 
-_TABLES = ("vms", "machines", "drives", "nics", "flows")
+_TABLES = ("vms", "machines", "drives", "nics", "snapshots", "flows")
 
 
 async def _against_hosts(site: Site, vms: Sequence[Any]) -> list[str]:
@@ -115,6 +126,8 @@ async def _against_hosts(site: Site, vms: Sequence[Any]) -> list[str]:
     for vm in vms:
         real = on_hosts[vm["host"]].get(vm["machine_id"])
         power = POWER.get(vm["state"])
+        if vm["state"] == ERROR and (real is None or real.power is Power.OFF):
+            continue  # whether it may be, `answers` says
         if real is None:
             found.append(f"{account(vm)}, and {vm['host']} has nothing of it")
         elif power is None:
