@@ -72,5 +72,5 @@ async def read_head(archive: ArchiveReader) -> ArchiveHead:
         raise TarBroken(f"its {HEAD} is no JSON") from malformed
     except ValidationError as wrong:
         first = wrong.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise TarBroken(f"its {HEAD} cannot be read ({where + ': ' if where else ''}{first['msg']})") from wrong
+        where, told = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
+        raise TarBroken(f"its {HEAD} cannot be read ({where + ': ' if where else ''}{told})") from wrong
