@@ -88,9 +88,8 @@ type server struct {
 // servers are the processes that the machine's init has started and that wait for connections: not those of a connection.
 func servers() []server {
 	var found []server
-	files, _ := filepath.Glob("/proc/[1-9]*/stat") // the pattern is constant and valid
-	for _, file := range files {
-		b, err := os.ReadFile(file)
+	for _, pid := range candidates(childrenOfInit) {
+		b, err := os.ReadFile("/proc/" + pid + "/stat")
 		if err != nil {
 			continue // it has ended
 		}
@@ -99,6 +98,40 @@ func servers() []server {
 		}
 	}
 	return found
+}
+
+// candidates are the numbers of all processes that init may have started: its children, which is far quicker than
+// looking at every process. The kernel's list may lack one while another ends (proc(5)), so it is believed when it reads
+// the same twice.
+func candidates(list func() (string, error)) []string {
+	for range 5 {
+		once, err := list()
+		again, err2 := list()
+		if err != nil || err2 != nil {
+			break // the kernel keeps no such list
+		}
+		if once == again {
+			return strings.Fields(once)
+		}
+	}
+	all, _ := filepath.Glob("/proc/[1-9]*") // the pattern is constant and valid
+	for i, dir := range all {
+		all[i] = filepath.Base(dir)
+	}
+	return all
+}
+
+func childrenOfInit() (string, error) {
+	threads, err := os.ReadDir("/proc/1/task")
+	var lists strings.Builder
+	for _, thread := range threads {
+		list, err := os.ReadFile("/proc/1/task/" + thread.Name() + "/children")
+		if err != nil {
+			return "", err
+		}
+		lists.Write(list)
+	}
+	return lists.String(), err
 }
 
 // parseServer reads /proc/PID/stat (proc(5)): number, name in brackets, state, parent's number.

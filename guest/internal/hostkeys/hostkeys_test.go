@@ -1,9 +1,11 @@
 package hostkeys
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +49,29 @@ func TestParseServerMindsTheOnesThatInitStarted(t *testing.T) {
 	} {
 		if s, ok := parseServer(stat); ok != want || ok && s.pid == 0 {
 			t.Errorf("%q: %v %v", stat, s, ok)
+		}
+	}
+}
+
+func TestInitsChildrenAreBelievedWhenTheyReadTheSameTwice(t *testing.T) {
+	lists := []string{"7 9 ", "9 ", "9 12 ", "9 12 "} // one ended while it was read first
+	got := candidates(func() (string, error) {
+		list := lists[0]
+		lists = lists[1:]
+		return list, nil
+	})
+	if !slices.Equal(got, []string{"9", "12"}) {
+		t.Error(got)
+	}
+}
+
+func TestWithoutAListOfInitsChildrenEveryProcessIsACandidate(t *testing.T) {
+	refused := func() (string, error) { return "", errors.New("no such file") }
+	n := 0
+	changing := func() (string, error) { n++; return strconv.Itoa(n), nil }
+	for _, list := range []func() (string, error){refused, changing} {
+		if got := candidates(list); !slices.Contains(got, strconv.Itoa(os.Getpid())) || !slices.Contains(got, "1") {
+			t.Error(got)
 		}
 	}
 }

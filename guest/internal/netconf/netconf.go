@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -20,6 +21,8 @@ const (
 	setAddress  = 0x8916
 	setMask     = 0x891c
 	setHardware = 0x8924
+	getHardware = 0x8927
+	getIndex    = 0x8933
 	getFlags    = 0x8913
 	setFlags    = 0x8914
 	addRoute    = 0x890b
@@ -59,14 +62,14 @@ type request struct {
 
 // Apply brings up the loopback and every interface of nics. It does all it can and returns what failed.
 func Apply(nics []config.NIC) error {
-	fd, interfaces, err := look()
+	fd, cards, err := look()
 	if err != nil {
 		return err
 	}
 	defer syscall.Close(fd)
 	failed := []error{setUp(fd, "lo", true)}
 	for _, nic := range nics {
-		if name, ok := named(interfaces, nic.MAC); !ok {
+		if name, ok := named(cards, nic.MAC); !ok {
 			failed = append(failed, fmt.Errorf("no interface has the MAC %s", nic.MAC))
 		} else if err := configure(fd, name, nic); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", name, err))
@@ -75,23 +78,46 @@ func Apply(nics []config.NIC) error {
 	return errors.Join(failed...)
 }
 
-// look opens a socket to ask the kernel by, and returns the interfaces that there are.
-func look() (fd int, interfaces []net.Interface, err error) {
+// card is an interface that there is.
+type card struct{ name, mac string }
+
+// look opens a socket to ask the kernel by, and returns the interfaces that there are. It reads a list of them rather than
+// net.Interfaces, which asks for all that is known of each.
+func look() (fd int, cards []card, err error) {
 	fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fd, nil, fmt.Errorf("network: %w", err)
 	}
-	if interfaces, err = net.Interfaces(); err != nil {
+	list, err := os.ReadFile("/proc/self/net/dev")
+	if err != nil {
 		syscall.Close(fd)
+		return fd, nil, fmt.Errorf("network: %w", err)
 	}
-	return fd, interfaces, err
+	for _, name := range names(string(list)) {
+		r := about(name)
+		if err := kernel.Ioctl(fd, getHardware, unsafe.Pointer(r)); err == nil { // else it went away
+			cards = append(cards, card{name, net.HardwareAddr(r.data[2:8]).String()})
+		}
+	}
+	return fd, cards, nil
+}
+
+// names reads them from the text of /proc/net/dev (proc(5)): two lines of head, then one a line, up to a colon.
+func names(text string) []string {
+	var found []string
+	for line := range strings.Lines(text) {
+		if name, _, isOne := strings.Cut(strings.TrimSpace(line), ":"); isOne {
+			found = append(found, name)
+		}
+	}
+	return found
 }
 
 // named returns the name of the interface that has mac.
-func named(interfaces []net.Interface, mac string) (string, bool) {
-	for _, i := range interfaces {
-		if strings.EqualFold(i.HardwareAddr.String(), mac) {
-			return i.Name, true
+func named(cards []card, mac string) (string, bool) {
+	for _, c := range cards {
+		if strings.EqualFold(c.mac, mac) {
+			return c.name, true
 		}
 	}
 	return "", false

@@ -15,7 +15,7 @@ import (
 // Leave takes the machine's interfaces down, and everything away that they were given: addresses of any kind, and with
 // them routes and neighbours. It does all it can and returns what failed.
 func Leave(nics []config.NIC) error {
-	fd, interfaces, err := look()
+	fd, cards, err := look()
 	if err != nil {
 		return err
 	}
@@ -23,18 +23,19 @@ func Leave(nics []config.NIC) error {
 	var failed []error
 	left := map[uint32]bool{}
 	for _, nic := range nics {
-		name, ok := named(interfaces, nic.MAC)
+		name, ok := named(cards, nic.MAC)
 		if !ok {
 			continue // it has been left, and given another, by an attempt before
 		}
 		if err := setUp(fd, name, false); err != nil {
 			failed = append(failed, fmt.Errorf("%s: down: %w", name, err))
 		}
-		i, err := net.InterfaceByName(name)
-		failed = append(failed, err)
-		if err == nil {
-			left[uint32(i.Index)] = true
+		r := about(name)
+		if err := kernel.Ioctl(fd, getIndex, unsafe.Pointer(r)); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", name, err))
+			continue
 		}
+		left[binary.NativeEndian.Uint32(r.data[:])] = true
 	}
 	return errors.Join(append(failed, removeAddresses(left))...)
 }
@@ -42,14 +43,14 @@ func Leave(nics []config.NIC) error {
 // Move gives the interface at each place of former the MAC at the same place of nics: a restored device has that of the
 // machine it was saved from. Their links must be down.
 func Move(former, nics []config.NIC) error {
-	fd, interfaces, err := look()
+	fd, cards, err := look()
 	if err != nil {
 		return err
 	}
 	defer syscall.Close(fd)
 	var failed []error
 	for i, nic := range nics[:min(len(nics), len(former))] {
-		name, ok := named(interfaces, former[i].MAC)
+		name, ok := named(cards, former[i].MAC)
 		if !ok {
 			continue // moved before; or Apply will miss it
 		}

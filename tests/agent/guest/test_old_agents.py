@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -27,14 +28,18 @@ class StoppedClock:
 
 @asynccontextmanager
 async def guest_that(answers: Answer, directory: Path) -> AsyncGenerator[tuple[GuestClient, list[str]]]:
-    """A client of a guest that answers so, and what it was asked."""
+    """A client of a guest that answers so, and what it was asked. No words: there is no such address."""
     asked: list[str] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        if length := re.search(r"(?i)content-length: (\d+)", head):
+            await reader.readexactly(int(length[1]))
         asked.append(" ".join(head.split(" ")[:2]))
         body = answers(asked[-1])
-        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
+        status = "200 OK" if body else "404 Not Found"
+        said = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+        writer.write(said.encode())
         writer.close()
 
     server = await asyncio.start_unix_server(serve, str(directory / "guest.sock"))
@@ -42,7 +47,9 @@ async def guest_that(answers: Answer, directory: Path) -> AsyncGenerator[tuple[G
         yield client, asked
 
 
-def old(_asked: str) -> str:
+def old(asked: str) -> str:
+    if asked == "POST /v1/identity":
+        return ""
     return GuestHealth(version="0", protocol=1, boot_ms=0, capabilities=("metrics",)).model_dump_json()
 
 
@@ -58,14 +65,14 @@ async def test_an_old_agent_is_not_made_another_machine_and_says_why(short_tmp: 
     async with guest_that(old, short_tmp) as (client, asked):
         with pytest.raises(Refused, match="too old to become another machine"):
             await become(client, reason=IdentityReason.CLONE, config=None, clock=StoppedClock())
-    assert asked == ["GET /v1/health"]
+    assert asked == ["POST /v1/identity"]
 
 
 async def test_an_old_agent_goes_on_as_the_machine_it_was_with_the_time_alone(short_tmp: Path) -> None:
     async with guest_that(old, short_tmp) as (client, asked):
         warnings = await become(client, reason=IdentityReason.ROLLBACK, config=None, clock=StoppedClock())
     assert "too old" in warnings[0]
-    assert asked[:2] == ["GET /v1/health", "PUT /v1/time"]
+    assert asked[:2] == ["POST /v1/identity", "PUT /v1/time"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -51,3 +52,31 @@ async def test_what_a_guest_says_of_itself_is_kept_short_and_printable_until_it_
     assert MachineSeen.model_validate_json(seen.model_dump_json()) == seen
     await link.close()
     assert link.warnings == ()
+
+
+async def test_a_guest_that_is_to_be_told_who_it_is_is_asked_nothing_before(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def say(**told: Any) -> GuestHealth:
+        asked.append(True)
+        return GuestHealth(version="1", protocol=1, boot_ms=1, warnings=("it was asked",))
+
+    monkeypatch.setattr(fake_guest, "GuestHealth", say)
+    vmm, is_awaking = FakeVmm(machines=short_tmp, clock=SystemClock()), True
+    changed = asyncio.Event()
+    link = GuestLink(short_tmp / "m/guest.sock", changed=changed.set, is_awaking=lambda: is_awaking)
+    await link.open(vmm.transport(uuid4()))
+    assert await link.wait_ready(60)
+    await changed.wait()
+    is_awaking = False
+    await link.close()
+    assert asked == []
+    await link.open(vmm.transport(uuid4()))
+    async with asyncio.timeout(60):
+        while not link.warnings:
+            await changed.wait()
+            changed.clear()
+    assert asked == [True]
+    await link.close()

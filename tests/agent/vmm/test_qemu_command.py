@@ -62,7 +62,7 @@ BRIDGED = Plan(
     [
         ("tcg-user", PLAN, Accelerator("tcg", 2_596_098)),
         ("kvm-bridge", BRIDGED, Accelerator("kvm", None)),
-        ("tcg-restored", replace(PLAN, spare=1, is_incoming=True), Accelerator("tcg", 2_596_098)),
+        ("tcg-restored", replace(PLAN, spare=1, memory_fd=19), Accelerator("tcg", 2_596_098)),
     ],
 )
 def test_the_command_line_is_the_golden_one(name: str, plan: Plan, accelerator: Accelerator) -> None:

@@ -2,6 +2,7 @@
 
 What must stay true: until `become` has returned, the machine's links are down, for under its old addresses it is
 another; the time comes last, on a way that has just been used, so that it is right to within the time of that request.
+A guest that was just restored is slow at whatever it does for the first time: nothing is asked that it need not answer.
 """
 
 import base64
@@ -12,8 +13,8 @@ from typing import Final
 from nexus.agent.guest.client import GuestClient
 from nexus.kit import log
 from nexus.kit.clock import Clock
-from nexus.protocol.guest import Capability, GuestConfig, IdentityReason, IdentityRequest
-from nexus.protocol.trouble import Refused
+from nexus.protocol.guest import GuestConfig, IdentityReason, IdentityRequest
+from nexus.protocol.trouble import Gone, Refused
 
 _log = log.get("nexus.agent.guest")
 
@@ -28,15 +29,17 @@ async def become(
     """Have the guest be the machine of `config` (None: the one it was). Returns its warnings, a stranger's words.
 
     Raises Refused for a guest that cannot, Retryable when it did not answer: then it may be repeated."""
-    if Capability.IDENTITY not in (await client.health()).capabilities:
-        if reason is IdentityReason.CLONE:
-            raise Refused("the agent in the guest is too old to become another machine; boot its disks instead")
-        await set_clock(client, clock=clock)
-        return ("The agent in the guest is too old to be given new randomness, and runs no hooks.",)
     entropy = base64.b64encode(os.urandom(ENTROPY_BYTES)).decode()
     now_ms = int(clock.now().timestamp() * 1000)
     request = IdentityRequest(reason=reason, config=config, entropy=entropy, time_unix_ms=now_ms)
-    warnings = (await client.become(request)).warnings
+    try:
+        warnings = (await client.become(request)).warnings
+    except Gone as old:  # no such address: it is of the time before there were snapshots
+        if reason is IdentityReason.CLONE:
+            raise Refused(
+                "the agent in the guest is too old to become another machine; boot its disks instead"
+            ) from old
+        warnings = ("The agent in the guest is too old to be given new randomness, and runs no hooks.",)
     await set_clock(client, clock=clock)
     return warnings
 

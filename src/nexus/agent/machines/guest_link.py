@@ -23,11 +23,15 @@ LOST_PATIENCE_S = 3.0
 
 
 class GuestLink:
-    """`changed` is called when the guest's agent came, or has been away for too long."""
+    """`changed` is called when the guest's agent came, or has been away for too long. `is_awaking`: whether the guest
+    is about to be told who it is, and has nothing to say of itself before."""
 
-    def __init__(self, socket: Path, *, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, socket: Path, *, changed: Callable[[], None], is_awaking: Callable[[], bool] = lambda: False
+    ) -> None:
         self._socket = socket
         self._changed = changed
+        self._is_awaking = is_awaking
         self._channel: GuestChannel | None = None
         self._away: asyncio.TimerHandle | None = None
         self._examining: asyncio.Task[None] | None = None
@@ -81,7 +85,7 @@ class GuestLink:
         self._stop_timer()
         self.is_away = False
         self._changed()
-        if self._examining is None or self._examining.done():
+        if not self._is_awaking() and (self._examining is None or self._examining.done()):
             self._examining = asyncio.create_task(self._examine())
 
     async def _examine(self) -> None:

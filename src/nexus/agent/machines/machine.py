@@ -47,7 +47,8 @@ class Machine:
 
     def __init__(self, host: Host, state: MachineState, *, publish: Publish) -> None:
         self.state = state
-        self.link = GuestLink(host.guest_socket(state.spec.id), changed=self._wake)
+        socket = host.guest_socket(state.spec.id)
+        self.link = GuestLink(socket, changed=self._wake, is_awaking=lambda: self.state.is_awaking)
         self.takings = Takings(changed=self._wake)
         self.gone = asyncio.Event()
         self._host = host
@@ -274,7 +275,7 @@ class Machine:
 
     async def _attend(self) -> None:
         """Wait until the guest answers or its VMM has ended; past the deadline cut the power for another attempt."""
-        self._say_booting()
+        self._say("booting" if self.state.attempt == 1 else f"booting (attempt {self.state.attempt})")
         self._wake()
         try:
             async with asyncio.timeout(self._host.boot_deadline_s):
@@ -374,9 +375,6 @@ class Machine:
     def _say(self, stage: str | None) -> None:
         self._stage = stage
         self.tell()
-
-    def _say_booting(self) -> None:
-        self._say("booting" if self.state.attempt == 1 else f"booting (attempt {self.state.attempt})")
 
     def _wake(self) -> None:
         self._changed.set()

@@ -77,8 +77,12 @@ class Plan:
     entropy_limit: EntropyLimit | None = None
     spare: int = 0
     """Places for disks to come."""
-    is_incoming: bool = False
-    """It begins with nothing in its memory, waiting for what is to go on there."""
+    memory_fd: int | None = None
+    """Its memory, where something is to go on in that: it waits for the state of its devices. None: it boots."""
+
+    @property
+    def is_incoming(self) -> bool:
+        return self.memory_fd is not None
 
 
 def command(binary: str, plan: Plan, accelerator: Accelerator) -> list[str]:
@@ -123,12 +127,18 @@ def _base(plan: Plan, accelerator: Accelerator) -> list[str]:
         *("-cpu", cpu_model(accelerator)),
         *("-smp", str(plan.vcpus)),
         *("-m", f"{plan.memory_mib}M"),
-        *("-object", f"memory-backend-memfd,id=mem,size={plan.memory_mib}M,share=on"),
+        *("-object", _memory(plan)),
         *("-nodefaults", "-no-user-config", "-nographic"),
         *("-device", _entropy(plan.entropy_limit)),
         *balloon.device(deflates_on_oom=plan.balloon_deflates_on_oom),
         *("-device", "i8042"),
     ]
+
+
+def _memory(plan: Plan) -> str:
+    if plan.memory_fd is None:
+        return f"memory-backend-memfd,id=mem,size={plan.memory_mib}M,share=on"
+    return f"memory-backend-file,id=mem,size={plan.memory_mib}M,share=on,mem-path={_inherited(plan.memory_fd)}"
 
 
 def cpu_model(accelerator: Accelerator) -> str:

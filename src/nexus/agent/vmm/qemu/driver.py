@@ -103,7 +103,7 @@ class QemuVmm(QemuSnapshots):
         self, definition: Definition, *, launch: int, source: Path, devices: tuple[str, ...], is_linked: bool
     ) -> None:
         self.check(definition, devices)
-        with Source.open(source, spare=spare_of(definition, devices)) as opened:
+        async with Source.open(source, spare=spare_of(definition, devices)) as opened:
             await self._begin(definition, launch=launch, source=opened, is_linked=is_linked)
 
     async def _begin(
@@ -118,8 +118,8 @@ class QemuVmm(QemuSnapshots):
         running = self._spawn(definition, launch, source)
         try:
             qmp = await self._open_monitor(definition.id, running)
-            if source is not None and running.record.pid is not None:
-                await load(qmp, running.record.pid, source, nics=len(definition.nics))
+            if source is not None:
+                await load(qmp, source, nics=len(definition.nics))
             if source is not None or definition.balloon != BalloonTarget():
                 await balloons.set_target(qmp, definition.balloon, memory_mib=definition.memory_mib)
             if source is not None:
@@ -265,7 +265,7 @@ class QemuVmm(QemuSnapshots):
                 accelerator=self._accelerator,
                 places=self._places,
                 spare=spare,
-                is_incoming=source is not None,
+                memory_fd=source.guest_memory_fd if source is not None else None,
             )
         except OSError as refused:
             path.unlink()

@@ -64,15 +64,15 @@ def launch_qemu(
     accelerator: Accelerator,
     places: Places,
     spare: int,
-    is_incoming: bool,
+    memory_fd: int | None = None,
 ) -> ProcessId:
-    """`spare`: places for disks to come. Raises OSError. Its sockets listen when this returns: connecting never has to
-    be tried twice."""
+    """`spare`: places for disks to come. `memory_fd`: the memory of a guest that goes on and waits for its devices.
+    Raises OSError. Its sockets listen when this returns: connecting never has to be tried twice."""
     with ExitStack() as opened:
         for channel in (places.early_channel(definition.id), places.channel(definition.id)):
             channel.unlink(missing_ok=True)
-        channel = places.early_channel(definition.id) if is_incoming else places.channel(definition.id)
-        plan = replace(_plan(definition, number, places, channel, opened), spare=spare, is_incoming=is_incoming)
+        channel = places.channel(definition.id) if memory_fd is None else places.early_channel(definition.id)
+        plan = replace(_plan(definition, number, places, channel, opened), spare=spare, memory_fd=memory_fd)
         out = opened.enter_context(_appending(places.console(definition.id)))
         err = opened.enter_context(_appending(places.vmm_log(definition.id)))
         fds = (
@@ -82,6 +82,7 @@ def launch_qemu(
             plan.channel_fd,
             *plan.disk_fds,
             *(nic.tap_fd for nic in plan.nics if nic.tap_fd is not None),
+            *((memory_fd,) if memory_fd is not None else ()),
         )
         group = kvm_group() if accelerator.name == "kvm" else None
         argv = [*identity(definition.uid, group=group), *command(binary, plan, accelerator)]

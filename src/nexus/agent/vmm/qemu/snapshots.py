@@ -1,8 +1,9 @@
 """A QEMU machine's memory and devices, written to files and gone on from.
 
-Memory is copied by us, sparsely, out of and into the VMM's shared memory; QEMU writes and reads the devices alone, in
-some milliseconds. So a machine that was saved is what it was before: no migration has taken place, and its disks stay
-in its hands. What is copied in must be there before the devices are loaded, which look into it.
+Memory is copied by us, sparsely: out of the VMM's shared memory, and into what is to be that of the next one, while
+that starts. QEMU writes and reads the devices alone, in some milliseconds. So a machine that was saved is what it was
+before: no migration has taken place, and its disks stay in its hands. What is copied in must be there before the
+devices are loaded, which look into it.
 
 What the guest sees of its devices is remembered in words (`layout`): a machine that goes on from files must have the
 same, in the same order, its places for disks to come included.
@@ -10,15 +11,16 @@ same, in the same order, its places for disks to come included.
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
-from collections.abc import Generator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from nexus.agent.storage.breaking_off import in_thread
-from nexus.agent.storage.files import Step, clone, copy_sparsely
+from nexus.agent.storage.files import clone, copy_sparsely
 from nexus.agent.vmm.port import Definition, Disk, VmmTrouble
 from nexus.agent.vmm.qemu import drives
 from nexus.agent.vmm.qemu.config import OTHER_DEVICES, Accelerator, cpu_model
@@ -28,7 +30,8 @@ from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
 from nexus.protocol.machines import CacheType
 
 MEMORY, STATE = "memory", "state"
-MEMORY_LINK = "/memfd:memory-backend-memfd"
+MEMORY_NAME = "memory-backend-memfd"
+MEMORY_LINK = f"/memfd:{MEMORY_NAME}"
 """What /proc/PID/fd says of the descriptor that a guest's memory is."""
 LOAD_PAUSE_S = 0.002
 LOAD_DEADLINE_S = 60.0
@@ -39,14 +42,17 @@ CPUINFO = Path("/proc/cpuinfo")
 class Source:
     """Files to go on from, open. `spare`: places for disks to come."""
 
-    memory_fd: int
     state_fd: int
+    guest_memory_fd: int
+    """What is to be the guest's memory."""
+    filled: asyncio.Task[None]
+    """Done when that holds what was saved."""
     spare: int
 
     @classmethod
-    @contextlib.contextmanager
-    def open(cls, directory: Path, *, spare: int) -> Generator["Source"]:
-        """Raises VmmTrouble."""
+    @contextlib.asynccontextmanager
+    async def open(cls, directory: Path, *, spare: int) -> AsyncGenerator["Source"]:
+        """Memory is copied from now on, and until the end of the block at most. Raises VmmTrouble."""
         with contextlib.ExitStack() as opened:
             fds: list[int] = []
             for name in (MEMORY, STATE):
@@ -55,7 +61,15 @@ class Source:
                 except OSError as refused:
                     raise VmmTrouble(f"its {name} cannot be read: {refused.strerror}") from refused
                 opened.callback(os.close, fds[-1])
-            yield cls(*fds, spare=spare)
+            memory_fd, state_fd = fds
+            guest_fd = _empty_memory(os.fstat(memory_fd).st_size)
+            opened.callback(os.close, guest_fd)
+            filling = asyncio.create_task(in_thread(lambda step: copy_sparsely(memory_fd, guest_fd, step=step)))
+            try:
+                yield cls(state_fd, guest_fd, filling, spare)
+            finally:
+                filling.cancel()
+                await asyncio.gather(filling, return_exceptions=True)
 
 
 class QemuSnapshots(Monitored):
@@ -118,10 +132,10 @@ def guest_cpu(accelerator: Accelerator) -> str:
     return f"host {hashlib.sha256(''.join(sorted(lines)).encode()).hexdigest()[:16]}"
 
 
-async def load(qmp: Qmp, pid: int, source: Source, *, nics: int) -> None:
+async def load(qmp: Qmp, source: Source, *, nics: int) -> None:
     """Have memory and devices in a VMM that waits for them, its interfaces cut off. Raises QmpTrouble, OSError."""
     await _set_links(qmp, nics, up=False)
-    await in_thread(lambda step: _fill(pid, source.memory_fd, step))
+    await source.filled
     os.lseek(source.state_fd, 0, os.SEEK_SET)
     await qmp.give_fd(source.state_fd, STATE)
     await qmp.execute("migrate-incoming", uri=f"fd:{STATE}")
@@ -156,9 +170,17 @@ async def _set_links(qmp: Qmp, nics: int, *, up: bool) -> None:
         await qmp.execute("set_link", name=f"net{index}", up=up)
 
 
-def _fill(pid: int, source: int, step: Step) -> None:
-    with _memory_of(pid).open("r+b", buffering=0) as memory:
-        copy_sparsely(source, memory.fileno(), step=step)
+def _empty_memory(size_bytes: int) -> int:
+    """A descriptor of memory as QEMU makes it for a guest (`memory-backend-memfd`), so that it can be written before
+    there is a QEMU."""
+    fd = os.memfd_create(MEMORY_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(fd, size_bytes)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _memory_of(pid: int) -> Path:

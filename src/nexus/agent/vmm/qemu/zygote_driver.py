@@ -66,7 +66,7 @@ class ZygoteVmm(QemuVmm):
         """False: it did not work, and nothing is left of it."""
         begun = time.monotonic()
         try:
-            with Source.open(source, spare=default_spare(definition)) as opened:
+            async with Source.open(source, spare=default_spare(definition)) as opened:
                 await self._begin(definition, launch=launch, source=opened)
             await self._tell(definition)
         except (VmmTrouble, Trouble) as refused:
