@@ -123,11 +123,15 @@ class Nursery:
         return True
 
     def signal(self, name: str, what: signal.Signals) -> bool:
-        """Send it; false when the process does not run."""
+        """Send it; false when the process does not run, or has just ended by itself, which is told next."""
         descriptor = self.members[name].descriptor
-        if descriptor is not None:
+        if descriptor is None:
+            return False
+        try:
             signal.pidfd_send_signal(descriptor, what)
-        return descriptor is not None
+        except ProcessLookupError:
+            return False
+        return True
 
     async def _listen(self) -> None:
         assert self._process is not None
