@@ -29,6 +29,8 @@ _GUEST_NAMES: Mapping[str, str] = {"hostname": "hostname", "user": "user", "init
 
 def pending(has: MachineSpec, wanted: MachineSpec) -> tuple[str, ...]:
     """The names of what differs: of fields, and `drives.<drive_id>` and `nics.<iface_id>`, removed ones included."""
+    if has is wanted:
+        return ()
     return (
         *_fields(NAMES, has, wanted),
         *_fields(_GUEST_NAMES, has.guest, wanted.guest),

@@ -5,6 +5,7 @@ the first the guest is 10.0.2.15, the gateway 10.0.2.2, DNS 10.0.2.3; in the nex
 reaches a guest but through the guest channel.
 """
 
+from functools import cache
 from ipaddress import IPv4Interface, IPv4Network
 from uuid import UUID
 
@@ -27,9 +28,7 @@ class UserNetwork:
         self._restrict = restrict
 
     def attachment(self, nic: NicSpec, position: int) -> Attachment:
-        network = IPv4Network((int(FIRST_NETWORK.network_address) + position * FIRST_NETWORK.num_addresses, 24))
-        guest = IPv4Interface((int(network[GUEST]), network.prefixlen))
-        return Attachment(None, self._restrict, guest, network[GATEWAY], (network[DNS],))
+        return _attachment(position, restrict=self._restrict)
 
     async def ensure(self, nic: NicSpec, *, uid: int | None) -> None:
         """The hypervisor brings its own."""
@@ -43,3 +42,10 @@ class UserNetwork:
 
     async def counters(self, nic: UUID) -> NetCounters | None:
         return None
+
+
+@cache
+def _attachment(position: int, *, restrict: bool) -> Attachment:
+    network = IPv4Network((int(FIRST_NETWORK.network_address) + position * FIRST_NETWORK.num_addresses, 24))
+    guest = IPv4Interface((int(network[GUEST]), network.prefixlen))
+    return Attachment(None, restrict, guest, network[GATEWAY], (network[DNS],))

@@ -54,11 +54,16 @@ class Runner:
         return None if isinstance(went, Hop) else went.due_in_s
 
     async def _step(self, flow: Flow[Any], claim: Claim) -> "Hop | _LetGo":
-        """Run what is due now and commit what comes next."""
-        async with self._db.transaction() as tx:
-            due = await self._in_tx(flow, tx, claim)
-            if not isinstance(due, _OnAgent):
+        """Run what is due now and commit what comes next. Of a step on an agent the facts were locked and read, which
+        there is nothing to commit of, nor to wait for the disk."""
+        try:
+            async with self._db.transaction() as tx:
+                due = await self._in_tx(flow, tx, claim)
+                if isinstance(due, _OnAgent):
+                    raise _OnlyRead(due)
                 return due
+        except _OnlyRead as read:
+            due = read.due
         return await self._on_agent(flow, claim, due)
 
     async def _in_tx(self, flow: Flow[Any], tx: Tx, claim: Claim) -> "Hop | _LetGo | _OnAgent":
@@ -148,3 +153,11 @@ class _OnAgent:
 
     step: str
     facts: Any
+
+
+class _OnlyRead(Exception):
+    """Ends a transaction that changed nothing."""
+
+    def __init__(self, due: _OnAgent) -> None:
+        super().__init__()
+        self.due = due
