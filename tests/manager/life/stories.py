@@ -158,6 +158,14 @@ async def delete_snapshot(world: World, vm_id: UUID) -> None:
 
 
 async def with_snapshot(world: World) -> UUID:
+async def import_archive(world: World, vm_id: UUID) -> None:
+    """Export the VM's snapshot, and import what comes of it; an agent that dies meanwhile has both break off."""
+    archive = await world.client.get(f"/v1/snapshots/{await _taken(world)}/export")
+    if archive.is_success:
+        headers = {"Content-Type": archive.headers["content-type"]}
+        await world.client.post("/v1/snapshots/import", content=archive.content, headers=headers)
+
+
     """A VM, and a snapshot of it."""
     vm_id = await given("running")(world)
     await take(world, vm_id)
@@ -312,3 +320,8 @@ STORIES = [
     Story("delete-suspended", suspended, verb("delete"), None),
     Story("host-restarts-while-suspended", suspended, restart_host, "suspended"),
 ]
+    Story("import", with_snapshot, import_archive, "running"),
+    Story("diff", with_snapshot, take_diff, "running"),
+    Story("diff-rollback", with_diff, roll_back, "running", boots=2),
+    Story("diff-instantiate", with_diff, instantiate, "running"),
+    Story("chain-delete", with_diff, delete_chain, "running"),

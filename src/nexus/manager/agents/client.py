@@ -305,7 +305,7 @@ class AgentStream:
     async def pieces(self) -> AsyncGenerator[bytes]:
         """Raises Retryable when the agent is lost in the middle."""
         try:
-            async for piece in self._answer.aiter_raw():
+            async for piece in self._answer.aiter_bytes():
                 yield piece
         except httpx.HTTPError as lost:
             raise Retryable(f"the agent at {self._agent.address} was lost: {_say(lost)}") from lost
