@@ -3,7 +3,17 @@
 from typing import Any
 
 import pytest
-from tests.chaos.model import TOLD_WITHIN_S, Entry, GuestEnd, Outcome, descriptions, ends, sizes
+from tests.chaos.model import (
+    TOLD_WITHIN_S,
+    Entry,
+    GuestEnd,
+    Outcome,
+    descriptions,
+    devices,
+    ends,
+    is_disturbed,
+    sizes,
+)
 from tests.chaos.plan import Ask
 
 OK, NO, LOST = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.UNKNOWN
@@ -33,6 +43,14 @@ LEFT_OFF = asked(Ask.CREATE, 0, 1, starts=False)
         ([CREATED, asked(Ask.DELETE, 2, 3, LOST), asked(Ask.STOP, 4, 5)], {"gone", "stopped"}),
         ([CREATED, asked(Ask.PAUSE, 2, 3), asked(Ask.RESUME, 4, 5)], {"running"}),
         ([CREATED, asked(Ask.EDIT, 4, 5, description="x")], {"running"}),
+        ([CREATED, asked(Ask.SUSPEND, 2, 3)], {"suspended"}),
+        ([CREATED, asked(Ask.SUSPEND, 2, 3, has_failed=True)], {"suspended", "running", "paused"}),
+        ([CREATED, asked(Ask.SUSPEND, 2, 3), asked(Ask.STOP, 4, 5)], {"stopped"}),
+        ([CREATED, asked(Ask.STOP, 2, 3), asked(Ask.ROLLBACK, 4, 5)], {"running"}),
+        ([CREATED, asked(Ask.SNAPSHOT, 2, 3)], {"running"}),
+        ([asked(Ask.CLONE, 0, 1)], {"running"}),
+        ([asked(Ask.CLONE, 0, 1, has_failed=True)], {"running", "error"}),
+        ([CREATED, asked(Ask.BULK, 2, 240, LOST, bulk_verb=Ask.PAUSE), asked(Ask.STOP, 4, 5)], {"stopped", "paused"}),
     ],
 )
 def test_the_last_wish_counts_as_far_as_that_is_known(entries: list[Entry], possible: set[str]) -> None:
@@ -73,3 +91,33 @@ def test_a_size_is_the_one_that_was_given_last_as_far_as_that_is_known() -> None
     assert sizes([made]) == {128}
     assert sizes([made, asked(Ask.RESIZE, 2, 3, LOST, memory_mib=130)]) == {128, 130}
     assert sizes([made, asked(Ask.RESIZE, 2, 3, memory_mib=130)]) == {130}
+    assert sizes([made, asked(Ask.ROLLBACK, 4, 5, NO)]) == {128}
+    assert sizes([made, asked(Ask.ROLLBACK, 4, 5)]) is None
+
+
+@pytest.mark.parametrize(
+    ("done", "must", "may"),
+    [
+        ([], set(), set()),
+        ([(Ask.ATTACH, OK)], {"d"}, {"d"}),
+        ([(Ask.ATTACH, NO)], set(), set()),
+        ([(Ask.ATTACH, LOST)], set(), {"d"}),
+        ([(Ask.ATTACH, OK), (Ask.DETACH, OK)], set(), set()),
+        ([(Ask.ATTACH, OK), (Ask.DETACH, LOST)], set(), {"d"}),
+        ([(Ask.ATTACH, OK), (Ask.DETACH, NO)], {"d"}, {"d"}),
+    ],
+)
+def test_a_drive_is_there_as_far_as_that_is_known(
+    done: list[tuple[Ask, Outcome]], must: set[str], may: set[str]
+) -> None:
+    entries = [asked(ask, at, at + 0.5, outcome, device="d") for at, (ask, outcome) in enumerate(done)]
+    assert devices([CREATED, *entries], added=Ask.ATTACH, removed=Ask.DETACH) == (must, may)
+
+
+def test_only_what_was_done_meanwhile_disturbs() -> None:
+    taken = asked(Ask.SNAPSHOT, 4, 5, vm_id="a")
+    assert not is_disturbed(taken, [taken, asked(Ask.STOP, 1, 2, vm_id="a"), asked(Ask.STOP, 6, 7, vm_id="b")])
+    assert not is_disturbed(taken, [taken, asked(Ask.STOP, 6, 7, NO, vm_id="a")])
+    assert is_disturbed(taken, [taken, asked(Ask.STOP, 6, 7, vm_id="a")])
+    clone = asked(Ask.CLONE, 4, 5, vm_id="c", source_id="a")
+    assert is_disturbed(clone, [clone, asked(Ask.DELETE, 6, 7, vm_id="a")])

@@ -109,7 +109,7 @@ class Bench:
     async def flow_row(self) -> Record | None:
         return await self.db.fetchrow("select * from flows where subject_id = $1", self.lamp.id)
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], *, seconds: float = 10) -> None:
+    async def until(self, condition: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while not await condition():  # noqa: ASYNC110 - the condition is in the database
                 await asyncio.sleep(0.005)
