@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks._platform import Platform, checked, platform
+from benchmarks._vmms import vmms_of
 
 IDLE_S = 30
 AGENT_STATUS = "for p in /proc/[0-9]*; do grep -qs nexus-agent $p/comm && grep -E 'VmRSS|RssAnon' $p/status; done"
@@ -31,8 +32,7 @@ def main() -> None:
         made = checked(here.http.post("/v1/vms", json={"name": "memory-1", "mem_mib": 256}, params={"wait": 60}))
         ran = checked(here.http.post(f"/v1/vms/{made['id']}/exec", json={"argv": ["sh", "-c", AGENT_STATUS]}))
         time.sleep(5)
-        vmms = [process for process in psutil.process_iter() if _is_vmm_of(process, here)]
-        print(f"  one VM of 256 MiB: VMM   {_pss_mib(vmms):>8.1f}")
+        print(f"  one VM of 256 MiB: VMM   {_pss_mib(list(vmms_of(here))):>8.1f}")
         print("the agent inside it:", " ".join(str(ran["stdout"]).split()))
 
 
@@ -48,13 +48,6 @@ def _by_part(here: Platform) -> dict[str, list[psutil.Process]]:
 def _processes(here: Platform) -> list[psutil.Process]:
     """The supervisor and all below it, but for VMMs."""
     return [p for p in (here.supervisor, *here.supervisor.children(recursive=True)) if "qemu" not in p.name()]
-
-
-def _is_vmm_of(process: psutil.Process, here: Platform) -> bool:
-    try:
-        return "qemu" in process.name() and here.supervisor.pid in [parent.pid for parent in process.parents()]
-    except psutil.Error:
-        return False
 
 
 def _pss_mib(processes: list[psutil.Process]) -> float:

@@ -1,87 +1,131 @@
-"""Snapshots of a running VM, and VMs made of them, against QEMU alone going on from the same files.
+"""Snapshots of a running VM, and what begins from them, against QEMU alone going on from the same files.
 
-Each round takes a snapshot of a VM that writes to its disk, makes a VM of it, and has the driver by itself (no manager,
-no agent) go on from the snapshot's files with copies of its disks made beforehand. Both end when `true` has been run in
-the guest and its exit code has arrived. Which goes first alternates. At the end one VM is cloned several times at once.
+Each round takes a snapshot of a VM that writes to its disk, full and as the difference to that one; then, in another
+order each time: makes a VM of the full one (`instantiate`), has the VM go back to it (`rollback`), suspends the VM and
+has it go on (`resume`), and has the driver by itself (no manager, no agent) go on from the snapshot's files, with
+copies of its disks made beforehand. All end when `true` has been run in the guest and its exit code has arrived. A new
+VM becomes another machine on the way; the others go on as who they are, as that of QEMU alone does. At the end the VM
+is cloned many times at once, and what memory each clone's VMM has is read.
 
     python -m benchmarks snapshots [--rounds N] [--memory MIB] [--clones N]
 """
 
 import argparse
-import asyncio
-import os
-import shutil
-import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
+from benchmarks._alone import go_on_alone
 from benchmarks._figures import paired_ratio, spread
 from benchmarks._platform import Platform, checked, platform
-from nexus.agent.guest.channel import GuestChannel
-from nexus.agent.guest.client import GuestClient
-from nexus.agent.storage.files import clone
-from nexus.agent.vmm.cgroup import Cgroups
-from nexus.agent.vmm.port import Definition, Disk, Nic
-from nexus.agent.vmm.qemu.config import Accelerator
-from nexus.agent.vmm.qemu.driver import QemuVmm
-from nexus.agent.vmm.qemu.tsc import measure_khz
-from nexus.kit.clock import SystemClock
-from nexus.protocol.guest import Frame, SessionKind, SessionRequest
+from benchmarks._vmms import memory_of, vmms_of
 
-DEADLINE_S = 60
 BUSY = "i=0; while true; do head -c 100000 /dev/urandom > /root/f$((i % 50)); i=$((i + 1)); sleep 0.1; done"
+CLONING_DEADLINE_S = 900
+
+
+@dataclass
+class Taken:
+    """Snapshots of one type; one entry a round."""
+
+    paused_ms: list[float] = field(default_factory=list[float])
+    taken_s: list[float] = field(default_factory=list[float])
+    mib: list[float] = field(default_factory=list[float])
 
 
 @dataclass
 class Rounds:
-    """One entry a round."""
+    """Seconds, one entry a round."""
 
-    paused_ms: list[float] = field(default_factory=list[float])
-    taken_s: list[float] = field(default_factory=list[float])
-    platform_s: list[float] = field(default_factory=list[float])
-    alone_s: list[float] = field(default_factory=list[float])
-    mib: list[float] = field(default_factory=list[float])
+    full: Taken = field(default_factory=Taken)
+    diff: Taken = field(default_factory=Taken)
+    alone: list[float] = field(default_factory=list[float])
+    instantiate: list[float] = field(default_factory=list[float])
+    rollback: list[float] = field(default_factory=list[float])
+    resume: list[float] = field(default_factory=list[float])
+
+
+@dataclass(frozen=True)
+class Busy:
+    """The VM that all is done to."""
+
+    here: Platform
+    id: str
+    rounds: Rounds
+
+    def alone(self, snapshot: dict[str, Any]) -> None:
+        self.rounds.alone.append(go_on_alone(self.here, snapshot))
+
+    def instantiate(self, snapshot: dict[str, Any]) -> None:
+        begun = time.perf_counter()
+        made = _done(self.here, f"/v1/snapshots/{snapshot['id']}/instantiate")
+        _run(self.here, made["id"], "true")
+        self.rounds.instantiate.append(time.perf_counter() - begun)
+        self.here.http.delete(f"/v1/vms/{made['id']}", params={"wait": 60}).raise_for_status()
+
+    def rollback(self, snapshot: dict[str, Any]) -> None:
+        begun = time.perf_counter()
+        _done(self.here, f"/v1/vms/{self.id}/rollback", {"snapshot_id": snapshot["id"]})
+        _run(self.here, self.id, "true")
+        self.rounds.rollback.append(time.perf_counter() - begun)
+
+    def resume(self, _snapshot: dict[str, Any]) -> None:
+        _done(self.here, f"/v1/vms/{self.id}/suspend")
+        begun = time.perf_counter()
+        _done(self.here, f"/v1/vms/{self.id}/resume")
+        _run(self.here, self.id, "true")
+        self.rounds.resume.append(time.perf_counter() - begun)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks snapshots", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--memory", type=int, default=256, help="MiB of the VM")
-    parser.add_argument("--clones", type=int, default=4, help="how many at once at the end")
+    parser.add_argument("--clones", type=int, default=10, help="how many at once at the end")
     options = parser.parse_args()
     rounds = Rounds()
     with platform() as here:
-        host = checked(here.http.get("/v1/hosts"))["items"][0]
         vm = _begin(here, options.memory)
         for number in range(-1, options.rounds):  # the first is not counted
-            kept = rounds if number >= 0 else Rounds()
-            snapshot = _take(here, vm, kept)
-            if number % 2:
-                _instantiate(here, snapshot, kept)
-                kept.alone_s.append(_alone(here, snapshot))
-            else:
-                kept.alone_s.append(_alone(here, snapshot))
-                _instantiate(here, snapshot, kept)
-            here.http.delete(f"/v1/snapshots/{snapshot['id']}", params={"wait": 60}).raise_for_status()
-        together = _clone(here, vm, options.clones)
-    print(f"{host['vmm']} {host['vmm_version']}, {host['acceleration']}, {options.memory} MiB, 1 vCPU, default image")
-    print("the guest stood still        ", spread(rounds.paused_ms, unit="ms", digits=0))
-    print("POST snapshot → completed    ", spread(rounds.taken_s))
-    print("size on disk                 ", spread(rounds.mib, unit="MiB", digits=0))
-    print("POST instantiate → first exec", spread(rounds.platform_s))
-    print("QEMU alone → same answer     ", spread(rounds.alone_s))
-    print(f"platform / alone, median of the paired ratios: {paired_ratio(rounds.platform_s, rounds.alone_s):.3f}")
-    print(f"POST clone of {options.clones} → all ready  {together:.3f} s")
+            _round(Busy(here, vm, rounds if number >= 0 else Rounds()), number)
+        _tell(here, rounds, options.memory)
+        _clone(here, vm, options.clones)
 
 
 def _begin(here: Platform, memory_mib: int) -> str:
     body = {"name": "busy", "vcpu": 1, "mem_mib": memory_mib}
-    vm = checked(here.http.post("/v1/vms", json=body, params={"wait": 60}))["id"]
+    vm: str = checked(here.http.post("/v1/vms", json=body, params={"wait": 60}))["id"]
     _run(here, vm, "sh", "-c", f"({BUSY}) > /dev/null 2>&1 &")
     return vm
+
+
+def _round(busy: Busy, number: int) -> None:
+    full = _take(busy, "Full", busy.rounds.full)
+    diff = _take(busy, "Diff", busy.rounds.diff)
+    parts: list[Callable[[dict[str, Any]], None]] = [busy.alone, busy.instantiate, busy.rollback, busy.resume]
+    for part in parts[number % 4 :] + parts[: number % 4]:
+        part(full)
+    for snapshot in (diff, full):
+        busy.here.http.delete(f"/v1/snapshots/{snapshot['id']}", params={"wait": 60}).raise_for_status()
+
+
+def _take(busy: Busy, kind: str, into: Taken) -> dict[str, Any]:
+    begun = time.perf_counter()
+    made = _done(busy.here, f"/v1/vms/{busy.id}/snapshots", {"snapshot_type": kind})
+    into.taken_s.append(time.perf_counter() - begun)
+    snapshot: dict[str, Any] = checked(busy.here.http.get(f"/v1/snapshots/{made['id']}"))["item"]
+    into.paused_ms.append(snapshot["paused_ms"])
+    into.mib.append(snapshot["size_bytes"] / (1 << 20))
+    return snapshot
+
+
+def _done(here: Platform, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What was answered to a wish that has come true."""
+    answer: dict[str, Any] = checked(here.http.post(path, json=body, params={"wait": 60}))
+    if answer["status"] != "done":
+        raise RuntimeError(f"{path} was not done: {answer}")
+    return answer
 
 
 def _run(here: Platform, vm: str, *argv: str) -> None:
@@ -90,100 +134,36 @@ def _run(here: Platform, vm: str, *argv: str) -> None:
         raise RuntimeError(f"{argv[0]} failed: {ran.text}")
 
 
-def _take(here: Platform, vm: str, rounds: Rounds) -> dict[str, Any]:
+def _tell(here: Platform, rounds: Rounds, memory_mib: int) -> None:
+    host = checked(here.http.get("/v1/hosts"))["items"][0]
+    kernel = next(i for i in checked(here.http.get("/v1/images"))["items"] if i["kind"] == "kernel" and i["is_default"])
+    print(f"{host['vmm']} {host['vmm_version']}, {host['acceleration']}, {memory_mib} MiB, 1 vCPU, default image")
+    print(f"kernel {kernel['name']}; all go on from memory, which is copied sparsely into each machine")
+    for kind, taken in (("full", rounds.full), ("diff", rounds.diff)):
+        print(f"{kind}: the guest stood still      ", spread(taken.paused_ms, unit="ms", digits=0))
+        print(f"{kind}: POST → completed           ", spread(taken.taken_s))
+        print(f"{kind}: size on disk               ", spread(taken.mib, unit="MiB", digits=0))
+    print("QEMU alone → first exec          ", spread(rounds.alone))
+    for name, values in (("instantiate", rounds.instantiate), ("rollback", rounds.rollback), ("resume", rounds.resume)):
+        ratio = paired_ratio(values, rounds.alone)
+        print(f"POST {name:<11} → first exec    ", spread(values), f" to alone {ratio:.2f}")
+
+
+def _clone(here: Platform, vm: str, count: int) -> None:
+    others = vmms_of(here)
     begun = time.perf_counter()
-    made = checked(here.http.post(f"/v1/vms/{vm}/snapshots", params={"wait": 60}))
-    rounds.taken_s.append(time.perf_counter() - begun)
-    snapshot: dict[str, Any] = checked(here.http.get(f"/v1/snapshots/{made['id']}"))["item"]
-    if snapshot["state"] != "completed":
-        raise RuntimeError(f"the snapshot was not taken: {snapshot}")
-    rounds.paused_ms.append(snapshot["paused_ms"])
-    rounds.mib.append(snapshot["size_bytes"] / (1 << 20))
-    return snapshot
-
-
-def _instantiate(here: Platform, snapshot: dict[str, Any], rounds: Rounds) -> None:
-    begun = time.perf_counter()
-    made = checked(here.http.post(f"/v1/snapshots/{snapshot['id']}/instantiate", params={"wait": 60}))
-    if made["status"] != "done":
-        raise RuntimeError(f"the VM did not begin from the snapshot: {made}")
-    _run(here, made["id"], "true")
-    rounds.platform_s.append(time.perf_counter() - begun)
-    here.http.delete(f"/v1/vms/{made['id']}", params={"wait": 60}).raise_for_status()
-
-
-def _clone(here: Platform, vm: str, count: int) -> float:
-    begun = time.perf_counter()
-    made = checked(here.http.post(f"/v1/vms/{vm}/clone", json={"count": count}, params={"wait": 60}))
-    ended = checked(here.http.get(f"/v1/operations/{made['operation_id']}", params={"wait": 60}))["item"]
-    if ended["status"] != "done":
-        raise RuntimeError(f"the clones did not come up: {ended}")
-    return time.perf_counter() - begun
-
-
-def _alone(here: Platform, snapshot: dict[str, Any]) -> float:
-    home = Path(tempfile.mkdtemp(prefix="nexus-alone-"))
-    try:
-        return asyncio.run(_go_on(here, home, snapshot))
-    finally:
-        shutil.rmtree(home)
-
-
-async def _go_on(here: Platform, home: Path, snapshot: dict[str, Any]) -> float:
-    images = {image["kind"]: Path(image["path"]) for image in checked(here.http.get("/v1/images"))["items"]}
-    source, pins = Path(snapshot["snapshot_path"]).parent, snapshot["pins"]
-    overlay = home / "overlay.img"
-    await asyncio.to_thread(clone, next((source / "disks").iterdir()), overlay)
-    definition = Definition(
-        id=uuid4(),
-        vcpus=pins["vcpus"],
-        memory_mib=pins["memory_mib"],
-        kernel=images["kernel"],
-        initramfs=images["initramfs"],
-        boot_args=None,
-        disks=(
-            Disk(UUID(int=1), "root", images["rootfs"], read_only=True),
-            Disk(UUID(int=2), "overlay", overlay, read_only=False),
-        ),
-        nics=(Nic("02:00:00:00:00:01", None, restrict=True),),
-        uid=None,
-    )
-    vmm = _driver(home, pins["acceleration"])
-    try:
-        begun = time.perf_counter()
-        await vmm.restore(definition, launch=1, source=source, devices=tuple(pins["devices"]), is_linked=False)
-        await _run_true(vmm, definition.id, home / "guest.sock")
-        return time.perf_counter() - begun
-    finally:
-        await vmm.discard(definition.id)
-        await vmm.close()
-
-
-def _driver(home: Path, acceleration: str) -> QemuVmm:
-    return QemuVmm(
-        binary="qemu-system-x86_64",
-        version="any",
-        accelerator=Accelerator(acceleration, measure_khz() if acceleration == "tcg" else None),
-        why="",
-        machines=home / "machines",
-        sockets=home / "m",
-        host_boot_id=str(os.getpid()),
-        cgroups=Cgroups(),
-        clock=SystemClock(),
-    )
-
-
-async def _run_true(vmm: QemuVmm, machine: UUID, socket: Path) -> None:
-    async with GuestChannel(vmm.transport(machine), socket=socket) as channel:
-        if not await channel.wait_ready(DEADLINE_S):
-            raise RuntimeError("QEMU alone: the guest did not go on")
-        async with GuestClient(socket) as guest:
-            session = await guest.open_session(SessionRequest(kind=SessionKind.EXEC, argv=("true",)))
-            async with guest.stream(session) as stream:
-                async for frame, _payload in stream:
-                    if frame is Frame.EXIT:
-                        return
-    raise RuntimeError("QEMU alone: the command's exit was not reported")
+    operation = checked(here.http.post(f"/v1/vms/{vm}/clone", json={"count": count}))["operation_id"]
+    status = "running"
+    while status == "running" and time.perf_counter() - begun < CLONING_DEADLINE_S:
+        ended = checked(here.http.get(f"/v1/operations/{operation}", params={"wait": 60}))["item"]
+        status = ended["status"]
+    took_s = time.perf_counter() - begun
+    if status != "done":
+        raise RuntimeError(f"the clones did not come up: {status}")
+    print(f"POST clone of {count} → all ready      {took_s:.2f} s, {took_s / count:.3f} s each")
+    found = [memory_of(process) for process in vmms_of(here) - others]
+    for name in ("guest", "own", "shared"):
+        print(f"a clone's VMM, memory: {name:<10} ", spread([getattr(m, name) for m in found], unit="MiB", digits=1))
 
 
 if __name__ == "__main__":
