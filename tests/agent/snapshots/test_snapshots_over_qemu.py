@@ -26,7 +26,7 @@ from nexus.kit.ids import new_id
 from nexus.local import images
 from nexus.protocol.guest import FRAME_TYPES, Frame
 from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, MachineSpec, Power, RestoreSpec
-from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotWish
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotType, SnapshotWish
 
 pytestmark = pytest.mark.vm
 
@@ -58,13 +58,13 @@ async def run(process: AgentProcess, machine: UUID, script: str) -> str:
     raise AssertionError(f"the stream ended without an exit frame, after {output!r}")
 
 
-async def taken(agent: AgentClient, machine: UUID) -> SnapshotSeen:
+async def taken(agent: AgentClient, machine: UUID, wish: SnapshotWish = SnapshotWish()) -> SnapshotSeen:
     """A snapshot of the machine, once it is there."""
     snapshot = new_id()
     async with asyncio.timeout(PATIENCE_S):
         while True:
             path = f"/v1/machines/{machine}/snapshots/{snapshot}"
-            answer = await agent.http.put(path, content=SnapshotWish().model_dump_json())
+            answer = await agent.http.put(path, content=wish.model_dump_json())
             assert answer.status_code == 200, answer.text
             seen = SnapshotSeen.model_validate_json(answer.content)
             assert seen.state is not SnapshotState.FAILED, seen.fault
@@ -88,6 +88,12 @@ head -c 1000000 /dev/urandom > /root/tree/a/b/two
 head -c 2000000 /dev/urandom > /mnt/three
 head -c 24000000 /dev/urandom > /dev/shm/pattern
 """
+CHANGE = """
+head -c 3000000 /dev/urandom > /root/tree/a/one
+head -c 100000 /dev/urandom | dd of=/dev/shm/pattern bs=4096 seek=100 conv=notrunc 2>/dev/null
+dd if=/dev/zero of=/dev/shm/pattern bs=4096 seek=300 count=200 conv=notrunc 2>/dev/null
+: > /root/tree/gone
+"""
 WHO = "hostname; cat /sys/class/net/eth0/address /sys/class/net/eth0/carrier"
 SUMS = "sha256sum /root/tree/a/one /root/tree/a/b/two /mnt/three /dev/shm/pattern"
 
@@ -105,6 +111,11 @@ async def test_memory_and_disks_are_the_same_bit_for_bit_in_another_machine_and_
     first = await taken(agent, spec.id)
     assert (first.is_consistent, first.warning) == (True, None)
     assert first.disks[2].size_bytes == 64 << 20
+    await run(process, spec.id, CHANGE)
+    sums_of_diff = await run(process, spec.id, SUMS)
+    diff = await taken(agent, spec.id, SnapshotWish(type=SnapshotType.DIFF, parent=first.id))
+    assert (diff.is_consistent, diff.parent) == (True, first.id)
+    assert 0 < diff.memory_bytes < first.memory_bytes
     await run(process, spec.id, "echo later > /root/tree/a/one; rm /dev/shm/pattern; sync")
     clone = another(using, spec, first.id, 2)
     await agent.boot(clone)
@@ -116,6 +127,11 @@ async def test_memory_and_disks_are_the_same_bit_for_bit_in_another_machine_and_
         process, clone.id, "for file in /root/tree/a/one /dev/shm/pattern; do head -c 9000 /dev/urandom > $file; done"
     )
     assert (await agent.discard(spec.id)).power is Power.ABSENT
+    of_diff = another(using, spec, diff.id, 4)
+    await agent.boot(of_diff)
+    assert await run(process, of_diff.id, SUMS) == sums_of_diff != sums
+    assert await run(process, of_diff.id, "ls /root/tree/a/b; wc -c < /root/tree/gone") == "two\n0\n"
+    assert (await agent.discard(of_diff.id)).power is Power.ABSENT
     changed = await run(process, clone.id, SUMS)
     second = await taken(agent, clone.id)
     again = another(using, spec, second.id, 3)
