@@ -1,5 +1,7 @@
 """Snapshots in the browser, over machines that are simulated."""
 
+from pathlib import Path
+
 from playwright.sync_api import expect
 from tests.cli.installation import Installation
 from tests.ui.conftest import PATIENCE_MS, Visits
@@ -92,3 +94,73 @@ def test_a_snapshot_that_is_not_there_says_so_and_another_can_be_chosen(visits: 
     page.get_by_role("radio", name="kept").check()
     expect(create).not_to_have_attribute("aria-disabled", "true")
     expect(page.get_by_role("alert").filter(has_text="snapshot")).to_have_count(0)
+
+
+def test_a_diff_is_taken_over_another_which_stays_as_long_as_it_does(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/vms?q=web-1")
+    page.get_by_role("link", name="web-1").click()
+    page.get_by_role("tab", name="Snapshots").click()
+    page.get_by_role("button", name="Take snapshot").click()
+    page.get_by_label("Name").fill("since")
+    page.get_by_label("Type").select_option("Diff")
+    page.get_by_label("Parent").select_option(label="kept (current)")
+    page.get_by_role("dialog").get_by_role("button", name="Take snapshot").click()
+    row = page.get_by_role("row", name="since")
+    expect(row).to_contain_text("Diff over kept")
+    expect(row).to_contain_text("completed")
+    parent = page.get_by_role("button", name="Delete kept")
+    expect(parent).to_have_attribute("aria-disabled", "true")
+    parent.hover()
+    expect(page.get_by_role("tooltip")).to_contain_text("since")
+    fleet.done("snapshot", "delete", "since", "--yes")
+    expect(row).to_have_count(0)
+    expect(parent).not_to_have_attribute("aria-disabled", "true")
+
+
+def test_export_a_snapshot_and_import_it_again(visits: Visits, fleet: Installation, tmp_path: Path) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/snapshots?q=kept")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Export kept").click()
+    archive = tmp_path / "archive.tar"
+    downloading.value.save_as(archive)
+    assert downloading.value.suggested_filename == "kept.tar"
+
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog", name="Import a snapshot")
+    start = dialog.get_by_role("button", name="Import")
+    expect(start).to_have_attribute("aria-disabled", "true")
+    dialog.get_by_label("Archive").set_input_files(archive)
+    name = dialog.get_by_label("Name")
+    name.fill("kept")
+    start.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("kept")
+    name.fill("kept-again")
+    start.click()
+    expect(dialog).to_have_count(0)
+    row = page.get_by_role("row", name="kept-again")
+    expect(row).to_contain_text("imported")
+    expect(row).to_contain_text("completed")
+    row.get_by_role("link", name="New VM from kept-again").click()
+    expect(page.get_by_role("radio", name="kept-again")).to_be_checked()
+    fleet.done("snapshot", "delete", "kept-again", "--yes")
+
+
+def test_an_import_that_is_cancelled_is_not_sent_on(visits: Visits, fleet: Installation, tmp_path: Path) -> None:
+    visitor = visits(fleet)
+    page = visitor.page
+    archive = tmp_path / "archive.tar"
+    archive.write_bytes(bytes(1 << 20))
+    page.route("**/v1/snapshots/import*", lambda _: None)  # nobody answers
+    visitor.visit("/snapshots")
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog", name="Import a snapshot")
+    dialog.get_by_label("Archive").set_input_files(archive)
+    dialog.get_by_role("button", name="Import").click()
+    expect(dialog.get_by_role("progressbar")).to_be_visible()
+    with page.expect_event("requestfailed", lambda request: "/v1/snapshots/import" in request.url):
+        dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)

@@ -35,7 +35,7 @@ export function OperationRow({ operation }: { operation: OperationBody }) {
         {status === 'running' ? (
           <>
             {stage ? <p className="text-sm text-muted">{stage}</p> : null}
-            <progress aria-label={say('operations.progress', { what: wordsFor(operation) })} value={progress} max={100} className="mt-1 h-1 w-full accent-accent" />
+            <progress aria-label={say('operations.progress', { what: wordsFor(operation) })} value={progress} max={100} className="mt-1 h-1 w-full" />
           </>
         ) : null}
         {error ? (

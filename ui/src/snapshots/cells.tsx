@@ -27,8 +27,11 @@ export function contents({ has_memory }: SnapshotBody): string {
   return has_memory ? say('snapshot.memoryAndDisks') : say('snapshot.disks')
 }
 
-export function holds(snapshot: SnapshotBody): string {
-  return [snapshot.snapshot_type, contents(snapshot)].filter(Boolean).join(', ')
+/** Its type and what is in it; a Diff with what it is over, if that is among the known. */
+export function holds(snapshot: SnapshotBody, known: SnapshotBody[]): string {
+  const { snapshot_type, parent_id } = snapshot
+  const parent = snapshot_type === 'Diff' ? known.find(({ id }) => id === parent_id) : undefined
+  return [parent ? say('snapshot.diffOver', { name: parent.name }) : snapshot_type, contents(snapshot)].filter(Boolean).join(', ')
 }
 
 export const sizeOf = ({ size_bytes }: SnapshotBody) => (size_bytes === null ? '–' : bytes(size_bytes))
@@ -44,8 +47,15 @@ export function State({ snapshot }: { snapshot: SnapshotBody }) {
   )
 }
 
-/** The VM that it was taken of, as long as there is one. */
-export function Origin({ snapshot: { vm_id, vm_name } }: { snapshot: SnapshotBody }) {
+/** The VM that it was taken of, as long as there is one here. */
+export function Origin({ snapshot: { vm_id, vm_name, is_imported } }: { snapshot: SnapshotBody }) {
+  if (is_imported) {
+    return (
+      <span className="inline-flex items-center gap-1.5 text-muted">
+        {vm_name} <Badge tone="idle">{say('snapshot.imported')}</Badge>
+      </span>
+    )
+  }
   return vm_id === null ? <span className="text-muted">{vm_name}</span> : <VmLink id={vm_id} name={vm_name} />
 }
 

@@ -1,9 +1,10 @@
 'use client'
 
-import { CopyPlus, RotateCcw, Trash2 } from 'lucide-react'
+import { CopyPlus, Download, RotateCcw, Trash2 } from 'lucide-react'
 import Link from 'next/link'
+import type { ReactNode } from 'react'
 
-import { type SnapshotBody, snapshotsDelete, snapshotsRollback, type VmBody } from '@/api'
+import { type SnapshotBody, snapshotsDelete, type SnapshotsExportData, snapshotsRollback, type VmBody } from '@/api'
 import { Button } from '@/design/button'
 import { useConfirm } from '@/design/confirm'
 import { Ago } from '@/design/time'
@@ -17,6 +18,7 @@ export function SnapshotActions({ snapshot, vm }: { snapshot: SnapshotBody; vm?:
     <span className="flex justify-end gap-1">
       <NewVm snapshot={snapshot} />
       {vm ? <RollBack vm={vm} snapshot={snapshot} /> : null}
+      <Export snapshot={snapshot} />
       <Delete snapshot={snapshot} />
     </span>
   )
@@ -25,21 +27,39 @@ export function SnapshotActions({ snapshot, vm }: { snapshot: SnapshotBody; vm?:
 /** Why nothing can begin from it now; null when it can. */
 const notThere = ({ state }: SnapshotBody) => (state === 'completed' ? null : say('snapshot.notThere', { state: say(`snapshot.state.${state}`) }))
 
+const EXPORT: SnapshotsExportData['url'] = '/v1/snapshots/{snapshot_id}/export'
+
 function NewVm({ snapshot }: { snapshot: SnapshotBody }) {
-  const label = say('snapshot.newVm', { name: snapshot.name })
-  const refusal = notThere(snapshot)
+  return <LinkTo href={`/vms/create?snapshot=${snapshot.id}`} label={say('snapshot.newVm', { name: snapshot.name })} icon={<CopyPlus aria-hidden />} refusal={notThere(snapshot)} />
+}
+
+/** As one archive, which the browser fetches like any other download. */
+function Export({ snapshot }: { snapshot: SnapshotBody }) {
+  const href = EXPORT.replace('{snapshot_id}', snapshot.id)
+  return <LinkTo href={href} isDownload label={say('snapshot.export', { name: snapshot.name })} icon={<Download aria-hidden />} refusal={notThere(snapshot)} />
+}
+
+type LinkToProps = { href: string; label: string; icon: ReactNode; refusal: string | null; isDownload?: boolean }
+
+function LinkTo({ href, label, icon, refusal, isDownload }: LinkToProps) {
   if (refusal) {
     return (
       <Button kind="quiet" size="icon" aria-label={label} refusal={refusal}>
-        <CopyPlus aria-hidden />
+        {icon}
       </Button>
     )
   }
   return (
     <Button kind="quiet" size="icon" asChild>
-      <Link href={`/vms/create?snapshot=${snapshot.id}`} prefetch={false} aria-label={label}>
-        <CopyPlus aria-hidden />
-      </Link>
+      {isDownload ? (
+        <a href={href} download aria-label={label}>
+          {icon}
+        </a>
+      ) : (
+        <Link href={href} prefetch={false} aria-label={label}>
+          {icon}
+        </Link>
+      )}
     </Button>
   )
 }

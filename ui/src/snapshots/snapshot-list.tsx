@@ -1,11 +1,14 @@
 'use client'
 
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { Camera } from 'lucide-react'
+import { Camera, Upload } from 'lucide-react'
+import { useState } from 'react'
 
 import type { SnapshotState } from '@/api'
 import { snapshotsListOptions } from '@/api/@tanstack/react-query.gen'
+import { Button } from '@/design/button'
 import { Input, Select } from '@/design/field'
+import { later } from '@/design/later'
 import { PageHead } from '@/design/page'
 import { refused } from '@/design/refused'
 import { Empty, Failure, Loading } from '@/design/states'
@@ -18,6 +21,7 @@ import { say } from '@/words/words'
 import { holds, Name, Origin, sizeOf, State } from './cells'
 import { SnapshotActions } from './snapshot-actions'
 
+const ImportSnapshot = later(() => import('./import-snapshot').then((module) => module.ImportSnapshot))
 const MOST = 500
 const STATES: SnapshotState[] = ['completed', 'creating', 'failed', 'deleting']
 
@@ -25,6 +29,7 @@ const STATES: SnapshotState[] = ['completed', 'creating', 'failed', 'deleting']
 export function SnapshotList() {
   const [q, setQ] = useUrlState('q')
   const [state, setState] = useUrlState('state')
+  const [isImporting, setImporting] = useState(false)
   const { mayChange } = useSession()
   const query = { limit: MOST, q: q || undefined, state: STATES.find((one) => one === state) }
   const snapshots = useQuery({ ...snapshotsListOptions({ query }), placeholderData: keepPreviousData })
@@ -32,7 +37,17 @@ export function SnapshotList() {
   const heads = [say('vm.name'), say('snapshot.vm'), say('snapshot.type'), say('config.size'), say('vm.host'), say('snapshot.age'), say('vm.state')]
   return (
     <>
-      <PageHead title={say('place.snapshots')} below={say('snapshots.below')} />
+      <PageHead
+        title={say('place.snapshots')}
+        below={say('snapshots.below')}
+        actions={
+          mayChange ? (
+            <Button onClick={() => setImporting(true)}>
+              <Upload aria-hidden /> {say('import.do')}
+            </Button>
+          ) : null
+        }
+      />
       <div className="mb-4 flex flex-wrap gap-2">
         <Input type="search" aria-label={say('snapshots.search')} placeholder={say('list.searchByName')} className="sm:w-72" value={q} onChange={(event) => setQ(event.target.value)} />
         <Select aria-label={say('vm.state')} className="w-44" value={state} onChange={(event) => setState(event.target.value)}>
@@ -60,7 +75,7 @@ export function SnapshotList() {
             cells: [
               <Name key="name" snapshot={snapshot} />,
               <Origin key="vm" snapshot={snapshot} />,
-              holds(snapshot),
+              holds(snapshot, snapshots.data.items),
               sizeOf(snapshot),
               snapshot.host_name,
               <Ago key="age" at={snapshot.created_at} />,
@@ -71,6 +86,7 @@ export function SnapshotList() {
         />
       ) : null}
       {snapshots.data?.next_cursor ? <p className="mt-3 text-muted">{say('list.newestShown', { count: MOST })}</p> : null}
+      {isImporting ? <ImportSnapshot onClose={() => setImporting(false)} /> : null}
     </>
   )
 }

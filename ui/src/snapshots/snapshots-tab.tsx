@@ -18,7 +18,7 @@ import { refusalOf } from '@/vms/verbs'
 import { say } from '@/words/words'
 
 import { holds, Made, Name, sizeOf, State } from './cells'
-import { CreateSnapshot } from './dialogs'
+import { CreateSnapshot } from './create-snapshot'
 import { SnapshotActions } from './snapshot-actions'
 import { placed } from './tree'
 
@@ -31,6 +31,8 @@ export function SnapshotsTab({ vm }: { vm: VmBody }) {
   if (snapshots.isPending) return <Loading rows={2} />
   if (snapshots.error) return <Failure refused={refused(snapshots.error)} onRetry={() => void snapshots.refetch()} />
   const nodes = new Map(tree.data?.item.snapshots.map((node) => [node.id, node]))
+  const current = tree.data?.item.snapshots.find(({ is_current }) => is_current)?.id
+  const placedAll = placed(snapshots.data.items)
   const heads = [say('vm.name'), say('snapshot.type'), say('config.size'), say('snapshot.age'), say('vm.state'), say('snapshot.made')]
   return (
     <div className="grid gap-3">
@@ -52,13 +54,13 @@ export function SnapshotsTab({ vm }: { vm: VmBody }) {
         <Table
           label={say('snapshots.of', { name: vm.name })}
           heads={[...heads, ...(mayChange ? [say('table.actions')] : [])]}
-          rows={placed(snapshots.data.items).map(({ snapshot, depth }) => ({
+          rows={placedAll.map(({ snapshot, depth }) => ({
             key: snapshot.id,
             cells: [
               <Name key="name" snapshot={snapshot} depth={depth}>
-                {nodes.get(snapshot.id)?.is_current === true ? <Badge tone="accent">{say('snapshot.current')}</Badge> : null}
+                {snapshot.id === current ? <Badge tone="accent">{say('snapshot.current')}</Badge> : null}
               </Name>,
-              holds(snapshot),
+              holds(snapshot, snapshots.data.items),
               sizeOf(snapshot),
               <Ago key="age" at={snapshot.created_at} />,
               <State key="state" snapshot={snapshot} />,
@@ -68,7 +70,14 @@ export function SnapshotsTab({ vm }: { vm: VmBody }) {
           }))}
         />
       )}
-      {isTaking ? <CreateSnapshot vm={vm} onClose={() => setTaking(false)} /> : null}
+      {isTaking ? (
+        <CreateSnapshot
+          vm={vm}
+          parents={placedAll.map(({ snapshot }) => snapshot).filter(({ state }) => state === 'completed')}
+          current={current}
+          onClose={() => setTaking(false)}
+        />
+      ) : null}
     </div>
   )
 }

@@ -12,7 +12,7 @@ import { say } from '@/words/words'
 import { useAct } from './act'
 import { refusalOf, VERBS } from './verbs'
 
-const CloneVm = later(() => import('@/snapshots/dialogs').then((module) => module.CloneVm))
+const CloneVm = later(() => import('@/snapshots/clone-vm').then((module) => module.CloneVm))
 
 /** The likeliest verb as a button, all others in a menu; those refused say why. */
 export function RowActions({ vm }: { vm: VmBody }) {

@@ -25,7 +25,13 @@ const MOST = 200
 
 /** A new VM from a snapshot, which the address may name. */
 export function FromSnapshot() {
-  const [id, setId] = useUrlState('snapshot')
+  const [address, setAddress] = useUrlState('snapshot')
+  const [picked, setPicked] = useState<string | null>(null) // at once; the address follows
+  const id = picked ?? address
+  const pick = (next: string) => {
+    setPicked(next)
+    setAddress(next)
+  }
   const [q, setQ] = useState('')
   const query = { state: 'completed' as const, limit: MOST, q: useDeferredValue(q) || undefined }
   const ready = useQuery({ ...snapshotsListOptions({ query }), placeholderData: keepPreviousData })
@@ -40,7 +46,7 @@ export function FromSnapshot() {
     <div className="grid max-w-2xl gap-5 rounded-lg border bg-surface p-5">
       {id !== '' && named.error && !listed ? <Failure refused={refused(named.error)} /> : null}
       <Input type="search" aria-label={say('snapshots.search')} placeholder={say('list.searchByName')} value={q} onChange={(event) => setQ(event.target.value)} />
-      <SnapshotChoice snapshots={chosen && !listed ? [chosen, ...kept] : kept} chosen={id} onChoose={setId} />
+      <SnapshotChoice snapshots={chosen && !listed ? [chosen, ...kept] : kept} chosen={id} onChoose={pick} />
       {kept.length === MOST ? <p className="text-sm text-muted">{say('list.newestShown', { count: MOST })}</p> : null}
       <NewVm key={chosen?.id} snapshot={chosen} />
     </div>

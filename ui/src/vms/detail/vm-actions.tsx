@@ -15,7 +15,7 @@ import { say } from '@/words/words'
 import { useAct } from '../act'
 import { refusalOf, VERBS } from '../verbs'
 
-const CloneVm = later(() => import('@/snapshots/dialogs').then((module) => module.CloneVm))
+const CloneVm = later(() => import('@/snapshots/clone-vm').then((module) => module.CloneVm))
 const FIRST = new Set(['start', 'stop', 'pause', 'resume'])
 
 export function VmActions({ vm }: { vm: VmBody }) {
