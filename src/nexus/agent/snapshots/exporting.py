@@ -1,7 +1,7 @@
 """Giving a snapshot out as a stream: its manifest, and each of its files as a layer against nothing.
 
 Must stay true: how long the stream will be is known before its first byte, so that whoever reads it can tell an end
-from a break; and what it is made of was compared with its digests, and is kept open, so that nothing vanishes meanwhile.
+from a break; and what it is made of was compared with its digests and is kept open, so that nothing vanishes meanwhile.
 """
 
 import asyncio

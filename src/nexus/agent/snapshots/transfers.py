@@ -38,7 +38,7 @@ class Transfers:
 
     @asynccontextmanager
     async def export(self, snapshot: UUID) -> AsyncGenerator[Export]:
-        """A snapshot, ready to be sent, which stays as long. Raises Gone, Refused for one that is not usable, OSError."""
+        """A snapshot, ready to be sent, which stays as long. Raises Gone, Refused for one that is unusable, OSError."""
         if self._store.find(snapshot) is None:
             raise Gone(f"this host has no snapshot {snapshot}")
         self._read[snapshot] += 1
