@@ -193,6 +193,7 @@ async def test_a_disk_that_fills_up_while_layers_are_made_fails_the_diff_alone(
     agent: AgentClient, fake_images: ImageSet, settings: AgentSettings, vmm: FakeVmm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = await booted(agent, fake_images)
+    write(overlay_of(settings, spec), "then")
     full = await taken(agent, spec.id)
 
     def fail(*_args: object, **_kwargs: object) -> None:
@@ -210,15 +211,16 @@ async def test_a_disk_that_fills_up_while_layers_are_made_fails_the_diff_alone(
     monkeypatch.undo()
     monkeypatch.setattr("nexus.agent.snapshots.wholes.ROOM_BYTES", 1 << 60)
     diff = await taken(agent, spec.id, over(full.id))
-    clone = another(spec, diff.id)
-    await agent.define(clone)
-    await agent.power(clone.id, Power.ON, boot=1)
-    waiting = await agent.until(clone.id, lambda seen: seen.fault is not None)
+    write(overlay_of(settings, spec), "kept")
+    await agent.define(spec.model_copy(update={"generation": 2, "restore": RestoreSpec(snapshot=diff.id, boot=2)}))
+    await agent.power(spec.id, Power.ON, boot=2, generation=2, grace_s=0)
+    waiting = await agent.until(spec.id, lambda seen: seen.fault is not None)
     assert waiting.fault is not None
     assert "MiB left" in waiting.fault
-    assert _composed(settings) == []
+    assert (_composed(settings), read(overlay_of(settings, spec), 4)) == ([], "kept")
     monkeypatch.undo()
-    await agent.until(clone.id, lambda seen: seen.fault is None and is_ready(seen))
+    await agent.until(spec.id, lambda seen: seen.fault is None and is_ready(seen))
+    assert read(overlay_of(settings, spec), 4) == "then"
 
 
 async def test_an_agent_that_ends_while_layers_are_made_or_memory_is_composed_leaves_nothing(

@@ -31,8 +31,8 @@ async def launch(host: Host, state: Callable[[], MachineState], record: Record, 
 
 
 async def _launch_from(kept: Lineage, host: Host, state: Callable[[], MachineState], record: Record, say: Say) -> None:
-    """Disks are made only when it is certain that the memory fits, and are remembered as made before anything uses
-    them."""
+    """Disks are made only when it is certain that the memory fits and is there, and are remembered as made before
+    anything uses them."""
     if kept.manifest.pins is None:
         await restoring.make_disks(host, state(), kept, say)
         await record(lambda now: now.model_copy(update={"restored": restoring.restored(now, kept)}))
@@ -45,12 +45,13 @@ async def _launch_from(kept: Lineage, host: Host, state: Callable[[], MachineSta
         vmm.check(definition, devices)
     except VmmTrouble as differs:
         raise NotLaunched(f"The snapshot cannot run here: {differs}.") from differs
-    await restoring.make_disks(host, state(), kept, say)
-    await record(lambda now: now.model_copy(update={"restored": restoring.restored(now, kept)}))
-    say("restoring memory")
-    now = state()
-    try:
-        async with host.snapshots.whole(kept) as source:
+    say("reading the snapshot")
+    async with host.snapshots.whole(kept) as source:
+        await restoring.make_disks(host, state(), kept, say)
+        await record(lambda now: now.model_copy(update={"restored": restoring.restored(now, kept)}))
+        say("restoring memory")
+        now = state()
+        try:
             await vmm.restore(
                 definition,
                 launch=now.launch,
@@ -58,8 +59,8 @@ async def _launch_from(kept: Lineage, host: Host, state: Callable[[], MachineSta
                 devices=devices,
                 is_linked=not now.running.has_guest_agent,
             )
-    except VmmTrouble as refused:
-        raise NotLaunched(str(refused)) from refused
+        except VmmTrouble as refused:
+            raise NotLaunched(str(refused)) from refused
 
 
 async def _start(host: Host, definition: Definition, state: MachineState, say: Say) -> None:
