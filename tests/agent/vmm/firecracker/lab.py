@@ -54,7 +54,10 @@ class Place:
 
     def asked(self, path: str) -> bool:
         """Whether a process that runs was asked for this."""
-        return any(f'"{path}"' in log.read_text() for log in self.jails.rglob("vmm.log"))
+        try:
+            return any(f'"{path}"' in log.read_text() for log in self.jails.rglob("vmm.log"))
+        except FileNotFoundError:  # one is being removed
+            return False
 
     def groups(self) -> Cgroups:
         return Cgroups() if self.real_cgroups else _Groups(self.cgroups)

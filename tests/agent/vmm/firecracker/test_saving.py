@@ -96,14 +96,14 @@ async def saved(place: Place) -> Snapshot:
 
 async def test_all_who_go_on_share_memory_that_is_nobodys_to_write_and_outlives_the_snapshot(place: Place) -> None:
     snapshot = await saved(place)
-    before = {path.name: path.stat() for path in snapshot.source.iterdir()}
+    before = stamps(snapshot.source)
     others = (snapshot.other(), snapshot.other())
     for each in others:
         await snapshot.go_on(each)
     shared = [snapshot.memory_in_jail(snapshot.vmm, each).lstat() for each in others]
-    assert shared[0].st_ino == shared[1].st_ino != before["memory"].st_ino
+    assert shared[0].st_ino == shared[1].st_ino != (snapshot.source / "memory").stat().st_ino
     assert (shared[0].st_mode & 0o777, shared[0].st_uid, shared[0].st_nlink) == (0o444, os.geteuid(), 3)
-    assert {path.name: path.stat() for path in snapshot.source.iterdir()} == before, "not even its link count"
+    assert stamps(snapshot.source) == before, "not even its link count"
     shutil.rmtree(snapshot.source)
     for each in others:
         assert await snapshot.sessions(each) == [snapshot.session]
@@ -112,6 +112,15 @@ async def test_all_who_go_on_share_memory_that_is_nobodys_to_write_and_outlives_
     await snapshot.vmm.stop(others[1].id)
     assert not (place.jails / "memories").exists()
     await snapshot.vmm.close()
+
+
+def stamps(directory: Path) -> dict[str, tuple[int, ...]]:
+    """All that is known of its files but when they were read."""
+    found = {path.name: path.stat() for path in directory.iterdir()}
+    return {
+        name: (about.st_ino, about.st_mode, about.st_nlink, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        for name, about in found.items()
+    }
 
 
 async def test_a_machine_that_goes_on_is_saved_again_and_writes_to_nothing_that_others_have(place: Place) -> None:
@@ -183,12 +192,13 @@ async def test_a_save_that_fails_leaves_no_file_and_a_machine_that_can_be_used(
     await vmm.pause(definition.id)
     with pytest.raises(VmmTrouble, match="/snapshot/create"):
         await vmm.save(definition.id, source)
-    assert not any(place.jails.rglob("saved.*"))
     if fault == "die_at":
         await eventually(lambda: definition.id not in vmm._running)  # pyright: ignore[reportPrivateUsage]
+        assert place.leftovers() == set()
         place.play()
         await vmm.start(definition, launch=2)
     else:
+        assert not any(place.jails.rglob("saved.*"))
         assert (await vmm.observe(definition.id)).power is Power.PAUSED
         await vmm.resume(definition.id)
     assert (await vmm.observe(definition.id)).power is Power.ON

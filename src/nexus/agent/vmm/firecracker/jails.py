@@ -103,13 +103,13 @@ class Jails:
         """Leave nothing of it: no process, directory, group or uid. Absent is success. `has_ended`: there is no process
         to look for."""
         await asyncio.to_thread(self._remove, jail, uid, has_ended=has_ended)
-        self.memories.sweep()
+        await self.memories.sweep()
         self.uids.give_back(uid)
 
     async def remove_others(self, known: Iterable[UUID]) -> int:
         """Remove what jails there are beside these: nobody's, left behind by an agent that was killed. How many."""
         removed = await asyncio.to_thread(self._remove_others, set(known))
-        self.memories.sweep()
+        await self.memories.sweep()
         return removed
 
     # making

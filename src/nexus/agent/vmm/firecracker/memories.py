@@ -18,6 +18,10 @@ from pathlib import Path
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import clone
 from nexus.agent.vmm.port import VmmTrouble
+from nexus.kit import log
+from nexus.kit.ids import new_id
+
+_log = log.get("nexus.agent.vmm.firecracker")
 
 READABLE = 0o444
 
@@ -43,15 +47,26 @@ class Memories:
             self._lent[key] -= 1
             if not self._lent[key]:
                 del self._lent[key], self._turns[key]
-            self.sweep()
+            await self.sweep()
 
-    def sweep(self) -> None:
+    async def sweep(self) -> None:
         """Remove what no jail has any more, and what an agent left behind that was killed."""
+        try:
+            if unneeded := self._put_aside():
+                await asyncio.to_thread(_remove, unneeded)
+            if not self._lent and self._directory.is_dir() and not any(self._directory.iterdir()):
+                self._directory.rmdir()
+        except OSError as refused:  # whoever comes by next tries again
+            _log.warning("memory_not_removed", why=str(refused))
+
+    def _put_aside(self) -> list[Path]:
+        """At once, so that nobody is lent what is about to be removed, which takes its time."""
+        aside: list[Path] = []
         for path in list(self._directory.iterdir()) if self._directory.is_dir() else ():
-            if path.name.lstrip(".") not in self._lent and path.lstat().st_nlink == 1:
-                path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # there are others
-            self._directory.rmdir()
+            with contextlib.suppress(FileNotFoundError):  # another one is removing it
+                if path.name.lstrip(".") not in self._lent and path.lstat().st_nlink == 1:
+                    aside.append(path.rename(path.with_name(f".{new_id()}")))
+        return aside
 
     async def _copy(self, source: Path, key: str) -> Path:
         copy, staged = self._directory / key, self._directory / f".{key}"
@@ -64,6 +79,11 @@ class Memories:
         except OSError as refused:
             raise VmmTrouble(f"its memory cannot be copied: {refused.strerror or refused}") from refused
         return copy
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _key(source: Path) -> str:
