@@ -17,7 +17,6 @@ from nexus.kit.fields import Int4, Int8, Line
 from nexus.protocol.base import Message
 from nexus.protocol.machines import DeviceName, Sha256, Told
 
-
 MOST_DIFFS = 16
 """On one another, over a full one. What begins from the highest reads and verifies them all."""
 

@@ -29,7 +29,13 @@ class SnapshotRegistry:
 
     def list(self) -> tuple[SnapshotSeen, ...]:
         kept = {each.manifest.id: each.seen() for each in self._store.list()}
-        return tuple(({each.id: each for each in self._transfers.list()} | {each.id: each.seen() for each in self._takings.values()} | kept).values())
+        return tuple(
+            (
+                {each.id: each for each in self._transfers.list()}
+                | {each.id: each.seen() for each in self._takings.values()}
+                | kept
+            ).values()
+        )
 
     def seen(self, snapshot: UUID) -> SnapshotSeen:
         """Raises Gone."""
