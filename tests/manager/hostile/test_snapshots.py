@@ -15,9 +15,11 @@ async def test_no_snapshot_is_asked_for_in_words_that_mean_nothing(trials: Trial
         ("keep_last", [0, -1, 1001, 1.5, "3", True]),
         ("description", ["x" * 1001, "a\x1bb", 7]),
         ("track_dirty_pages", ["false", 0]),
+        ("parent_id", ["x", "../x", 7, [], str(ANY_ID)]),
         ("snapshot_path", ["/etc/passwd"]),
     ):
         await trials.all_refused(posts(path, 422, [{name: value} for value in values]))
+    await trials.all_refused(posts(path, 404, [{"snapshot_type": "Diff", "parent_id": str(ANY_ID)}]))
     await trials.all_refused(posts(path, 400, ["[]", "1", '"x"', "{", '{"name": "a", "name": "b"}'][3:]))
 
 
