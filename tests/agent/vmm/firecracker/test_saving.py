@@ -143,6 +143,19 @@ async def test_a_machine_that_goes_on_is_saved_again_and_writes_to_nothing_that_
     await snapshot.vmm.close()
 
 
+def test_zeros_that_firecracker_wrote_out_are_not_kept(short_tmp: Path) -> None:
+    """The last block is a part of one."""
+    said = bytes(3 << 20) + b"used" + bytes(300_000)
+    (short_tmp / "dense").write_bytes(said)
+    steps: list[int] = []
+    with (short_tmp / "dense").open("rb") as dense:
+        snapshots.copy_used(dense.fileno(), short_tmp / "kept", steps.append)
+    kept = short_tmp / "kept"
+    assert kept.read_bytes() == said
+    assert sum(steps) == len(said)
+    assert kept.stat().st_blocks * 512 <= 1 << 20
+
+
 async def test_copies_that_a_killed_agent_left_behind_are_removed_by_the_next(unjailed_place: Place) -> None:
     snapshot = await saved(unjailed_place)
     one = snapshot.other()

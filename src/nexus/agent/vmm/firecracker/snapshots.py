@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import UUID
 
 from nexus.agent.storage.breaking_off import in_thread
-from nexus.agent.storage.files import Step, clone
+from nexus.agent.storage.files import Step, can_reflink, clone, write_all
 from nexus.agent.vmm.firecracker import bodies, places
 from nexus.agent.vmm.firecracker.config import Inside
 from nexus.agent.vmm.firecracker.live import LiveDevices
@@ -31,6 +31,8 @@ MOST_STATE_BYTES = 64 << 20
 SAVE_PATIENCE_S = 60.0
 SLOWEST_MIB_PER_S = 20
 """All of the memory is written and synced, also what the guest never used (fact 30)."""
+BLOCK_BYTES = 256 << 10
+_ZEROS = bytes(BLOCK_BYTES)
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -150,9 +152,28 @@ def _take_out(running: Running, root: Path, name: str, target: Path, step: Step)
             is_fit = about.st_size == running.record.memory_mib << 20
         if about.st_uid != running.jailed.uid or not is_fit:
             raise VmmTrouble(f"Firecracker wrote something else than its {target.name} ({about.st_size} bytes)")
-        clone(Path(f"/proc/self/fd/{fd}"), target, step=step)
+        if can_reflink(target.parent):
+            clone(Path(f"/proc/self/fd/{fd}"), target, step=step)
+        else:
+            copy_used(fd, target, step)
     finally:
         os.close(fd)
+
+
+def copy_used(read: int, target: Path, step: Step) -> None:
+    """All but zeros, which Firecracker writes out too. Raises OSError."""
+    write = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(write, os.fstat(read).st_size)
+        at = 0
+        while block := os.pread(read, BLOCK_BYTES, at):
+            if block != _ZEROS[: len(block)]:
+                os.lseek(write, at, os.SEEK_SET)
+                write_all(write, block)
+            at += len(block)
+            step(len(block))
+    finally:
+        os.close(write)
 
 
 def _remove(root: Path) -> None:
