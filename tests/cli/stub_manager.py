@@ -69,7 +69,8 @@ class StubManager:
     async def _answer(self, request: Request) -> Response:
         raw = await request.body()
         path = request.url.path
-        body = await request.json() if raw else None
+        is_archive = request.headers.get("content-type") == "application/x-tar"
+        body = raw if is_archive else await request.json() if raw else None
         self.seen.append(Seen(request.method, path, dict(request.query_params), dict(request.headers), body))
         if path.startswith("/v1") and path != "/v1/auth/login" and request.headers.get("authorization") is None:
             return problem(401, "You are not signed in.", code="not_signed_in")

@@ -12,6 +12,7 @@ SNAPSHOT = {
     "description": "For safety",
     "vm_id": uuid_of(1),
     "vm_name": "web-1",
+    "is_imported": False,
     "host_name": "lab-1",
     "snapshot_type": "Full",
     "state": "completed",
