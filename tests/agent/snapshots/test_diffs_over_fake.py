@@ -25,8 +25,7 @@ def _files(seen: SnapshotSeen) -> list[str]:
 
 
 def _composed(settings: AgentSettings) -> list[Path]:
-    directory = settings.run_dir / "snapshots" / ".composed"
-    return list(directory.iterdir()) if directory.exists() else []
+    return list((settings.run_dir / "snapshots").glob(".composed*"))
 
 
 async def _discard(agent: AgentClient, snapshot: UUID) -> tuple[int, str]:
@@ -244,7 +243,7 @@ async def test_an_agent_that_ends_while_layers_are_made_or_memory_is_composed_le
         assert (await vmm.observe(spec.id)).power is Power.ON, "the guest does not wait for layers"
     monkeypatch.undo()
     assert [path.name for path in (settings.run_dir / "snapshots").iterdir()] == [str(full.id)]
-    left = settings.run_dir / "snapshots" / ".composed" / "of-an-agent-that-was-killed"
+    left = settings.run_dir / "snapshots" / ".composed-of-an-agent-that-was-killed"
     left.mkdir(parents=True)
     (settings.run_dir / "snapshots" / str(snapshot) / "disks").mkdir(parents=True)
     (settings.run_dir / "snapshots" / str(snapshot) / "memory.layer").write_text("half")

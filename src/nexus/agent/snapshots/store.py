@@ -28,7 +28,7 @@ from nexus.kit.durable import sync_directory, sync_file
 
 _log = log.get("nexus.agent.snapshots")
 
-READ_ONLY, DISKS, DELETED, COMPOSED = 0o400, "disks", ".gone", ".composed"
+READ_ONLY, DISKS, DELETED = 0o400, "disks", ".gone"
 Stamp = tuple[int, int, int, int]
 
 
@@ -40,14 +40,13 @@ class SnapshotStore:
         self._kept: dict[UUID, Kept] = {}
         self._verified: dict[UUID, tuple[Stamp, ...]] = {}
         self._deleted = Tombstones(root / DELETED)
-        self._wholes = Wholes(root / COMPOSED)
+        self._wholes = Wholes(root)
         self.whole = self._wholes.whole
 
     def open(self) -> None:
         """Find what is there, and remove what attempts left behind. Nothing may be being taken."""
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._deleted.open()
-        self._wholes.open()
         for directory in sorted(path for path in self._root.iterdir() if path.name != DELETED):
             try:
                 kept = _load(directory)

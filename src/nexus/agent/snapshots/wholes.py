@@ -1,8 +1,8 @@
 """Snapshots as hypervisors begin from them: a directory with whole files. A full one is that; a diff is composed into
 a directory of its own, which is there only as long as it is used.
 
-Must stay true: many that begin from a diff at once share one such directory; when the last has begun it goes, and what
-an agent that ended left behind goes when the next one starts.
+Must stay true: many that begin from a diff at once share one such directory; when the last has begun it goes. It has no
+manifest, so what an agent that ended left behind goes like an attempt to take a snapshot, when the next one starts.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import Step
 from nexus.agent.storage.trouble import StorageTrouble
 
+PREFIX = ".composed-"
 ROOM_BYTES = 64 << 20
 """What is to stay free on the host's file system."""
 
@@ -34,16 +35,11 @@ class _Use:
 
 
 class Wholes:
-    """`root` is ours alone, on the file system of the snapshots."""
+    """`root`: where the snapshots are."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._uses: dict[UUID, _Use] = {}
-
-    def open(self) -> None:
-        """Remove what another agent left behind. Raises OSError."""
-        if self._root.exists():
-            shutil.rmtree(self._root)
 
     @asynccontextmanager
     async def whole(self, snapshot: Lineage) -> AsyncGenerator[Path]:
@@ -71,9 +67,8 @@ def _compose(snapshot: Lineage, root: Path, step: Step) -> Path:
     """All but the disks, which are composed where they are used."""
     disks = {disk_file(disk.drive_id) for disk in snapshot.manifest.disks}
     names = [name for name in snapshot.names() if name not in disks]
-    root.mkdir(mode=0o700, exist_ok=True)
     with contextlib.ExitStack() as undo:
-        directory = Path(tempfile.mkdtemp(prefix=f"{snapshot.manifest.id}-", dir=root))
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
         undo.callback(shutil.rmtree, directory, ignore_errors=True)
         _require_room(snapshot, names, directory)
         for name in names:
