@@ -163,12 +163,17 @@ async def test_a_guest_cannot_tell_a_zygote_from_a_boot_of_its_own_and_outlives_
 
 async def test_a_zygote_that_is_of_no_use_costs_the_machine_nothing_and_goes(lab: Lab) -> None:
     (zygote,) = lab.kept
+    inode = zygote.stat().st_ino
     for file in zygote.iterdir():
         file.write_bytes(b"not what it was")
     spec = await lab.start(4)
     assert not lab.has_begun_from_one(spec.id)
     assert (await lab.probe(spec))["hostname"] == ["guest-4"] * 2
-    await eventually(lambda: zygote.is_dir() and (zygote / "memory").stat().st_size > 1 << 20, within_s=PATIENCE_S)
+
+    def has_been_made_anew() -> bool:
+        return any(path.stat().st_ino != inode for path in lab.kept)
+
+    await eventually(has_been_made_anew, within_s=PATIENCE_S)
 
 
 async def test_an_agent_that_is_killed_while_it_makes_one_leaves_nothing_at_its_next_start(

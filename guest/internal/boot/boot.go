@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"nexus/guest/internal/config"
 	"nexus/guest/internal/kernel"
@@ -85,11 +86,24 @@ func run(serve ServeContainer) error {
 	return handOver(c, agent, failed)
 }
 
+// mostLate is the longest that a boot may have taken since its configuration was written.
+const mostLate = 10 * time.Minute
+
+// setClock sets the clock to the time in the configuration, unless it is a little later than that: so it is where the
+// kernel has read the hardware's, and the configuration is older by what the boot has taken.
 func setClock(c *config.Config) error {
 	if c.TimeUnixMs == nil {
 		return nil
 	}
+	if isRight(time.Now(), time.UnixMilli(*c.TimeUnixMs)) {
+		return nil
+	}
 	return kernel.SetClock(*c.TimeUnixMs)
+}
+
+func isRight(now, written time.Time) bool {
+	late := now.Sub(written)
+	return late >= 0 && late < mostLate
 }
 
 func mountKernelFilesystems() error {

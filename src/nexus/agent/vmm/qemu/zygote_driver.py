@@ -69,7 +69,7 @@ class ZygoteVmm(QemuVmm):
             async with Source.open(source, spare=default_spare(definition)) as opened:
                 await self._begin(definition, launch=launch, source=opened)
             await self._tell(definition)
-        except (VmmTrouble, Trouble) as refused:
+        except (VmmTrouble, Trouble, OSError) as refused:
             _log.warning("zygote_of_no_use", machine_id=str(definition.id), why=str(refused))
             await self._forget(definition.id)
             self._maker.give_up(source.name)

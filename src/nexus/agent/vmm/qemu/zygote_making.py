@@ -43,9 +43,9 @@ class ZygoteMaker:
         """`vmm`: for machines that become zygotes, and no others; at `places`."""
         self._store = store
         self._vmm = vmm
-        self._id = uuid5(OF_MAKERS, str(places.machines))
-        self._channel = places.channel(self._id)
-        self._home = places.home(self._id)
+        self.machine: Final = uuid5(OF_MAKERS, str(places.machines))
+        self._channel = places.channel(self.machine)
+        self._home = places.home(self.machine)
         self._uid = uid
         self._wanted: dict[str, Definition] = {}
         self._failures: Counter[str] = Counter()
@@ -113,10 +113,10 @@ class ZygoteMaker:
         self._home.mkdir(parents=True)
         waiting = await asyncio.to_thread(self._definition, definition)
         await self._vmm.start(waiting, launch=1)
-        stand_back((await self._vmm.observe(self._id)).pid)
+        stand_back((await self._vmm.observe(self.machine)).pid)
         await zygote_channel.wait(self._channel, within_s=BOOT_DEADLINE_S)
-        await self._vmm.pause(self._id)
-        await self._vmm.save(self._id, self._store.draft)
+        await self._vmm.pause(self.machine)
+        await self._vmm.save(self.machine, self._store.draft)
         self._store.add(name, self._store.draft)
 
     def _definition(self, like: Definition) -> Definition:
@@ -125,7 +125,7 @@ class ZygoteMaker:
         initramfs = self._home / "initramfs"
         write_initramfs(like.guest.initramfs, _configuration(len(like.nics)), initramfs, uid=self._uid)
         return Definition(
-            id=self._id,
+            id=self.machine,
             vcpus=like.vcpus,
             memory_mib=like.memory_mib,
             kernel=like.kernel,
@@ -146,7 +146,7 @@ class ZygoteMaker:
         return Disk(id=UUID(int=number + 1), drive_id=f"disk{number}", path=path, read_only=False)
 
     async def _clear(self) -> None:
-        await self._vmm.discard(self._id)
+        await self._vmm.discard(self.machine)
         shutil.rmtree(self._home, ignore_errors=True)
         self._store.tidy()
 
