@@ -157,6 +157,14 @@ async def _statuses(world: World, vm_id: UUID) -> list[str]:
     return [row["status"] for row in rows]
 
 
+_TO_DELETE = """
+select s.id from snapshots s where s.goal = 'kept' and s.state <> 'creating'
+    and not exists (select from snapshots d where d.parent_id = s.id and d.state = 'creating')
+order by s.created_at desc
+"""
+"""Diffs before what they are over."""
+
+
 async def end(world: World, vm_id: UUID) -> None:
     """Delete what is there; nothing may be left, nor come back. An interruption whose step was not taken is off."""
     world.gate.at = world.death.at = None
@@ -175,7 +183,7 @@ async def end(world: World, vm_id: UUID) -> None:
     async def is_clean() -> bool:
         await world.rest()
         await world.sweeps["snapshots"].run()
-        for row in await world.db.fetch("select id from snapshots where goal = 'kept' and state <> 'creating'"):
+        for row in await world.db.fetch(_TO_DELETE):
             ok(await world.client.delete(f"/v1/snapshots/{row['id']}"))
         await world.rest()
         return not await world.leftovers()
