@@ -1,7 +1,11 @@
-"""Several machines begun from one snapshot of a real guest: none of them is another, nor the original, in anything."""
+"""Several machines begun from one snapshot of a real guest: none of them is another, nor the original, in anything.
+
+NEXUS_TEST_CLONES says how many.
+"""
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +22,7 @@ from nexus.protocol.machines import GuestSpec, MachineSpec, Power, RestoreSpec
 from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotWish
 
 pytestmark = pytest.mark.vm
-CLONES = 3
+CLONES = int(os.environ.get("NEXUS_TEST_CLONES", "3"))
 PREPARE = r"""
 mkdir -p /etc/nexus/clone.d /var/lib/dbus /var/lib/dhcp
 cp /etc/machine-id /var/lib/dbus/machine-id
