@@ -11,7 +11,7 @@ from tests.chaos.site import Site
 
 from nexus.agent.machines import state as states
 from nexus.agent.snapshots import manifest as manifests
-from nexus.agent.snapshots.store import COMPOSED, DELETED
+from nexus.agent.snapshots.store import DELETED
 
 _SNAPSHOTS = """
 select s.id::text, s.name, s.state, s.fault, s.purpose, s.type, s.parent_id::text, s.vm_id::text, h.name as host,
@@ -59,9 +59,7 @@ def _on_hosts(site: Site, snapshots: dict[str, Any]) -> list[str]:
     for agent in site.extent.members("agent"):
         home = site.agent_home(agent) / "snapshots"
         for directory in home.iterdir() if home.is_dir() else ():
-            if directory.name == COMPOSED:
-                found += [f"{agent} has {left} left" for left in directory.iterdir()]
-            elif directory.name != DELETED:
+            if directory.name != DELETED:
                 places.setdefault(directory.name, []).append(agent)
             if directory.name in snapshots and not (directory / manifests.FILE).exists():
                 found.append(f"{agent} has half of snapshot {directory.name}")

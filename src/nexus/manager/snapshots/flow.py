@@ -21,6 +21,7 @@ from nexus.manager.snapshots.lifecycle import Facts, Move, decide, obstacle
 from nexus.manager.snapshots.models import FLOW, Purpose, Snapshot, SnapshotState
 from nexus.manager.snapshots.repository import Clone
 from nexus.manager.snapshots.service import Snapshots
+from nexus.manager.vms import copying
 from nexus.manager.vms import service as vms
 from nexus.manager.vms.errors import VmNotFound
 from nexus.manager.vms.lifecycle import Verb
@@ -35,6 +36,7 @@ LOOK_AGAIN_S = 0.2
 """How often a host is asked how far it is, and a VM is looked at that comes to stand still."""
 ARRIVING_S = 1.0
 """How often a host is asked how far an archive has come in."""
+CHANGED = "Drives or NICs of its VM were added or removed while it was taken."
 KEPT_FOR_NOW_S = 15.0
 """When to ask again a host that still needs what it is to remove."""
 TAKEN_AT_PERCENT = {Purpose.KEEP: 100, Purpose.SUSPEND: 80, Purpose.CLONE: 50}
@@ -107,7 +109,9 @@ class SnapshotFlow(Flow[Moving]):
         snapshot = await repository.lock_any(tx, facts.snapshot.id)
         if snapshot is None or snapshot.state is not SnapshotState.CREATING:
             return
-        if found.state is SeenState.READY:
+        if found.state is SeenState.READY and vm is not None and await _has_changed(tx, snapshot, vm):
+            await self._fail(tx, replace(facts, snapshot=snapshot, vm=vm), CHANGED)
+        elif found.state is SeenState.READY:
             await self._complete(tx, replace(facts, snapshot=snapshot, vm=vm), found)
         elif found.state is SeenState.FAILED:
             await self._fail(tx, replace(facts, snapshot=snapshot, vm=vm), found.fault or "Its host does not say why.")
@@ -264,6 +268,11 @@ class SnapshotFlow(Flow[Moving]):
         await events.emit(
             tx, type="snapshot.updated", subject=snapshot.subject, owner_user_id=owner, data=_about(snapshot)
         )
+
+
+async def _has_changed(tx: Tx, snapshot: Snapshot, vm: Vm) -> bool:
+    """Whether the VM got or lost devices since its snapshot was asked for, so that either may be in it."""
+    return (await copying.describe(tx, vm)).devices != snapshot.definition.devices
 
 
 async def _vm_of(tx: Tx, snapshot_id: UUID) -> Vm | None:

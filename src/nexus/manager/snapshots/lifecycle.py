@@ -26,7 +26,7 @@ class Move(StrEnum):
     ERASE = "erase"
     """Forget it: no host has anything of it."""
     WAIT = "wait"
-    """For its VM to stand still, to be off, for clones to run, or for diffs over it to be gone."""
+    """For its host to know its VM as it is, its VM to stand still or be off, clones to run, or diffs to be gone."""
     REST = "rest"
     """Nothing is wanted of it."""
 
@@ -70,7 +70,12 @@ def _while_creating(facts: Facts) -> Move:
     if facts.is_imported:
         return Move.RECEIVE
     is_moving = facts.purpose is Purpose.SUSPEND and not (facts.vm and is_reached(facts.vm))
-    return Move.WAIT if is_moving else Move.TAKE
+    return Move.WAIT if is_moving or not _is_told(facts) else Move.TAKE
+
+
+def _is_told(facts: Facts) -> bool:
+    """Whether its host knows the VM as it is now: what it takes is what is remembered of the VM."""
+    return facts.vm is None or facts.vm.seen_generation >= facts.vm.generation
 
 
 def _while_suspending(facts: Facts) -> Move:

@@ -54,6 +54,11 @@ class Definition(Message):
         return sum(drive["size_bytes"] or 0 for drive in self.drives if not drive["is_read_only"])
 
     @property
+    def devices(self) -> set[str]:
+        """The drives and NICs that it has, by id; none ever has the id of another."""
+        return {str(device["id"]) for device in (*self.drives, *self.nics)}
+
+    @property
     def image_ids(self) -> set[UUID]:
         """The images without which it cannot be made."""
         named = (self.settings["kernel_image_id"], self.settings["initramfs_image_id"])

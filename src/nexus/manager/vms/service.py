@@ -198,7 +198,7 @@ class Vms:
         require(vm, verb)
         if _wish_of(vm, verb).boots_again and vm.machine.facts.goal not in (Goal.ON, Goal.PAUSED):
             await self._reserve(tx, vm, verb)
-        if verb is Verb.STOP and vm.state in (State.SUSPENDED, State.ERROR):
+        if verb is Verb.STOP and (vm.machine.facts.is_suspended or vm.state is State.ERROR):
             await machines.forget_memory(tx, vm.machine.id)
         return await self._record(tx, actor, vm, verb, grace_s=grace_s)
 
