@@ -166,12 +166,13 @@ def _may_follow(entries: Iterable[Entry], removal: Entry, added: Ask) -> bool:
 
 
 def is_disturbed(entry: Entry, entries: Iterable[Entry]) -> bool:
-    """Whether something else may have been done with its VM, or its snapshot, while it was carried out."""
+    """Whether something else may have been done with its VM, or its snapshot, while it was carried out; or its VM never
+    came to be, which is told of that."""
     about = {entry.vm_id, entry.source_id} - {None}
     return any(
         other is not entry
         and other.outcome is not Outcome.REFUSED
-        and other.ended > entry.began
+        and (other.ended > entry.began or (other.ask in COPIES and other.has_failed))
         and bool(about & {other.vm_id, other.source_id})
         for other in entries
     )
