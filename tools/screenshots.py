@@ -42,6 +42,8 @@ PAGES = {
     "create": "/vms/create",
     "create-machine": "/vms/create?step=machine",
     "create-review": "/vms/create?step=review",
+    "create-restore": "/vms/create?from=snapshot",
+    "snapshots": "/snapshots",
     "images": "/images",
     "templates": "/templates",
     "hosts": "/hosts",
