@@ -1,12 +1,15 @@
 """Disks: made once, in place or cloned, sparse, grown, and removed with their drive."""
 
+import asyncio
 import os
 import subprocess
+import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.agent.lab import PATIENCE_S
 
 from nexus.agent.storage import disks, formatting
 from nexus.agent.storage.disks import DiskStore, run_tool
@@ -158,3 +161,44 @@ async def test_a_tool_that_reads_what_a_guest_wrote_knows_no_secret(monkeypatch:
     await run_tool("sh", "-c", 'test -z "$AGENT_JOIN_TOKEN"')
     with pytest.raises(StorageTrouble, match="status 3"):
         await run_tool("sh", "-c", "exit 3")
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "held"),
+    [
+        (DiskFormat.EXT4, 0, "put_in_place"),
+        (DiskFormat.EXT4, 1, "put_in_place"),
+        (DiskFormat.RAW, 0, "put_in_place"),
+        (None, 0, "put_in_place"),
+        (None, 0, "clone"),
+    ],
+)
+async def test_a_disk_whose_making_was_broken_off_is_touched_no_more_when_that_is_said(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch, kind: DiskFormat | None, before: int, held: str
+) -> None:
+    monkeypatch.setattr(formatting, "_remembered", OrderedDict[int, Any]())
+    (short_tmp / "image").write_bytes(b"content")
+    image = None if kind else short_tmp / "image"
+    store = DiskStore(short_tmp / "disks", uid=None)
+    for _ in range(before):
+        await store.ensure(disk(DiskFormat.EXT4, size_bytes=64 * MIB), None)
+    loop, begun, may_end, has_ended = asyncio.get_running_loop(), asyncio.Event(), threading.Event(), threading.Event()
+    work = getattr(disks, held)
+
+    def slowly(*args: Any, **more: Any) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        may_end.wait(PATIENCE_S)
+        try:
+            work(*args, **more)
+        finally:
+            has_ended.set()
+
+    monkeypatch.setattr(disks, held, slowly)
+    task = asyncio.create_task(store.ensure(disk(kind or DiskFormat.RAW, size_bytes=64 * MIB), image))
+    async with asyncio.timeout(PATIENCE_S):
+        await begun.wait()
+    task.cancel()
+    loop.call_later(0.1, may_end.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert has_ended.is_set()

@@ -127,10 +127,10 @@ class DiskStore:
         if image is None:
             make_sparse(staged, size_bytes)
         else:
-            await asyncio.to_thread(clone, image, staged)
+            await in_thread(lambda step: clone(image, staged, step=step))
             if spec.size_bytes is not None and spec.size_bytes > staged.stat().st_size:
                 await self._grow(spec, staged)
-        await asyncio.to_thread(self._finish, staged, path)
+        await in_thread(lambda _step: self._finish(staged, path))
 
     def _finish(self, staged: Path, path: Path) -> None:
         if self._uid is not None:

@@ -15,6 +15,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from nexus.agent.storage.breaking_off import in_thread
+
 SMALL_DISK_BYTES = 16 << 30
 SMALL_JOURNAL = ("-J", "size=16")
 GROWTH = 16
@@ -38,10 +40,10 @@ async def make_ext4(path: Path, *, size_bytes: int, run: Tool, finish: Callable[
     known = _remembered.get(size_bytes)
     if known is None:
         await _format(path, size_bytes, run)
-        await asyncio.to_thread(finish)
+        await in_thread(lambda _step: finish())
     else:
         _remembered.move_to_end(size_bytes)
-        await asyncio.to_thread(_write_and_finish, path, size_bytes, known, finish)
+        await in_thread(lambda _step: _write_and_finish(path, size_bytes, known, finish))
 
 
 async def _format(path: Path, size_bytes: int, run: Tool) -> None:
