@@ -5,10 +5,11 @@ and no number is beyond what a PostgreSQL column of its size holds.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 MOST_INT4 = 2**31 - 1
@@ -63,6 +64,12 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _of_this_century(moment: datetime) -> datetime:
+    if not 2000 <= moment.year < 2100:  # so that its time in UTC is one, whatever its offset
+        raise ValueError("must be a time of this century")
+    return moment
+
+
 Prose = Annotated[str, AfterValidator(_without_controls)]
 """Lines of text in any script."""
 
@@ -77,3 +84,7 @@ Int4 = Annotated[int, Field(ge=0, le=MOST_INT4)]
 win over one that stands beside it."""
 
 Int8 = Annotated[int, Field(ge=0, le=MOST_INT8)]
+
+Moment = Annotated[AwareDatetime, AfterValidator(_of_this_century)]
+"""When something was, by another one's clock. With its offset, and neither `infinity` nor beyond what any part of the
+platform can reckon with."""

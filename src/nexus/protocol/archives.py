@@ -5,14 +5,13 @@ agent's; END. Manager and agent each write and read their own part of the stream
 Must stay true: an archive that ends early, or was changed on the way, is told by its END.
 """
 
-from datetime import datetime
 from hashlib import sha256
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from nexus.kit.fields import Int8
+from nexus.kit.fields import Int8, Moment
 from nexus.kit.tar import BLOCK_BYTES, TarBroken, TarMember, parse_header
 from nexus.kit.tar import END as END_OF_TAR
 from nexus.protocol.base import Message
@@ -49,7 +48,7 @@ class ArchivedSnapshot(Message):
     files: tuple[ArchivedFile, ...] = Field(max_length=66, description="What follows")
     is_consistent: bool = Field(description="Its guest's file systems were at rest, or its machine was off")
     warning: Told | None = Field(description="In which way it is less than it could be")
-    taken_at: datetime = Field(description="The moment that it holds")
+    taken_at: Moment = Field(description="The moment that it holds")
     paused_ms: Int8 | None = Field(description="How long its guest stood still for it")
 
 

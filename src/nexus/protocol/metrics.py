@@ -9,23 +9,15 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import Field
 
-from nexus.kit.fields import MOST_INT4, Int4, Int8
+from nexus.kit.fields import MOST_INT4, Int4, Int8, Moment
 from nexus.protocol.base import Message
 from nexus.protocol.guest import GuestMetrics
 from nexus.protocol.machines import HostSideMetrics
 
-
-def _of_this_century(moment: datetime) -> datetime:
-    if not 2000 <= moment.year < 2100:  # so that its time in UTC is one, whatever its offset
-        raise ValueError("must be a time of this century")
-    return moment
-
-
 Amount = Annotated[int, Field(ge=0, le=2**50)]
 """Of a minute: so that a month of them, multiplied by milliseconds, is still a number that a database can add up."""
-Moment = Annotated[AwareDatetime, AfterValidator(_of_this_century)]
 LONGEST_MS = 300_000
 """Measured in one minute: a sample that reaches into another counts to one of the two."""
 
