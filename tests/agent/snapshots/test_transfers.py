@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,12 +13,22 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.agent.lab import PATIENCE_S
 
+from nexus.agent.snapshots import exporting as exports
+from nexus.agent.snapshots import importing as imports
+from nexus.agent.snapshots.digests import digest, digest_of
 from nexus.agent.snapshots.exporting import exporting
 from nexus.agent.snapshots.importing import Here, Importing
-from nexus.agent.snapshots.lineage import Kept
-from nexus.agent.snapshots.manifest import Manifest
+from nexus.agent.snapshots.lineage import Kept, make_layer
+from nexus.agent.snapshots.manifest import Manifest, Parent
 from nexus.agent.snapshots.store import SnapshotStore
+from nexus.agent.snapshots.transfers import Transfers
+from nexus.agent.storage.composing import Composed
+from nexus.agent.storage.files import Step, count_nothing
+from nexus.agent.storage.layers import Index, parse_index
+from nexus.agent.vmm.fake import FakeVmm
+from nexus.kit.clock import SystemClock
 from nexus.kit.ids import new_id
 from nexus.kit.incoming import EndedEarly
 from nexus.kit.tar import BLOCK_BYTES, TarMember, parse_header
@@ -114,6 +125,10 @@ def taken_apart(data: bytes) -> list[tuple[str, bytes]]:
 
 @pytest.fixture
 async def archive(store: SnapshotStore, kept: Kept) -> Archive:
+    return await exported(store, kept)
+
+
+async def exported(store: SnapshotStore, kept: Kept) -> Archive:
     async with exporting(store, kept.manifest.id) as export:
         data = b"".join([piece async for piece in export.pieces()])
         assert len(data) == export.length
@@ -253,8 +268,11 @@ def _many_extents(archive: Archive) -> None:
     archive.put("memory", content[:20] + (1 << 18).to_bytes(4, "big") + content[24:])
 
 
-def _bad_date(archive: Archive) -> None:
-    archive.manifest["taken_at"] = "yesterday"
+def _taken_at(moment: str | float) -> Callable[[Archive], None]:
+    def change(archive: Archive) -> None:
+        archive.manifest["taken_at"] = moment
+
+    return change
 
 
 def _ends_early(archive: Archive) -> None:
@@ -292,7 +310,11 @@ def _ends_early(archive: Archive) -> None:
         (_index_beyond, "is not what its manifest says"),
         (_over_a_base, "is not what its manifest says"),
         (_many_extents, "ends inside its index"),
-        (_bad_date, "manifest.json cannot be read"),
+        (_taken_at("yesterday"), "manifest.json cannot be read"),
+        (_taken_at("9999-12-31T23:59:59.999999Z"), r"manifest.json cannot be read \(taken_at: .* of this century"),
+        (_taken_at("0001-01-01T00:00:00+14:00"), r"manifest.json cannot be read \(taken_at: .* of this century"),
+        (_taken_at("2026-01-02T03:04:05"), r"manifest.json cannot be read \(taken_at: .* timezone"),
+        (_taken_at(-1e10), r"manifest.json cannot be read \(taken_at: .* of this century"),
         (_ends_early, "not as long as its manifest says"),
     ],
 )
@@ -356,3 +378,108 @@ async def test_one_that_is_given_up_leaves_nothing(store: SnapshotStore, archive
         await task
     assert not left(store, importing.id)
     assert importing.seen().state is SnapshotState.FAILED
+
+
+async def test_one_that_is_given_up_is_written_to_no_more_when_that_is_said(
+    store: SnapshotStore, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, begun, may_end = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    found = list[bool]()
+
+    def slowly(fd: int, _data: bytes, _at: int) -> None:
+        was = os.fstat(fd)
+        loop.call_soon_threadsafe(begun.set)
+        may_end.wait(PATIENCE_S)
+        try:
+            found.append(os.path.samestat(os.fstat(fd), was))
+        except OSError:
+            found.append(False)
+
+    monkeypatch.setattr(imports, "_write", slowly)
+    task = asyncio.create_task(Importing(new_id()).receive(store, HERE, _pieces(archive.packed())))
+    async with asyncio.timeout(PATIENCE_S):
+        await begun.wait()
+    task.cancel()
+    loop.call_later(0.1, may_end.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert found == [True], "its file was open as long as something was written to it"
+
+
+async def test_indexes_are_packed_and_parsed_beside_the_event_loop(
+    store: SnapshotStore, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops, threads = threading.current_thread(), list[threading.Thread]()
+    packed = Index.packed
+
+    def pack(index: Index) -> bytes:
+        threads.append(threading.current_thread())
+        return packed(index)
+
+    def parse(data: bytes) -> Index:
+        threads.append(threading.current_thread())
+        return parse_index(data)
+
+    monkeypatch.setattr(Index, "packed", pack)
+    monkeypatch.setattr(imports, "parse_index", parse)
+    await receive(store, (await exported(store, kept)).packed())
+    assert len(threads) == 2 * len(kept.manifest.files)
+    assert loops not in threads
+
+
+async def test_an_export_reads_again_only_what_has_no_digest_of_its_whole(
+    store: SnapshotStore, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = list[int]()
+
+    def counted(file: Composed, step: Step) -> str:
+        hashed.append(file.size_bytes)
+        return digest_of(file, step)
+
+    monkeypatch.setattr(exports, "digest_of", counted)
+    full = await exported(store, kept)
+    assert hashed == []
+    assert {file["name"]: file["digest"] for file in full.manifest["files"]} == {
+        file.name: file.digest for file in kept.manifest.files
+    }
+    diff, wholes = await diff_over(store, kept)
+    over = await exported(store, diff)
+    assert hashed == [DISK_BYTES]
+    assert {file["name"]: file["digest"] for file in over.manifest["files"]} == wholes
+
+
+async def diff_over(store: SnapshotStore, parent: Kept) -> tuple[Kept, dict[str, str]]:
+    """A snapshot whose disk is a layer, and the digests of the files that it stands for."""
+    directory = await asyncio.to_thread(store.begin, new_id())
+    (directory / "memory").write_bytes(CONTENT)
+    (directory / "state").write_bytes(b"other registers")
+    disk = directory / "disks/data.raw"
+    disk.write_bytes(CONTENT[::-1])
+    os.truncate(disk, DISK_BYTES)
+    wholes = {name: digest(directory / name, count_nothing) for name in ("memory", "state", "disks/data.raw")}
+    make_layer(disk, "disks/data.raw", store.lineage(parent), count_nothing)
+    made = parent.manifest.model_copy(
+        update={
+            "version": 2,
+            "id": UUID(directory.name),
+            "files": await store.describe(directory, step=count_nothing),
+            "parent": Parent(id=parent.manifest.id, checksum=parent.checksum),
+        }
+    )
+    return await store.finish(made), wholes
+
+
+async def test_one_that_is_discarded_at_the_moment_it_is_there_was_taken_in(
+    tmp_path: Path, store: SnapshotStore, kept: Kept, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfers = Transfers(store, FakeVmm(machines=tmp_path / "machines", clock=SystemClock()))
+    snapshot, discarding = new_id(), list[asyncio.Task[None]]()
+
+    async def discarded_meanwhile(_self: Importing, *_args: object) -> Kept:
+        discarding.append(asyncio.create_task(transfers.discard(snapshot)))
+        return kept
+
+    monkeypatch.setattr(Importing, "receive", discarded_meanwhile)
+    assert await transfers.receive(snapshot, _pieces(archive.packed())) == kept.seen()
+    await asyncio.gather(*discarding)
+    assert transfers.list() == ()

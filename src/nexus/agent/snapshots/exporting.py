@@ -46,7 +46,7 @@ class Export:
         """Raises OSError."""
         yield TarMember(MANIFEST, len(self.manifest)).whole(self.manifest)
         for part in self.parts:
-            yield part.member.header() + part.index.packed()
+            yield part.member.header() + await asyncio.to_thread(part.index.packed)
             for extent in part.index.extents:
                 for start in range(extent.start, extent.end, PIECE_BYTES):
                     if not extent.is_zeros:
@@ -61,10 +61,11 @@ async def exporting(store: SnapshotStore, snapshot: UUID) -> AsyncGenerator[Expo
     lineage = await store.verified(snapshot, say=lambda _stage: None)
     async with contextlib.AsyncExitStack() as opened:
         parts, files = list[_Part](), list[ArchivedFile]()
+        known = {file.name: file.digest for file in lineage.manifest.files}
         for name in lineage.names():
             composed = opened.enter_context(lineage.composed(name))
             index = await in_thread(lambda step, composed=composed: differences(composed, None, step=step))
-            digest = await in_thread(lambda step, composed=composed: digest_of(composed, step))
+            digest = known.get(name) or await in_thread(lambda step, composed=composed: digest_of(composed, step))
             parts.append(_Part(composed, index, TarMember(FILES + name, index.layer_bytes)))
             files.append(
                 ArchivedFile(name=name, size_bytes=composed.size_bytes, layer_bytes=index.layer_bytes, digest=digest)

@@ -24,6 +24,7 @@ from nexus.agent.snapshots.manifest import Manifest, disk_file
 from nexus.agent.snapshots.store import SnapshotStore
 from nexus.agent.snapshots.taking import Progress
 from nexus.agent.snapshots.wholes import ROOM_BYTES
+from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.layers import HEAD_BYTES, Index, Malformed, parse_head, parse_index
 from nexus.kit import log
 from nexus.kit.incoming import EndedEarly, Incoming
@@ -152,7 +153,7 @@ class Importing:
             for extent in index.extents:
                 at = extent.start
                 async for part in incoming.parts(0 if extent.is_zeros else extent.length):
-                    await asyncio.to_thread(_write, fd, part, at)
+                    await in_thread(lambda _step, part=part, at=at: _write(fd, part, at))
                     at += len(part)
                     self.progress.step(len(part))
         await _pad(incoming, member)
@@ -182,7 +183,8 @@ async def _index(incoming: Incoming, file: ArchivedFile) -> Index:
     head = parse_head(begun)
     if head.index_bytes > file.layer_bytes:
         raise Malformed("it ends inside its index")
-    index = parse_index(begun + await incoming.exactly(head.index_bytes - len(begun)))
+    data = begun + await incoming.exactly(head.index_bytes - len(begun))
+    index = await asyncio.to_thread(parse_index, data)
     if index.needs_base or index.size_bytes != file.size_bytes or index.layer_bytes != file.layer_bytes:
         raise TarBroken(f"its file {file.name} is not what its manifest says")
     return index

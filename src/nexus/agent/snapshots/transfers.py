@@ -73,7 +73,7 @@ class Transfers:
         if task.cancelled():
             raise Refused(f"the snapshot {snapshot} is not wanted any more")
         kept = task.result()
-        del self._importings[snapshot]
+        self._importings.pop(snapshot, None)
         return kept.seen()
 
     async def discard(self, snapshot: UUID) -> None:
