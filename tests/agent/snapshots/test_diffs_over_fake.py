@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID
@@ -225,7 +226,7 @@ async def test_a_disk_that_fills_up_while_layers_are_made_fails_the_diff_alone(
 async def test_an_agent_that_ends_while_layers_are_made_or_memory_is_composed_leaves_nothing(
     settings: AgentSettings, fake_images: ImageSet, vmm: FakeVmm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, snapshot = asyncio.Event(), new_id()
+    begun, pause, snapshot = asyncio.Event(), threading.Event(), new_id()
     async with agent_here(settings) as (agent, _):
         spec = await booted(agent, fake_images)
         full = await taken(agent, spec.id)
@@ -235,6 +236,7 @@ async def test_an_agent_that_ends_while_layers_are_made_or_memory_is_composed_le
             loop.call_soon_threadsafe(begun.set)
             while callable(step):
                 step(0)
+                pause.wait(0.01)
 
         monkeypatch.setattr("nexus.agent.snapshots.lineage.differences", never)
         await ask(agent, spec.id, snapshot, over(full.id))
