@@ -25,6 +25,7 @@ from nexus.agent.snapshots.layout import is_in_place
 from nexus.agent.snapshots.lineage import Lineage, SnapshotUnusable, make_layer
 from nexus.agent.snapshots.manifest import MEMORY, Manifest, Parent, disk_file
 from nexus.agent.snapshots.pins import pins_of
+from nexus.agent.snapshots.wholes import ROOM_BYTES
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import clone
 from nexus.agent.storage.trouble import StorageTrouble
@@ -39,8 +40,6 @@ FREEZE_S = 30.0
 """How long a guest may take to bring its file systems to rest."""
 RETURN_S = 10.0
 """For a guest's channel to come back over which it is to be thawed: not every one outlives a pause."""
-ROOM_BYTES = 64 << 20
-"""What is to stay free on the host's file system."""
 
 
 @dataclass(frozen=True)
