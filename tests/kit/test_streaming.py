@@ -5,8 +5,10 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
-from nexus.kit.streaming import ByteStream, StreamBroken
+from nexus.kit.incoming import EndedEarly
+from nexus.kit.streaming import ByteStream, StreamBroken, arriving
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "GET", "path": "/long"}
 
@@ -112,3 +114,22 @@ async def test_a_bug_is_not_taken_for_a_break() -> None:
     with pytest.raises(LookupError):
         await stream(SCOPE, reader.receive, reader.send)  # pyright: ignore[reportArgumentType]
     assert source.is_closed
+
+
+def _request(*coming: dict[str, Any]) -> Request:
+    left = list(coming)
+
+    async def receive() -> dict[str, Any]:
+        return left.pop(0)
+
+    return Request(SCOPE, receive)
+
+
+async def test_a_request_that_breaks_off_is_told_from_one_that_ends() -> None:
+    more = {"type": "http.request", "body": b"abc", "more_body": True}
+    whole = _request(more, {"type": "http.request", "body": b"de", "more_body": False})
+    assert b"".join([piece async for piece in arriving(whole)]) == b"abcde"
+    broken = arriving(_request(more, {"type": "http.disconnect"}))
+    assert await anext(broken) == b"abc"
+    with pytest.raises(EndedEarly, match="after 3 bytes"):
+        await anext(broken)

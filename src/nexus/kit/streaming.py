@@ -1,16 +1,18 @@
-"""Long answers, made while they are sent.
+"""Long answers, made while they are sent, and long requests, taken as they come.
 
-Must stay true: whoever reads one can tell its end from a break (its length is told first, and an answer that cannot be
-made to its end is cut off before it); and one that nobody takes any more holds nothing open.
+Must stay true: whoever reads one can tell its end from a break (an answer's length is told first, and one that cannot
+be made to its end is cut off before it); and an answer that nobody takes any more holds nothing open.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from nexus.kit import log
+from nexus.kit.incoming import EndedEarly
 
 _log = log.get("http")
 
@@ -69,3 +71,14 @@ class ByteStream(Response):
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def arriving(request: Request) -> AsyncGenerator[bytes]:
+    """The body of a request, as it comes. Raises EndedEarly when whoever sends it is gone."""
+    taken = 0
+    try:
+        async for piece in request.stream():
+            taken += len(piece)
+            yield piece
+    except ClientDisconnect as gone:
+        raise EndedEarly(taken) from gone

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from uuid import UUID
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
@@ -14,8 +14,7 @@ from nexus.agent.snapshots.exporting import Export
 from nexus.agent.snapshots.registry import SnapshotRegistry
 from nexus.agent.snapshots.transfers import Transfers
 from nexus.kit import log
-from nexus.kit.incoming import EndedEarly
-from nexus.kit.streaming import ByteStream, StreamBroken
+from nexus.kit.streaming import ByteStream, StreamBroken, arriving
 from nexus.protocol.archives import MEDIA_TYPE
 from nexus.protocol.snapshots import SnapshotWish
 
@@ -53,7 +52,7 @@ class SnapshotRoutes:
 
     async def receive(self, request: Request) -> Response:
         """Have the snapshot of such a part, with the manager's wish before it."""
-        return answer(await self._transfers.receive(_snapshot_id(request), _arriving(request)))
+        return answer(await self._transfers.receive(_snapshot_id(request), arriving(request)))
 
     async def discard(self, request: Request) -> Response:
         await self._snapshots.discard(_snapshot_id(request))
@@ -72,14 +71,3 @@ async def _pieces(export: Export) -> AsyncGenerator[bytes]:
             yield piece
     except OSError as unreadable:
         raise StreamBroken(f"the snapshot cannot be read: {unreadable}") from unreadable
-
-
-async def _arriving(request: Request) -> AsyncGenerator[bytes]:
-    """Raises EndedEarly when whoever sends it is gone."""
-    taken = 0
-    try:
-        async for piece in request.stream():
-            taken += len(piece)
-            yield piece
-    except ClientDisconnect as gone:
-        raise EndedEarly(taken) from gone

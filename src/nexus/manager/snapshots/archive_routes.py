@@ -1,16 +1,13 @@
 """HTTP for archives of snapshots: one that goes out, one that comes in."""
 
-from collections.abc import AsyncGenerator
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nexus.kit.http import UnsupportedMediaType, problems, provided
-from nexus.kit.incoming import EndedEarly
-from nexus.kit.streaming import ByteStream
+from nexus.kit.streaming import ByteStream, arriving
 from nexus.manager.access import Operator
 from nexus.manager.agents.troubles import PASSED_ON
 from nexus.manager.hosts.errors import HostNotFound, NoRoom
@@ -110,16 +107,5 @@ async def import_snapshot(
         raise UnsupportedMediaType(
             f"Content-Type: an archive is {MEDIA_TYPE}.", suggestion="Send the file itself, with that header."
         )
-    snapshot_id, operation = await imports.receive(actor, WantedImport(name=name, host_id=host_id), _arriving(request))
+    snapshot_id, operation = await imports.receive(actor, WantedImport(name=name, host_id=host_id), arriving(request))
     return await operations.created(snapshot_id, operation, wait=wait)
-
-
-async def _arriving(request: Request) -> AsyncGenerator[bytes]:
-    """Raises EndedEarly when whoever sends it is gone."""
-    taken = 0
-    try:
-        async for piece in request.stream():
-            taken += len(piece)
-            yield piece
-    except ClientDisconnect as gone:
-        raise EndedEarly(taken) from gone
