@@ -6,7 +6,10 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from nexus.agent.vmm.port import BalloonTarget, Definition, Disk, Nic, OwnGuest
+from nexus.agent.vmm.qemu import zygotes
 from nexus.agent.vmm.qemu.zygotes import MOST_ZYGOTES, ZygoteStore, shape
 from nexus.protocol.guest import GuestConfig, GuestNic, MountSpec
 
@@ -84,3 +87,47 @@ def test_half_a_zygote_is_no_zygote(tmp_path: Path) -> None:
     ZygoteStore(tmp_path / "zygotes", HOST).tidy()
     assert not store.draft.exists()
     assert store.find("making") is None
+
+
+def test_zygotes_take_no_more_than_they_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ZygoteStore(tmp_path / "zygotes", HOST)
+    made(store, "first", used=1)
+    a_zygote_bytes = zygotes.taken(tmp_path).disk_bytes
+    assert a_zygote_bytes > 0
+    monkeypatch.setattr(zygotes, "MOST_BYTES", a_zygote_bytes)
+    made(store, "second", used=2)
+    assert zygotes.taken(tmp_path) == zygotes.Taken(1, a_zygote_bytes)
+    assert store.find("second") is not None
+    monkeypatch.setattr(zygotes, "MOST_BYTES", a_zygote_bytes - 1)
+    with pytest.raises(zygotes.NoRoom):
+        made(store, "too large", used=3)
+    assert store.find("second") is not None
+
+
+def test_none_is_made_where_the_disk_is_needed_for_other_things(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ZygoteStore(tmp_path / "agent/zygotes", HOST)
+    monkeypatch.setattr(zygotes, "LEAST_FREE_BYTES", 0)
+    store.require_room()
+    monkeypatch.setattr(zygotes, "LEAST_FREE_BYTES", 1 << 62)
+    with pytest.raises(zygotes.NoRoom):
+        store.require_room()
+
+
+def test_those_of_another_run_of_the_host_are_not_found_and_go(tmp_path: Path) -> None:
+    before, now = (ZygoteStore(tmp_path / "zygotes", HOST | {"boot": boot}) for boot in "ab")
+    made(before, "zygote", used=1)
+    assert now.find("zygote") is None
+    now.discard_stale()
+    assert zygotes.taken(tmp_path).count == 0
+    made(now, "zygote", used=1)
+    now.discard_stale()
+    assert now.find("zygote") is not None
+
+
+def test_a_host_whose_owner_wants_none_keeps_none(tmp_path: Path) -> None:
+    store = ZygoteStore(tmp_path / "zygotes", HOST)
+    made(store, "zygote", used=1)
+    store.clear()
+    assert list(tmp_path.iterdir()) == []
