@@ -7,12 +7,14 @@ import pytest
 from tests.manager.compute.acting import JoinedHost, create, ok, refused, until, vm_of
 from tests.manager.snapshots.acting import in_state, named, snapshot_of, take
 
+from nexus.agent.snapshots.registry import SnapshotRegistry
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit.db import Db
 from nexus.manager.settings import ManagerSettings
 from nexus.manager.snapshots.lifecycle import Facts, Move, decide
 from nexus.manager.snapshots.models import Purpose, SnapshotState
+from nexus.protocol.trouble import Refused
 
 
 async def _taken(client: httpx.AsyncClient, vm_id: UUID, name: str, **wanted: object) -> UUID:
@@ -83,6 +85,30 @@ async def test_a_parent_stays_until_the_last_diff_over_it_is_going(host: JoinedH
         ok(await user.delete(f"/v1/snapshots/{snapshot_id}"))
     await _delete(user, one)
     assert await named(user) == []
+
+
+async def test_a_parent_that_was_to_go_stays_with_a_diff_that_its_host_keeps(
+    host: JoinedHost, user: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm_id = await create(user)
+    full, diff = await take(user, vm_id, name="full"), await _taken(user, vm_id, "diff")
+    discard = SnapshotRegistry.discard
+
+    async def refuse(registry: SnapshotRegistry, snapshot: UUID) -> None:
+        if snapshot == diff:
+            raise Refused("it is needed")
+        await discard(registry, snapshot)
+
+    monkeypatch.setattr(SnapshotRegistry, "discard", refuse)
+    answers = [ok(await user.delete(f"/v1/snapshots/{snapshot_id}")) for snapshot_id in (diff, full)]
+    for answer in answers:
+        ended = ok(await user.get(f"/v1/operations/{answer['operation_id']}", params={"wait": 60}))["item"]
+        assert (ended["status"], ended["error"]["code"]) == ("failed", "snapshot_failed")
+    for snapshot_id in (full, diff):
+        assert (await snapshot_of(user, snapshot_id))["state"] == "completed"
+    monkeypatch.undo()
+    await _delete(user, diff)
+    await _delete(user, full)
 
 
 async def test_full_ones_move_up_when_their_parent_goes_and_diffs_keep_theirs(
@@ -186,15 +212,15 @@ async def test_room_for_memory_that_is_composed_is_reserved(host: JoinedHost, us
 
 
 @pytest.mark.parametrize(
-    ("has_diffs", "is_lost", "move"),
+    ("goes_after_diffs", "is_lost", "move"),
     [(True, False, Move.WAIT), (False, False, Move.DISCARD), (True, True, Move.ERASE)],
 )
-def test_what_diffs_are_over_goes_after_them(*, has_diffs: bool, is_lost: bool, move: Move) -> None:
+def test_what_diffs_are_over_goes_after_them(*, goes_after_diffs: bool, is_lost: bool, move: Move) -> None:
     facts = Facts(
         purpose=Purpose.KEEP,
         state=SnapshotState.DELETING,
         is_wanted=False,
         host_is_lost=is_lost,
-        has_diffs=has_diffs,
+        goes_after_diffs=goes_after_diffs,
     )
     assert decide(facts) is move

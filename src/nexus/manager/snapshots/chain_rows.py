@@ -16,9 +16,12 @@ async def diffs(reader: Reader, snapshot_id: UUID) -> list[str]:
     return [row["name"] for row in rows]
 
 
-async def has_diffs(reader: Reader, snapshot_id: UUID) -> bool:
-    """Whether its host may have any Diff over it, also one that is going."""
-    return await reader.fetchval(f"select exists (select {DIFFS}) from snapshots s where s.id = $1", snapshot_id)
+async def goes_after_diffs(reader: Reader, snapshot_id: UUID) -> bool:
+    """Whether its host may have Diffs over it that are all going. One that is to stay its host will not do without."""
+    return await reader.fetchval(
+        f"select coalesce((select bool_and(d.goal = 'gone') {DIFFS}), false) from snapshots s where s.id = $1",
+        snapshot_id,
+    )
 
 
 async def last_of(reader: Reader, vm_id: UUID) -> UUID | None:

@@ -51,7 +51,7 @@ class Moving:
     vm: Vm | None
     promise: Operation | None
     clones: tuple[Clone, ...] = ()
-    has_diffs: bool = False
+    goes_after_diffs: bool = False
 
     @property
     def facts(self) -> Facts:
@@ -65,7 +65,7 @@ class Moving:
             is_imported=snapshot.is_imported,
             vm=self.vm.machine.facts if self.vm else None,
             vm_generation=snapshot.vm_generation,
-            has_diffs=self.has_diffs,
+            goes_after_diffs=self.goes_after_diffs,
             clones_move=any(clone.status == Status.RUNNING for clone in self.clones),
         )
 
@@ -89,14 +89,14 @@ class SnapshotFlow(Flow[Moving]):
             return None
         promise = await self._operations.running(tx, snapshot.subject, verb=snapshot.verb)
         clones = await repository.clones(tx, subject_id) if snapshot.purpose is Purpose.CLONE else ()
-        has_diffs = not snapshot.is_wanted and await chain_rows.has_diffs(tx, subject_id)
-        return Moving(snapshot, vm, promise, tuple(clones), has_diffs)
+        goes_after_diffs = not snapshot.is_wanted and await chain_rows.goes_after_diffs(tx, subject_id)
+        return Moving(snapshot, vm, promise, tuple(clones), goes_after_diffs)
 
     def decide(self, facts: Moving) -> str | Next:
         move = decide(facts.facts)
         if move is Move.REST:
             return finish()
-        if move is Move.WAIT and facts.has_diffs:
+        if move is Move.WAIT and facts.goes_after_diffs:
             return nap(KEPT_FOR_NOW_S, "diffs over it go first")
         if move is Move.WAIT:
             return nap(LOOK_AGAIN_S, "its VM comes to rest" if facts.vm and not facts.clones else "its clones begin")
@@ -193,8 +193,7 @@ class SnapshotFlow(Flow[Moving]):
         if snapshot.is_wanted:
             return hop()
         await repository.erase(tx, snapshot.id)
-        if snapshot.type is SnapshotType.DIFF and snapshot.parent_id is not None:
-            await self._flows.wake(tx, replace(snapshot.subject, id=snapshot.parent_id))
+        await self._wake_parent(tx, snapshot)
         await self._operations.settle(tx, snapshot.subject, generation=snapshot.generation)
         owner = snapshot.created_by_user_id
         await events.emit(
@@ -210,6 +209,7 @@ class SnapshotFlow(Flow[Moving]):
         if snapshot.purpose is not Purpose.KEEP:
             return nap(KEPT_FOR_NOW_S, f"its host will not remove it yet: {error}")
         await repository.want_back(tx, snapshot.id)
+        await self._wake_parent(tx, snapshot)
         problem = SnapshotFailed(f"Cannot delete snapshot {snapshot.name}: {error}.")
         await self._operations.settle(tx, snapshot.subject, generation=snapshot.generation, problem=problem)
         await self._tell(tx, snapshot)
@@ -256,6 +256,11 @@ class SnapshotFlow(Flow[Moving]):
     async def _wake_waiting(self, tx: Tx, snapshot: Snapshot) -> None:
         for waiting in await vms.of_machines(tx, await machines.awaiting(tx, snapshot.id)):
             await self._flows.open(tx, flow=VM_FLOW, subject=waiting.subject)
+
+    async def _wake_parent(self, tx: Tx, diff: Snapshot) -> None:
+        """What it is over may be waiting to know what becomes of it."""
+        if diff.type is SnapshotType.DIFF and diff.parent_id is not None:
+            await self._flows.wake(tx, replace(diff.subject, id=diff.parent_id))
 
     async def _retire(self, tx: Tx, vm_id: UUID, *, keep: int) -> None:
         for snapshot_id in await chain_rows.surplus(tx, vm_id, keep=keep):

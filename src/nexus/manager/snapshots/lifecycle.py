@@ -43,8 +43,8 @@ class Facts:
     """The machine of its VM; None: that is gone."""
     vm_generation: int | None = None
     """Which wish of its VM this goes with; any other is somebody's who wanted something else."""
-    has_diffs: bool = False
-    """Whether diffs are over it, which are going too: it goes after them."""
+    goes_after_diffs: bool = False
+    """Whether diffs are over it that are going too."""
     is_imported: bool = False
     """Whether it comes as an archive, and has no VM."""
     clones_move: bool = False
@@ -54,7 +54,7 @@ class Facts:
 def decide(facts: Facts) -> Move:
     """The next move for a snapshot."""
     if not facts.is_wanted:
-        return Move.ERASE if facts.host_is_lost else Move.WAIT if facts.has_diffs else Move.DISCARD
+        return Move.ERASE if facts.host_is_lost else Move.WAIT if facts.goes_after_diffs else Move.DISCARD
     if facts.state is SnapshotState.CREATING:
         return _while_creating(facts)
     if facts.state is not SnapshotState.COMPLETED or not facts.is_promised:
