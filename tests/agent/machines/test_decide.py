@@ -55,6 +55,10 @@ RUNNING = replace(BEGUN, power=Power.ON, is_launched=True, was_ready=True)
         (replace(RUNNING, is_snapshot_wanted=True, was_ready=False), Move.ATTEND),
         (replace(RUNNING, is_snapshot_wanted=True, power=Power.PAUSED), Move.RESUME),
         (replace(RUNNING, is_snapshot_wanted=True, goal=Power.PAUSED), Move.PAUSE),
+        (
+            replace(RUNNING, is_snapshot_wanted=True, goal=Power.PAUSED, power=Power.PAUSED, was_ready=False),
+            Move.REFUSE,
+        ),
         (replace(RUNNING, is_snapshot_wanted=True, goal=Power.PAUSED, power=Power.PAUSED), Move.TAKE),
         (replace(BEGUN, is_snapshot_wanted=True), Move.BOOT),
         (replace(BEGUN, is_snapshot_wanted=True, is_launched=True, exit=ExitReason.GUEST_REBOOT), Move.END),

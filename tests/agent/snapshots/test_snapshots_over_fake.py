@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from tests.agent.lab import AgentClient, ImageSet, agent_here, is_off, is_ready, machine_spec
-from tests.agent.snapshots.lab import another, ask, booted, overlay_of, read, taken, write
+from tests.agent.snapshots.lab import another, ask, booted, overlay_of, read, settled, taken, write
 
 from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.ids import new_id
 from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, ExitReason, Power, RestoreSpec
-from nexus.protocol.snapshots import SnapshotSeen, SnapshotType
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotType
 
 
 async def test_a_running_machine_goes_on_and_another_begins_from_its_snapshot(
@@ -35,6 +35,23 @@ async def test_a_running_machine_goes_on_and_another_begins_from_its_snapshot(
     assert read(overlay_of(settings, clone), 4) == "then"
     assert vmm.memory(clone.id) == (vmm.memory(spec.id)[0], True)
     assert read(overlay_of(settings, spec), 5) == "later"
+
+
+async def test_a_guest_that_was_paused_before_it_had_come_up_is_not_waited_for(
+    settings: AgentSettings, fake_images: ImageSet
+) -> None:
+    spec, snapshot = machine_spec(fake_images), new_id()
+    async with agent_here(settings.model_copy(update={"fake_boot_s": 3600})) as (agent, _):
+        await agent.order(spec, Power.ON, boot=1, patience_ms=0)
+        await agent.until(spec.id, lambda seen: seen.power is Power.ON)
+        await agent.power(spec.id, Power.PAUSED, boot=1)
+        await agent.until(spec.id, lambda seen: seen.power is Power.PAUSED)
+        assert (await ask(agent, spec.id, snapshot)).status_code == 200
+        seen = await settled(agent, snapshot)
+        assert (seen.state, seen.fault) == (
+            SnapshotState.FAILED,
+            "its guest was paused before it had come up; have it run first",
+        )
 
 
 async def test_a_machine_goes_back_to_its_own_snapshot_and_boots_from_its_disks_afterwards(

@@ -22,6 +22,8 @@ class Move(StrEnum):
     """Change in the running machine what can be changed there."""
     TAKE = "take"
     """Take a snapshot."""
+    REFUSE = "refuse"
+    """No snapshot can be taken of it while it stays as it is wished to be."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,10 @@ def _is_over(facts: Facts) -> bool:
 
 def _while_alive(facts: Facts) -> Move:
     at_rest = Move.APPLY if facts.can_apply else Move.REST
+    if facts.goal is Power.PAUSED and facts.power is Power.PAUSED:
+        return Move.REFUSE if facts.is_snapshot_wanted else at_rest  # it was paused before its guest had come up
     if facts.goal is Power.PAUSED:
-        return at_rest if facts.power is Power.PAUSED else Move.PAUSE
+        return Move.PAUSE
     if facts.power is Power.PAUSED:
         return Move.RESUME
     return at_rest if facts.was_ready else Move.ATTEND

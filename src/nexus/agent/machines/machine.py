@@ -67,8 +67,6 @@ class Machine:
     def id(self) -> UUID:
         return self.state.spec.id
 
-    # what the registry calls
-
     async def look(self) -> None:
         """See what is there, once, before the worker starts; a guest that was ready has a moment to answer."""
         try:
@@ -346,6 +344,9 @@ class Machine:
             self._vmm = await self._host.vmm.observe(self.id)
             self._held = None
 
+    async def _refuse(self) -> None:
+        self.takings.fail("its guest was paused before it had come up; have it run first")
+
     async def _discard(self) -> None:
         self.takings.fail("its machine was deleted")
         self._say("deleting")
@@ -356,8 +357,6 @@ class Machine:
         await asyncio.to_thread(remove_files, self._host, self.id)
         self.gone.set()
         self.tell()
-
-    # the rest
 
     async def _be_ready(self) -> None:
         self.tell()
@@ -389,6 +388,7 @@ class Machine:
         Move.RESUME: _resume,
         Move.APPLY: _apply,
         Move.TAKE: _take,
+        Move.REFUSE: _refuse,
     }
 
 
