@@ -10,6 +10,7 @@ import pytest
 
 from nexus.agent.vmm.port import BalloonTarget, Definition, Disk, Nic, OwnGuest
 from nexus.agent.vmm.qemu import zygotes
+from nexus.agent.vmm.qemu.config import Accelerator
 from nexus.agent.vmm.qemu.zygotes import MOST_ZYGOTES, ZygoteStore, shape
 from nexus.protocol.guest import GuestConfig, GuestNic, MountSpec
 
@@ -60,6 +61,14 @@ def test_whatever_a_zygote_is_made_from_is_part_of_its_name() -> None:
     )
     names = {shape(machine, HOST) for machine in (MACHINE, *others)} | {shape(MACHINE, HOST | {"boot": "b"})}
     assert len(names) == 2 + len(others)
+
+
+def test_an_agent_that_starts_again_finds_what_the_last_one_made() -> None:
+    """Each measures the frequency of this host's clock, and finds a little another one."""
+    facts = zygotes.host_facts(version="7.2", accelerator=Accelerator("tcg", 2596092), boot_id="a")
+    assert zygotes.host_facts(version="7.2", accelerator=Accelerator("tcg", 2596093), boot_id="a") == facts
+    assert zygotes.host_facts(version="7.3", accelerator=Accelerator("tcg", 2596092), boot_id="a") != facts
+    assert zygotes.host_facts(version="7.2", accelerator=Accelerator("tcg", 2596092), boot_id="b") != facts
 
 
 def made(store: ZygoteStore, name: str, *, used: int) -> None:

@@ -14,10 +14,8 @@ from nexus.agent.vmm.firecracker import detect
 from nexus.agent.vmm.firecracker.detect import NoFirecracker
 from nexus.agent.vmm.port import Vmm
 from nexus.agent.vmm.qemu import accel, zygotes
-from nexus.agent.vmm.qemu.config import Accelerator, kernel_command_line
 from nexus.agent.vmm.qemu.driver import QemuVmm
 from nexus.agent.vmm.qemu.launcher import Places
-from nexus.agent.vmm.qemu.snapshots import guest_cpu
 from nexus.agent.vmm.qemu.zygote_driver import ZygoteVmm
 from nexus.agent.vmm.qemu.zygote_making import ZygoteMaker
 from nexus.agent.vmm.qemu.zygotes import ZygoteStore
@@ -120,14 +118,7 @@ async def _qemu(settings: AgentSettings, host: Host, why_not: str) -> Vmm:
 
 
 def _zygotes(settings: AgentSettings, host: Host, driver: dict[str, Any]) -> tuple[ZygoteStore, ZygoteMaker]:
-    accelerator: Accelerator = driver["accelerator"]
-    facts = {
-        "version": driver["version"],
-        "acceleration": accelerator.name,
-        "cpu": guest_cpu(accelerator),
-        "arguments": kernel_command_line(None, accelerator),
-        "boot": host.host_boot_id,
-    }
+    facts = zygotes.host_facts(version=driver["version"], accelerator=driver["accelerator"], boot_id=host.host_boot_id)
     home = zygotes.home_of(settings.run_dir)
     store = ZygoteStore(home, facts)
     places = Places(home / "machine", host.sockets.with_name("z"))

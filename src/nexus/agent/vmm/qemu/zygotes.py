@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from nexus.agent.vmm.port import Definition
-from nexus.agent.vmm.qemu.snapshots import default_spare
+from nexus.agent.vmm.qemu.config import KERNEL_ARGS, Accelerator
+from nexus.agent.vmm.qemu.snapshots import default_spare, guest_cpu
 
 MOST_ZYGOTES: Final = 4
 MOST_BYTES: Final = 1 << 30
@@ -38,9 +39,21 @@ class Taken:
     disk_bytes: int
 
 
+def host_facts(*, version: str, accelerator: Accelerator, boot_id: str) -> dict[str, str]:
+    """What of a host's hypervisor zygotes depend on: the same for every agent of one run of the host, though each
+    measures another frequency. `version`: QEMU's. Pure but for reading the host's CPU."""
+    return {
+        "version": version,
+        "acceleration": accelerator.name,
+        "cpu": guest_cpu(accelerator),
+        "arguments": " ".join(KERNEL_ARGS),
+        "boot": boot_id,
+    }
+
+
 def shape(definition: Definition, host: Mapping[str, str]) -> str:
     """What machines have in common that can begin from one zygote, as a name. `host`: what of this host's hypervisor it
-    depends on. Images are named by their content. Pure."""
+    depends on (`host_facts`). Images are named by their content. Pure."""
     assert definition.guest is not None
     return _name(
         {
