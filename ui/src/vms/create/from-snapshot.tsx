@@ -9,7 +9,7 @@ import { type FormEvent, useDeferredValue, useState } from 'react'
 import type { SnapshotBody } from '@/api'
 import { snapshotsGetOptions, snapshotsInstantiateMutation, snapshotsListOptions } from '@/api/@tanstack/react-query.gen'
 import { Button } from '@/design/button'
-import { Field, Input, Textarea } from '@/design/field'
+import { Field, Input } from '@/design/field'
 import { refused } from '@/design/refused'
 import { Empty, Failure, Loading } from '@/design/states'
 import { toast } from '@/design/toast'
@@ -94,7 +94,7 @@ function NewVm({ snapshot }: { snapshot: SnapshotBody | undefined }) {
   return (
     <form onSubmit={submit} noValidate className="grid gap-5">
       {problem && !isTaken ? <Failure refused={problem} /> : null}
-      <Field label={say('vm.name')} hint={say('restore.nameHint', { name: snapshot?.vm_name ?? say('snapshot.vm') })} error={wrong ?? (isTaken ? problem.error : null)}>
+      <Field label={say('vm.name')} hint={snapshot ? say('restore.nameHint', { name: snapshot.vm_name }) : undefined} error={wrong ?? (isTaken ? problem.error : null)}>
         <Input
           autoComplete="off"
           value={name}
@@ -105,7 +105,7 @@ function NewVm({ snapshot }: { snapshot: SnapshotBody | undefined }) {
         />
       </Field>
       <Field label={say('vm.description')} hint={say('restore.descriptionHint')}>
-        <Textarea value={description} onChange={(event) => setDescription(event.target.value)} />
+        <Input value={description} onChange={(event) => setDescription(event.target.value)} />
       </Field>
       {snapshot ? (
         <>
