@@ -5,7 +5,7 @@ from tests.manager.compute.acting import JoinedHost, create, ok
 from tests.manager.snapshots.acting import take
 
 
-async def done(client: httpx.AsyncClient, **query: object) -> list[str]:
+async def done(client: httpx.AsyncClient, **query: str) -> list[str]:
     """What was asked for, the oldest first."""
     items = ok(await client.get("/v1/operations", params={"sort": "created_at", **query}))["items"]
     return [f"{item['verb']} {item['subject_name']}" for item in items]
