@@ -1,5 +1,6 @@
 """`nexus snapshot export` and `import`: under the name that was asked for is a whole archive, or nothing."""
 
+import errno
 import os
 from collections.abc import Iterator
 from hashlib import sha256
@@ -57,6 +58,26 @@ def test_a_file_that_is_there_is_replaced_only_when_that_is_wanted(
     assert nexus("snapshot", "export", "before-upgrade", str(place / "no/a.tar")).exit_code == 125
     assert nexus("snapshot", "export", "--force", "before-upgrade", str(target)).exit_code == 0
     assert target.read_bytes() == ARCHIVE
+
+
+def test_a_device_is_never_replaced(nexus: Run, snapshots: StubManager) -> None:
+    for more in ([], ["--force"]):
+        refused = nexus("snapshot", "export", *more, "before-upgrade", os.devnull)
+        assert (refused.exit_code, "no regular file" in refused.stderr) == (1, True)
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_file_system_without_links_has_the_archive_too(
+    nexus: Run, snapshots: StubManager, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(_self: Path, _target: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    snapshots.on("GET", f"{ITEM}/export", Response(ARCHIVE, media_type=MEDIA_TYPE))
+    monkeypatch.setattr(Path, "hardlink_to", none)
+    assert nexus("snapshot", "export", "before-upgrade", str(place / "a.tar")).exit_code == 0
+    assert (place / "a.tar").read_bytes() == ARCHIVE
+    assert _left(place) == ["a.tar"]
 
 
 def test_one_that_goes_to_standard_output_is_all_there_is_on_it(process: Process, snapshots: StubManager) -> None:

@@ -133,3 +133,12 @@ async def test_a_request_that_breaks_off_is_told_from_one_that_ends() -> None:
     assert await anext(broken) == b"abc"
     with pytest.raises(EndedEarly, match="after 3 bytes"):
         await anext(broken)
+
+
+async def test_a_request_that_stands_still_is_ended() -> None:
+    async def nothing() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(EndedEarly, match="after 0 bytes"):
+        await anext(arriving(Request(SCOPE, nothing), stalled_s=0.01))

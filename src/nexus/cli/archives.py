@@ -3,6 +3,7 @@
 Must stay true: under the name that was asked for there is a whole archive or nothing; what breaks off is a failure.
 """
 
+import errno
 import os
 import stat
 import sys
@@ -93,8 +94,20 @@ def _copy(pieces: Iterable[bytes], out: IO[bytes], progress: Progress) -> None:
         try:
             out.write(piece)
         except OSError as refused:
-            raise CliFailure(f"Cannot write the archive: {refused.strerror}.", exit_code=OWN_FAILURE) from refused
+            raise _unwritable(refused) from refused
         progress.moved(len(piece))
+
+
+def _sync(out: IO[bytes]) -> None:
+    try:
+        out.flush()
+        os.fsync(out.fileno())
+    except OSError as refused:
+        raise _unwritable(refused) from refused
+
+
+def _unwritable(refused: OSError) -> CliFailure:
+    return CliFailure(f"Cannot write the archive: {refused.strerror}.", exit_code=OWN_FAILURE)
 
 
 def _pieces(source: IO[bytes], progress: Progress) -> Iterator[bytes]:
@@ -113,6 +126,8 @@ def _output(file: str, *, force: bool) -> Generator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     path = Path(file)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise CliFailure(f"{file} is no regular file.", suggestion="Write to - and redirect that.", exit_code=REFUSED)
     if path.is_dir() or (path.exists() and not force):
         way_out = "Name a file in it." if path.is_dir() else "Name another one, or replace it with --force."
         what = "is a directory" if path.is_dir() else "is there already"
@@ -124,8 +139,7 @@ def _output(file: str, *, force: bool) -> Generator[IO[bytes]]:
     try:
         with os.fdopen(number, "wb") as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
+            _sync(out)
         _put(Path(draft), path, force=force)
     finally:
         Path(draft).unlink(missing_ok=True)
@@ -137,13 +151,25 @@ def _put(draft: Path, path: Path, *, force: bool) -> None:
         if force:
             draft.rename(path)
         else:
-            path.hardlink_to(draft)
+            _put_new(draft, path)
     except FileExistsError as taken:
         raise CliFailure(
             f"{path} is there already.", suggestion="Name another one, or replace it with --force.", exit_code=REFUSED
         ) from taken
     except OSError as refused:
         raise CliFailure(f"Cannot write {path}: {refused.strerror}.") from refused
+
+
+def _put_new(draft: Path, path: Path) -> None:
+    """Raises FileExistsError; on a file system without hard links only if the other file was there long before."""
+    try:
+        path.hardlink_to(draft)
+    except OSError as refused:
+        if refused.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from refused
+        draft.rename(path)
 
 
 @contextmanager

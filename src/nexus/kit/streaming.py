@@ -17,7 +17,7 @@ from nexus.kit.incoming import EndedEarly
 _log = log.get("http")
 
 STALLED_S = 600.0
-"""How long whoever reads may take nothing."""
+"""How long whoever reads may take nothing, and whoever sends may send nothing."""
 
 
 class StreamBroken(Exception):
@@ -73,12 +73,16 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def arriving(request: Request) -> AsyncGenerator[bytes]:
-    """The body of a request, as it comes. Raises EndedEarly when whoever sends it is gone."""
-    taken = 0
-    try:
-        async for piece in request.stream():
-            taken += len(piece)
-            yield piece
-    except ClientDisconnect as gone:
-        raise EndedEarly(taken) from gone
+async def arriving(request: Request, *, stalled_s: float = STALLED_S) -> AsyncGenerator[bytes]:
+    """The body of a request, as it comes. Raises EndedEarly when whoever sends it is gone, or sends nothing."""
+    taken, pieces = 0, aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(stalled_s):
+                piece = await anext(pieces, None)
+        except (ClientDisconnect, TimeoutError) as gone:
+            raise EndedEarly(taken) from gone
+        if piece is None:
+            return
+        taken += len(piece)
+        yield piece

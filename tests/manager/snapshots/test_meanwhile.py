@@ -7,8 +7,8 @@ from uuid import UUID
 
 import httpx
 import pytest
-from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, until, vm_of
-from tests.manager.snapshots.acting import snapshot_of
+from tests.manager.compute.acting import JoinedHost, create, machine_of, ok, refused, until, vm_of
+from tests.manager.snapshots.acting import snapshot_of, take
 
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.db import Db
@@ -64,7 +64,24 @@ async def test_a_snapshot_during_which_a_drive_was_added_is_not_kept_as_if_it_ha
     snapshot = await snapshot_of(user, taken["id"])
     assert snapshot["state"] == "failed"
     assert "added or removed" in snapshot["fault"]
+    assert snapshot["size_bytes"] > 0, "its host keeps it until it is deleted"
     assert (await vm_of(user, vm_id))["state"] == "running"
+
+
+async def test_a_diff_that_is_of_no_use_is_named_while_its_host_keeps_it(
+    host: JoinedHost, user: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm_id = await create(user)
+    full = await take(user, vm_id, name="full")
+    saving = Held(monkeypatch, "save")
+    taken = ok(await user.post(f"/v1/vms/{vm_id}/snapshots", json={"name": "diff", "snapshot_type": "Diff"}))
+    await saving.reached.wait()
+    ok(await user.post(f"/v1/vms/{vm_id}/drives", json={"drive_id": "data", "size_bytes": 1 << 20, "format": "raw"}))
+    saving.go_on.set()
+    ok(await user.get(f"/v1/operations/{taken['operation_id']}", params={"wait": 60}))
+    assert "diff is a diff over it" in refused(await user.delete(f"/v1/snapshots/{full}"), 409)["error"]
+    for each in (taken["id"], full):
+        assert ok(await user.delete(f"/v1/snapshots/{each}", params={"wait": 60}))["status"] == "done"
 
 
 @pytest.mark.parametrize(("told", "move"), [(3, Move.WAIT), (4, Move.TAKE)])

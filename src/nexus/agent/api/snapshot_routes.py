@@ -18,6 +18,9 @@ from nexus.kit.streaming import ByteStream, StreamBroken, arriving
 from nexus.protocol.archives import MEDIA_TYPE
 from nexus.protocol.snapshots import SnapshotWish
 
+WAITING_S = 4 * 3600.0
+"""How long the manager may read nothing: it has images to send first, and watches whoever reads."""
+
 
 def is_archive(scope: Scope) -> bool:
     """Whether a request brings a snapshot, which is as long as it is: what of it is taken, `receive` bounds."""
@@ -47,7 +50,9 @@ class SnapshotRoutes:
         async with AsyncExitStack() as opened:
             export = await opened.enter_async_context(self._transfers.export(_snapshot_id(request)))
             close = opened.pop_all().aclose
-            return ByteStream(_pieces(export), length=export.length, close=close, media_type=MEDIA_TYPE)
+            return ByteStream(
+                _pieces(export), length=export.length, close=close, media_type=MEDIA_TYPE, stalled_s=WAITING_S
+            )
         raise AssertionError("an export does not end before it has begun")
 
     async def receive(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ nothing is written any more.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,7 +21,7 @@ class BrokenOff(Exception):
 
 async def in_thread(work: Callable[[Step], _T], *, step: Step = count_nothing) -> _T:
     """Run `work`, which calls the step it is given between its pieces, as `copy_sparsely` does; `step` is told of each
-    in the event loop. When cancelled, returns only after the thread has ended."""
+    in the event loop. When cancelled, once or more often, returns only after the thread has ended."""
     is_over = threading.Event()
     loop = asyncio.get_running_loop()
 
@@ -34,7 +35,9 @@ async def in_thread(work: Callable[[Step], _T], *, step: Step = count_nothing) -
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         is_over.set()
-        await asyncio.wait({thread})
+        while not thread.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({thread})
         if not thread.cancelled():
             thread.exception()
         raise

@@ -33,7 +33,7 @@ from nexus.protocol.trouble import Gone, Retryable
 
 M = TypeVar("M", bound=Message)
 
-_LONG = httpx.Timeout(600, connect=3)
+_LONG = httpx.Timeout(4 * 3600, connect=3)
 """For what takes as long as a disk does: a snapshot is read whole before it is sent, and once more when it has come."""
 
 

@@ -35,7 +35,7 @@ left join lateral (
 ) stored on true
 left join lateral (
     select sum(coalesce(s.size_bytes, s.expected_bytes)) as bytes from snapshots s
-    where s.host_id = h.id and s.state <> 'failed'
+    where s.host_id = h.id and (s.state <> 'failed' or s.size_bytes is not null)
 ) kept on true
 left join lateral (
     select sum(s.memory_mib::bigint << 20) as bytes from snapshots s

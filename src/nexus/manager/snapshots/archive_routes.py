@@ -11,6 +11,7 @@ from nexus.kit.streaming import ByteStream, arriving
 from nexus.manager.access import Operator
 from nexus.manager.agents.troubles import PASSED_ON
 from nexus.manager.hosts.errors import HostNotFound, NoRoom
+from nexus.manager.images.errors import ImageNotFound
 from nexus.manager.operations import Created, Operations, Wait
 from nexus.manager.operations.errors import Superseded
 from nexus.manager.snapshots.errors import (
@@ -50,7 +51,9 @@ _TAKEN_IN = (ImportRefused, SnapshotFailed, SnapshotOverdue, Superseded, TooMany
     "/{snapshot_id}/export",
     response_class=Response,
     responses={
-        **problems(SnapshotNotFound, SnapshotStateConflict, SnapshotFailed, TooManyTransfers, *PASSED_ON),
+        **problems(
+            *(SnapshotNotFound, SnapshotStateConflict, SnapshotFailed, ImageNotFound, TooManyTransfers), *PASSED_ON
+        ),
         200: {"description": "The archive; its length is told", "content": _BYTES},
     },
 )

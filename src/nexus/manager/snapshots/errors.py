@@ -200,10 +200,19 @@ class ImportNeedsAdmin(NotAllowed):
 
     code = "import_needs_admin"
 
-    def __init__(self, name: str, what: str) -> None:
-        super().__init__(
-            f"Cannot import {name}: {what}, which only administrators may bring.",
+    @classmethod
+    def for_memory(cls, name: str) -> "ImportNeedsAdmin":
+        return cls(
+            f"Cannot import {name}: it holds memory and the state of devices, which hypervisors trust, and which only "
+            "administrators may bring.",
             suggestion="Have an administrator import it, or export a snapshot that was taken while the VM was off.",
+        )
+
+    @classmethod
+    def for_image(cls, name: str, image: str) -> "ImportNeedsAdmin":
+        return cls(
+            f"Cannot import {name}: image {image} is not here yet, which only administrators may bring.",
+            suggestion="Have an administrator import it, or register that image first.",
         )
 
 

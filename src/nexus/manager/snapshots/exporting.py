@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -50,12 +51,12 @@ class _Parts:
     """What an archive is made of: its first member, images with their files, and what comes from the host."""
 
     head: bytes
-    images: Sequence[Image]
+    images: Sequence[tuple[Image, Path]]
     files: AgentStream
 
     @property
     def length(self) -> int:
-        members = [TarMember(HEAD, len(self.head)), *(_member(image) for image in self.images)]
+        members = [TarMember(HEAD, len(self.head)), *(_member(image) for image, _ in self.images)]
         return sum(member.all_bytes for member in members) + self.files.length + TAIL_BYTES
 
 
@@ -68,7 +69,7 @@ class Exports:
 
     async def open(self, actor: Actor, snapshot_id: UUID) -> Archive:
         """Raises SnapshotNotFound, SnapshotStateConflict, SnapshotFailed for one that no archive can hold,
-        TooManyTransfers, and what `as_problem` makes of the host's answer."""
+        ImageNotFound, TooManyTransfers, and what `as_problem` makes of the host's answer."""
         snapshot, definition, found = await self._describe(actor, snapshot_id)
         agent = self._agents.of(snapshot.host)
         async with AsyncExitStack() as opened:
@@ -79,7 +80,8 @@ class Exports:
             except Trouble as trouble:
                 raise as_problem(trouble, wish=f"export snapshot {snapshot.name}") from trouble
             head, included = _head(snapshot, definition, found, seen)
-            parts = _Parts(head.model_dump_json().encode(), included, files)
+            sent = [(image, await self._images.file_of(image.sha256)) for image in included]
+            parts = _Parts(head.model_dump_json().encode(), sent, files)
             return Archive(snapshot.name, parts.length, self._whole(parts), opened.pop_all())
         raise AssertionError("an export does not end before it has begun")
 
@@ -113,10 +115,10 @@ class Exports:
     async def _content(self, parts: _Parts) -> AsyncGenerator[bytes]:
         """Raises StreamBroken."""
         yield TarMember(HEAD, len(parts.head)).whole(parts.head)
-        for image in parts.images:
+        for image, path in parts.images:
             member = _member(image)
             yield member.header()
-            async for piece in pieces_of(await self._images.file_of(image.sha256), image):
+            async for piece in pieces_of(path, image):
                 yield piece
             yield bytes(member.padding_bytes)
         try:

@@ -110,6 +110,7 @@ class SnapshotFlow(Flow[Moving]):
         if snapshot is None or snapshot.state is not SnapshotState.CREATING:
             return
         if found.state is SeenState.READY and vm is not None and await _has_changed(tx, snapshot, vm):
+            await repository.note_size(tx, snapshot.id, found.size_bytes)
             await self._fail(tx, replace(facts, snapshot=snapshot, vm=vm), CHANGED)
         elif found.state is SeenState.READY:
             await self._complete(tx, replace(facts, snapshot=snapshot, vm=vm), found)

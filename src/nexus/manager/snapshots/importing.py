@@ -115,7 +115,7 @@ class Imports:
     async def _require(self, actor: Actor, wanted: WantedImport, head: ArchiveHead) -> None:
         """Look at what can be known from the first member, before all the rest comes."""
         if head.pins is not None and not actor.is_admin:
-            raise ImportNeedsAdmin(head.name, "it holds memory and the state of devices, which hypervisors trust")
+            raise ImportNeedsAdmin.for_memory(head.name)
         async with self._db.transaction() as tx:
             await self._name(tx, actor, wanted, head)
             await self._place(tx, wanted, head)
@@ -123,7 +123,7 @@ class Imports:
         if missing := [f"{image.kind} image {image.name}" for image in lacking if not image.is_included]:
             raise ImagesMissing(head.name, missing)
         if lacking and not actor.is_admin:
-            raise ImportNeedsAdmin(head.name, f"image {lacking[0].name} is not here yet")
+            raise ImportNeedsAdmin.for_image(head.name, lacking[0].name)
 
     async def _receive_images(
         self, archive: ArchiveReader, head: ArchiveHead, actor: Actor, drafts: AsyncExitStack
@@ -137,12 +137,16 @@ class Imports:
                 raise TarBroken(f"its image {image.name} is not as long as it says")
             content = archive.content(member)
             if await self._find(self._db, actor, image) is None:
+                if not actor.is_admin:
+                    raise ImportNeedsAdmin.for_image(head.name, image.name)
                 try:
                     found[sha256] = await drafts.enter_async_context(
                         self._images.draft(content, kind=image.kind, name=image.name, sha256=sha256)
                     )
                 except ImageFileRefused as refused:
                     raise ArchiveRefused(refused.error.rstrip(".")) from refused
+                except OSError as refused:
+                    raise _unwritable(head, image.name, refused) from refused
             else:
                 async for _ in content:
                     pass
@@ -150,7 +154,10 @@ class Imports:
 
     async def _admit(self, actor: Actor, wanted: WantedImport, head: ArchiveHead, drafts: dict[str, Draft]) -> _Arrival:
         for draft in drafts.values():
-            await self._images.put(draft)
+            try:
+                await self._images.put(draft)
+            except OSError as refused:
+                raise _unwritable(head, draft.name, refused) from refused
         async with self._db.transaction() as tx:
             return await self._write_down(tx, actor, wanted, head, drafts)
 
@@ -158,7 +165,7 @@ class Imports:
         self, tx: Tx, actor: Actor, wanted: WantedImport, head: ArchiveHead, drafts: dict[str, Draft]
     ) -> _Arrival:
         name, host_id = await self._name(tx, actor, wanted, head), await self._place(tx, wanted, head)
-        images = {image.id: await self._image(tx, actor, image, drafts) for image in head.images}
+        images = {image.id: await self._image(tx, actor, head, image, drafts) for image in head.images}
         new = NewImport(
             id=new_id(),
             project_id=actor.project_id,
@@ -252,12 +259,14 @@ class Imports:
         found = await arriving.find_same(reader, project_id=actor.project_id, kind=image.kind, sha256=image.sha256)
         return found.id if found else None
 
-    async def _image(self, tx: Tx, actor: Actor, image: ArchivedImage, drafts: dict[str, Draft]) -> UUID:
+    async def _image(
+        self, tx: Tx, actor: Actor, head: ArchiveHead, image: ArchivedImage, drafts: dict[str, Draft]
+    ) -> UUID:
         """The image of this platform that one in the archive is."""
         if (found := await self._find(tx, actor, image)) is not None:
             return found
         if image.sha256 not in drafts:
-            raise ImagesMissing(image.name, [f"{image.kind} image {image.name}"])
+            raise ImagesMissing(head.name, [f"{image.kind} image {image.name}"])
         return await self._images.keep(tx, actor, drafts[image.sha256])
 
 
@@ -271,6 +280,11 @@ async def _networks(tx: Tx, actor: Actor, head: ArchiveHead) -> dict[str, UUID]:
             network = await networks.choose(tx, actor.project_id)
         found[name] = network.id
     return found
+
+
+def _unwritable(head: ArchiveHead, image: str, refused: OSError) -> SnapshotFailed:
+    why = refused.strerror or type(refused).__name__
+    return SnapshotFailed(f"Cannot import {head.name}: image {image} cannot be written: {why}.")
 
 
 def _wish(arrival: _Arrival, head: ArchiveHead) -> ImportWish:

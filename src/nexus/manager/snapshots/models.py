@@ -32,7 +32,7 @@ SnapshotName = Annotated[
 
 
 class SnapshotState(StrEnum):
-    """Where a snapshot stands. FAILED: nothing of it is left but the reason."""
+    """Where a snapshot stands. FAILED: nothing can be made of it; one with a size is on its host until deleted."""
 
     CREATING = "creating"
     COMPLETED = "completed"

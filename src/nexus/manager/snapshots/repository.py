@@ -20,8 +20,11 @@ from machines m join vms v on v.machine_id = m.id
 where m.restore_snapshot_id = s.id and m.restore_boot is not null and m.goal <> 'gone'
 """
 """Who has yet to begin from the snapshot `s`."""
-DIFFS = "from snapshots d where d.parent_id = s.id and d.type = 'Diff' and d.state <> 'failed'"
-"""What is over the snapshot `s`; of one that failed nothing is left."""
+DIFFS = """
+from snapshots d where d.parent_id = s.id and d.type = 'Diff' and (d.state <> 'failed' or d.size_bytes is not null
+    and not exists (select from hosts l where l.id = d.host_id and l.abandoned_at is not null))
+"""
+"""What is over the snapshot `s`. Of one that failed its host has something only if its size is known."""
 _NEEDED_BY = f"""
 (select coalesce(json_agg(n.name order by n.is_diff, n.name), '[]') from (
     select v.name, false as is_diff {AWAITING} union all select d.name, true {DIFFS} and d.goal = 'kept') n)
@@ -248,6 +251,11 @@ async def note_fault(tx: Tx, snapshot_id: UUID, fault: str) -> None:
     await tx.execute(
         "update snapshots set state = 'failed', fault = $2, updated_at = now() where id = $1", snapshot_id, fault
     )
+
+
+async def note_size(tx: Tx, snapshot_id: UUID, size_bytes: int) -> None:
+    """Record what its host has of one that is of no use, until it is deleted."""
+    await tx.execute("update snapshots set size_bytes = $2 where id = $1", snapshot_id, size_bytes)
 
 
 async def complete(tx: Tx, snapshot_id: UUID, seen: SnapshotSeen) -> None:
