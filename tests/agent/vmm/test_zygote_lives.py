@@ -29,6 +29,7 @@ from nexus.protocol.trouble import Retryable
 
 STEPS = ("room", "start", "wait", "pause", "save", "keep")
 NAME = "a" * 32
+OTHER = "b" * 32
 
 
 class Lab(QemuVmm):
@@ -43,6 +44,7 @@ class Lab(QemuVmm):
         self.at: str | None = None
         self.running = False
         self.tries = 0
+        self.made: list[str] = []
         self.store = ZygoteStore(root / "zygotes", HOST)
         self.maker = ZygoteMaker(self.store, self, places=places, uid=None)
         keep = self.store.add
@@ -50,6 +52,7 @@ class Lab(QemuVmm):
         def add(name: str, made: Path) -> None:
             self._now("keep", OSError)
             keep(name, made)
+            self.made.append(name)
 
         def stand_back(_pid: int | None) -> None:
             return None
@@ -91,6 +94,10 @@ class Lab(QemuVmm):
         return VmmState(Power.ON, 1, pid=1)
 
     async def discard(self, machine: UUID) -> None:
+        if self.stands == "discard":
+            self.stands = None
+            self.at = "discard"
+            await asyncio.Event().wait()
         self.tries += self.running
         self.running = False
         await super().discard(machine)
@@ -99,6 +106,12 @@ class Lab(QemuVmm):
         """What is there beside zygotes that are kept."""
         files = [path for path in self.root.rglob("*") if path.is_file()]
         return [path for path in files if "kept" not in path.parts and path.suffix != ".image"]
+
+    async def make(self, name: str) -> None:
+        """One is wanted, and is made."""
+        before = len(self.made)
+        self.maker.want(name, self.wanted())
+        await eventually(lambda: len(self.made) > before and not self.running)
 
     def wanted(self) -> Definition:
         """A machine's definition, with images that can be read."""
@@ -157,6 +170,15 @@ async def test_an_agent_that_ends_while_one_is_made_leaves_nothing(lab: Lab, ste
     assert lab.store.find(NAME) is None
 
 
+async def test_an_agent_that_ends_while_it_clears_up_after_one_leaves_nothing(lab: Lab) -> None:
+    lab.fails, lab.stands = "save", "discard"
+    lab.maker.want(NAME, lab.wanted())
+    await eventually(lambda: lab.at == "discard")
+    await lab.maker.close()
+    assert not lab.running
+    assert lab.left() == []
+
+
 @pytest.mark.parametrize("step", ["start", "wait", "pause", "save"])
 async def test_what_a_killed_agent_was_making_is_gone_after_the_next_ones_tidying(lab: Lab, step: str) -> None:
     lab.store.draft.mkdir(parents=True)
@@ -176,10 +198,33 @@ async def test_a_shape_that_fails_again_and_again_is_left_alone(lab: Lab) -> Non
     await eventually(lambda: lab.tries == MOST_FAILURES)
     lab.maker.want(NAME, lab.wanted())
     lab.fails = None
-    lab.maker.want("b" * 32, lab.wanted())
-    await eventually(lambda: lab.store.find("b" * 32) is not None)
+    lab.maker.want(OTHER, lab.wanted())
+    await eventually(lambda: lab.store.find(OTHER) is not None)
     assert lab.store.find(NAME) is None
     assert lab.tries == MOST_FAILURES + 1
+
+
+async def test_a_zygote_that_was_of_no_use_to_many_at_once_counts_once(lab: Lab) -> None:
+    await lab.make(NAME)
+    for _ in range(2 * MOST_FAILURES):
+        lab.maker.give_up(NAME)
+    await lab.make(NAME)
+    assert lab.made == [NAME, NAME]
+
+
+async def test_a_shape_that_waits_after_failures_keeps_no_other_waiting(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(MOST_FAILURES - 1):
+        await lab.make(NAME)
+        lab.maker.give_up(NAME)
+    lab.made.clear()
+    monkeypatch.setattr(zygote_making, "QUIET_S", 0.5)
+    lab.maker.want(NAME, lab.wanted())
+    await asyncio.sleep(0)  # it waits
+    lab.maker.want(OTHER, lab.wanted())
+    await eventually(lambda: bool(lab.made))
+    assert lab.made == [OTHER]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Makes zygotes in the background, one after the other, when nothing has been started for a moment.
 
-Must stay true: what is made gets processor time that nobody else wants; it runs under names, files and sockets of its
-own, and nothing of it stays: neither when the agent is asked to end, nor (at its next start) when it was killed.
+Must stay true: there is one at a time, and it costs the host no more than one more machine; it runs under names, files
+and sockets of its own, and nothing of it stays: neither when the agent is asked to end, nor (at its next start) when it
+was killed; and a shape of which none can be made keeps no other waiting.
 """
 
 import asyncio
@@ -27,9 +28,10 @@ from nexus.protocol.trouble import Trouble
 _log = log.get("nexus.agent.vmm.qemu")
 
 QUIET_S: Final = 10.0
-"""Making one takes as much as a boot: it waits until nobody else boots. Twice as long after each that failed."""
+"""Making one takes as much as a boot: it waits until nobody else boots. Twice as long after each that failed, of its
+shape."""
 MOST_FAILURES: Final = 4
-"""Of one shape; then there is none of it until the agent starts again."""
+"""Of one shape: zygotes not made, or of no use. Then there is none of it until the agent starts again."""
 BOOT_DEADLINE_S: Final = 60.0
 """On a host too busy for that one would only tell of it: its kernel complains when it stands still."""
 DISK_BYTES: Final = 1 << 20
@@ -65,24 +67,27 @@ class ZygoteMaker:
         if self._failures[name] >= MOST_FAILURES:
             return
         self._wanted[name] = definition
+        self._begun.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
     def give_up(self, name: str) -> None:
-        """Have none of this shape, until one is wanted again: what began from it did not come up."""
-        self._failures[name] += 1
-        self._store.discard(name)
+        """Have none of this shape, until one is wanted again: what began from it did not come up. However many did so
+        at once, it is one zygote that was of no use."""
+        if self._store.find(name) is not None:
+            self._failures[name] += 1
+            self._store.discard(name)
 
     async def close(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+            await self._clear()  # it may have been at that itself
         await self._vmm.close()
 
     async def _work(self) -> None:
         while self._wanted:
-            name = next(iter(self._wanted))
-            await self._quiet(QUIET_S * 2 ** self._failures[name])
+            name = await self._quiet()
             definition = self._wanted.pop(name)
             if self._store.find(name) is not None:
                 continue
@@ -98,15 +103,16 @@ class ZygoteMaker:
             finally:
                 await self._clear()
 
-    async def _quiet(self, seconds: float) -> None:
-        """Until nothing was started for so long."""
+    async def _quiet(self) -> str:
+        """Until nothing was started for as long as the shape that failed least has to wait: answers that."""
         while True:
+            name = min(self._wanted, key=lambda name: self._failures[name])
             self._begun.clear()
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(QUIET_S * 2 ** min(self._failures[name], MOST_FAILURES)):
                     await self._begun.wait()
             except TimeoutError:
-                return
+                return name
 
     async def _make(self, name: str, definition: Definition) -> None:
         self._store.draft.mkdir(parents=True)
@@ -152,7 +158,8 @@ class ZygoteMaker:
 
 
 def stand_back(pid: int | None) -> None:
-    """Whatever else runs here goes first. Raises OSError for a process that has ended."""
+    """What shares a control group (and session, where the kernel groups by that) with it goes first; where each VMM has
+    its own, it competes like one more machine. Raises OSError for a process that has ended."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(ProcessLookupError):
             os.sched_setscheduler(int(task.name), os.SCHED_IDLE, os.sched_param(0))
