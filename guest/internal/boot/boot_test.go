@@ -8,7 +8,7 @@ import (
 func TestAClockThatIsLaterByWhatABootTakesIsRight(t *testing.T) {
 	written := time.UnixMilli(1_800_000_000_000)
 	for late, right := range map[time.Duration]bool{
-		-24 * time.Hour: false, // a zygote's, or none but the kernel's own beginning
+		-24 * time.Hour: false, // none but the kernel's own beginning
 		-time.Second:    false,
 		0:               true,
 		9 * time.Second: true,

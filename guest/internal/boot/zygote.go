@@ -18,7 +18,7 @@ import (
 )
 
 // A zygote is a machine that has come as far as nothing in it is of one machine only, and waits to be told which it is:
-// the host saves it, and machines begin from there. Its disks and interfaces have no driver yet, so that those which a
+// the host saves it, and machines begin from there. No driver has its disks and interfaces yet, so that those which a
 // machine is given are found as at any boot.
 //
 // What must stay true: it answers none but the host that means a zygote (mux.For), so that it is never taken for a machine
@@ -145,8 +145,11 @@ func begin(body io.Reader) (*config.Config, error) {
 	if err := kernel.AddEntropy(q.Entropy); err != nil {
 		return nil, err
 	}
-	if err := setClock(c); err != nil { // it stood still since the zygote was saved
-		return nil, err
+	// What the clock shows is a zygote's time, and never right by chance: unlike a boot's, this word is a moment old.
+	if c.TimeUnixMs != nil {
+		if err := kernel.SetClock(*c.TimeUnixMs); err != nil {
+			return nil, err
+		}
 	}
 	return c, os.WriteFile(config.Path, q.Config, 0o600) // for the agent
 }
