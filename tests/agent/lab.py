@@ -203,6 +203,7 @@ class AgentProcess:
             "AGENT_RUNTIME_DIR": str(root / "rt"),
             "AGENT_NETWORK": "user",
             "AGENT_USER_NET_RESTRICT": "1",
+            "AGENT_ZYGOTES": "0",  # whoever kills an agent leaves what it was making, and that would run for ever
         } | env
 
     def start_only(self) -> None:
@@ -238,6 +239,12 @@ class AgentProcess:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+
+    async def end(self) -> None:
+        """As a service manager would; returns when it has ended."""
+        assert self.process is not None
+        self.process.terminate()
+        await eventually(self.has_ended)
 
 
 def random_images(directory: Path) -> ImageSet:

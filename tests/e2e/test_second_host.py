@@ -149,7 +149,7 @@ class SecondHost:
         self._agent: subprocess.Popen[bytes] | None = None
 
     def start(self, *words: str) -> None:
-        own = {"NEXUS_DATA_DIR": str(self.data), "AGENT_VMM": "qemu"}
+        own = {"NEXUS_DATA_DIR": str(self.data), "AGENT_VMM": "qemu", "AGENT_ZYGOTES": "0"}  # it is killed
         command = [*self._place.prefix, sys.executable, "-m", "nexus.cli", *words]
         with (self._home / "agent.log").open("ab") as log:
             self._agent = subprocess.Popen(
