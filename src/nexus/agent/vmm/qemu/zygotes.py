@@ -2,8 +2,8 @@
 
 Must stay true: a directory under a shape's name is a whole zygote; there are never more than MOST_ZYGOTES, nor do they
 take more than MOST_BYTES; and whatever a zygote was made from is part of its name, so that one that has become stale is
-simply never found again. What those of another run of this host, or of another hypervisor, take is given back when an
-agent starts.
+simply never found again. What those of another run of this host, or of another QEMU, take is given back when an agent
+starts that uses QEMU.
 """
 
 import hashlib
