@@ -49,6 +49,7 @@ async def serve(settings: ManagerSettings, *, clock: Clock | None = None) -> Non
         stopping.cancel()
         _log.info("stopping")
         await manager.tail.close()
+        manager.platform.operations.close()
         for server in servers:
             server.stop()
         ended, late = await asyncio.wait(serving, timeout=PATIENCE_S)

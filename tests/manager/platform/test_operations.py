@@ -117,6 +117,18 @@ async def test_waiting_asks_the_database_once_and_then_listens(
     assert len(asked) == 2
 
 
+async def test_nobody_waits_any_more_for_a_process_that_is_to_end(
+    manager: Manager, operations: Operations, subject: Subject
+) -> None:
+    operation = await opened(manager, subject)
+    waiting = asyncio.create_task(operations.wait(operation.id, seconds=3600))
+    await asyncio.sleep(0)
+    operations.close()
+    async with asyncio.timeout(60):
+        assert (await waiting).status is Status.RUNNING
+        assert (await operations.wait(operation.id, seconds=3600)).status is Status.RUNNING
+
+
 async def test_waiting_survives_the_loss_of_the_listeners_connection(
     manager: Manager, operations: Operations, subject: Subject, db: Db
 ) -> None:

@@ -33,6 +33,7 @@ class Operations:
     def __init__(self, db: Db, listener: Listener) -> None:
         self._db = db
         self._waiting: dict[str, set[_Awaited]] = {}
+        self._is_closing = False
         listener.on(CHANNEL, self._heard)
 
     async def open(
@@ -132,7 +133,7 @@ class Operations:
         return operation
 
     async def wait(self, operation_id: UUID, *, seconds: float) -> Operation:
-        """The operation once it has finished, or as it is when `seconds` are over."""
+        """The operation once it has finished, or as it is when `seconds` are over or this process is to end."""
         clock = asyncio.get_running_loop().time
         ends_at = clock() + seconds
         with self._listening(operation_id) as awaited:
@@ -141,13 +142,18 @@ class Operations:
                 operation = awaited.ended or await repository.find(self._db, operation_id)
                 if operation is None:
                     raise _not_found(operation_id)
-                if operation.is_finished or clock() >= ends_at:
+                if operation.is_finished or self._is_closing or clock() >= ends_at:
                     return operation
                 try:
                     async with asyncio.timeout_at(ends_at):
                         await awaited.news.wait()
                 except TimeoutError:
                     continue
+
+    def close(self) -> None:
+        """Let nobody wait any more: they are answered how far it is, and ask whoever comes next."""
+        self._is_closing = True
+        self._heard(None)
 
     async def done(self, operation: Operation | None, *, wait: float | None) -> Done:
         """The answer to an action that opened `operation` (None: there was nothing to do). Call it after the commit.
