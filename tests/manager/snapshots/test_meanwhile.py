@@ -16,6 +16,7 @@ from nexus.manager.machines.lifecycle import Facts as MachineFacts
 from nexus.manager.machines.lifecycle import Goal
 from nexus.manager.snapshots.lifecycle import Facts, Move, decide
 from nexus.manager.snapshots.models import Purpose, SnapshotState
+from nexus.manager.vms import repository as vms
 from nexus.protocol.machines import Power
 
 
@@ -89,6 +90,23 @@ def test_nothing_is_taken_before_the_host_knows_the_vm_as_it_is(told: int, move:
     vm = MachineFacts(goal=Goal.ON, generation=4, seen=Power.ON, seen_generation=told)
     creating = Facts(purpose=Purpose.KEEP, state=SnapshotState.CREATING, is_wanted=True, vm=vm)
     assert decide(creating) is move
+
+
+async def test_who_waited_for_a_deletion_is_told_of_it(host: JoinedHost, user: httpx.AsyncClient, db: Db) -> None:
+    """And does not wish for something else, by what the VM was before the wait."""
+    vm_id = await create(user)
+    async with db.transaction() as tx:
+        await vms.lock(tx, vm_id, sees_only=None)
+        deleting = asyncio.create_task(user.delete(f"/v1/vms/{vm_id}", params={"wait": 60}))
+        await until(lambda: _waiting(db, 1))
+        stopping = asyncio.create_task(user.post(f"/v1/vms/{vm_id}/stop", json={"grace_s": 0}))
+        await until(lambda: _waiting(db, 2))
+    assert ok(await deleting)["status"] == "done"
+    assert (await stopping).status_code in (404, 409)
+
+
+async def _waiting(db: Db, count: int) -> bool:
+    return await db.fetchval("select count(*) from pg_locks where not granted") >= count
 
 
 async def _is(client: httpx.AsyncClient, vm_id: UUID, state: str) -> bool:

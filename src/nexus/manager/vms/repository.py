@@ -19,9 +19,12 @@ _EDITABLE = ("name", "description", "tags", "environment", "owner")
 
 
 async def lock(tx: Tx, vm_id: UUID, *, sees_only: UUID | None) -> Vm:
-    """The VM, locked until `tx` ends. Raises VmNotFound, also for one that is not the asker's (`Actor.sees_only`)."""
+    """The VM, locked until `tx` ends. Raises VmNotFound, also for one that is not the asker's (`Actor.sees_only`).
+
+    Both its rows, or whoever waited for the machine's would be given the state that the VM had before the wait."""
+    visible = visible_to(2, owner="v.created_by_user_id")
     row = await tx.fetchrow(
-        f"{SELECT} where v.id = $1 and {visible_to(2, owner='v.created_by_user_id')} for update of m", vm_id, sees_only
+        f"{SELECT} where v.id = $1 and {visible} for update of m for no key update of v", vm_id, sees_only
     )
     if row is None:
         raise VmNotFound
