@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from nexus.kit.db import LOST, Db, Hook, Tx
+from nexus.kit.db import LOST, DatabaseUnavailable, Db, Hook, Listener, Tx
 
 
 @pytest.fixture
@@ -64,3 +64,44 @@ async def test_what_was_asked_is_answered_although_its_connection_cannot_be_used
     assert await db.fetchval("select 1") == 1
     with pytest.raises(KeyError, match="its own"):
         await fail()
+
+
+_BROKEN = "got result for unknown protocol state 3"
+
+
+async def test_a_server_that_is_killed_while_a_connection_is_made_is_one_that_cannot_be_reached(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_pool: Any) -> Any:
+        raise asyncpg.InternalClientError(_BROKEN)
+
+    monkeypatch.setattr(asyncpg.Pool, "acquire", broken)
+    with pytest.raises(DatabaseUnavailable, match="unknown protocol state"):
+        await db.fetchval("select 1")
+
+
+async def test_a_listener_outlives_a_server_that_is_killed_while_it_connects(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, heard = asyncpg.connect, asyncio.Queue[str | None]()
+    attempts = list[str]()
+
+    async def broken_once(dsn: str, **options: Any) -> Any:
+        attempts.append(dsn)
+        if len(attempts) == 1:
+            raise asyncpg.InternalClientError(_BROKEN)
+        return await connect(dsn, **options)
+
+    monkeypatch.setattr(asyncpg, "connect", broken_once)
+    monkeypatch.setattr(Listener, "RETRY_S", 0)
+    listener = Listener(db.dsn)
+    listener.on("news", heard.put_nowait)
+    listener.start()
+    try:
+        async with asyncio.timeout(60):
+            assert await heard.get() is None
+            await db.execute("notify news, 'hello'")
+            assert await heard.get() == "hello"
+    finally:
+        await listener.stop()
+    assert len(attempts) == 2

@@ -35,6 +35,9 @@ LOST = (
     asyncpg.CrashShutdownError,
 )
 """What a statement may raise because the database went away, rather than because of the statement."""
+TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What connecting, or a connection of one's own, may raise while the database goes and comes back. The last: a server
+that was killed in the middle of an answer leaves the client in a state that it does not know."""
 
 
 class Reader(Protocol):
@@ -191,7 +194,7 @@ class Db:
         pool = self._pool
         try:
             connection = await pool.acquire()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as refused:
+        except TROUBLE as refused:
             raise DatabaseUnavailable(str(refused) or type(refused).__name__) from refused
         try:
             yield connection
@@ -265,7 +268,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as lost:
+            except TROUBLE as lost:
                 _log.warning("listener_lost", why=str(lost) or type(lost).__name__)
             self.connected.clear()
             await asyncio.sleep(self.RETRY_S)

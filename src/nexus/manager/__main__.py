@@ -6,11 +6,11 @@ import json
 import sys
 from pathlib import Path
 
-import asyncpg
 import uvloop
 
 from nexus.kit import log
 from nexus.kit.clock import Clock
+from nexus.kit.db import TROUBLE
 from nexus.kit.seal import SealError
 from nexus.kit.settings import SettingsError, load
 from nexus.manager import accounts
@@ -42,7 +42,7 @@ def main(*, clock: Clock | None = None) -> int:
     except _EXPECTED as refused:
         print(f"nexus manager: {refused}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return 1
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as unreachable:
+    except TROUBLE as unreachable:
         print(f"nexus manager: the database cannot be used: {unreachable}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -7,10 +7,8 @@ So memory is bounded whatever readers do, and a reader that has fallen too far b
 import asyncio
 from collections import deque
 
-import asyncpg
-
 from nexus.kit import log
-from nexus.kit.db import Db, Listener
+from nexus.kit.db import TROUBLE, Db, Listener
 from nexus.kit.problems import Problem
 from nexus.manager.events import repository
 from nexus.manager.events.models import Event
@@ -112,7 +110,7 @@ class Tail:
             self._news.clear()
             try:
                 await self._read_on()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as trouble:
+            except TROUBLE as trouble:
                 _log.warning("events_unread", why=str(trouble) or type(trouble).__name__)
                 await asyncio.sleep(1)
                 self._news.set()

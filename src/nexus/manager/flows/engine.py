@@ -9,10 +9,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
 from nexus.kit import log
-from nexus.kit.db import LOST, Db, Listener
+from nexus.kit.db import LOST, TROUBLE, Db, Listener
 from nexus.kit.ids import new_id
 from nexus.manager.flows import repository
 from nexus.manager.flows.flow import Flow
@@ -88,7 +86,7 @@ class Engine:
         while True:
             try:
                 await self._take_and_wait()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as trouble:
+            except TROUBLE as trouble:
                 _log.warning("flows_unclaimed", why=str(trouble) or type(trouble).__name__)
                 await asyncio.sleep(1)
 

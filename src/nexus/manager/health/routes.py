@@ -5,11 +5,10 @@ import asyncio
 from importlib.metadata import version
 from typing import Annotated, Literal
 
-import asyncpg
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from nexus.kit.db import Db
+from nexus.kit.db import TROUBLE, Db
 from nexus.kit.http import Unavailable, problems, provided
 from nexus.manager.access import Public
 from nexus.manager.migrate import packaged
@@ -70,7 +69,7 @@ async def _look(db: Db) -> ReadyBody:
                        count(*) filter (where last_seen_at > now() - interval '30 seconds') as hosts_online
                 from hosts
                 """)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as lost:
+    except TROUBLE as lost:
         raise Unavailable(
             "The platform's database cannot be reached.", suggestion="See the manager's log and the database's."
         ) from lost

@@ -13,11 +13,11 @@ from typing import Any
 import asyncpg
 
 from nexus.kit import log
+from nexus.kit.db import TROUBLE
 
 _log = log.get("sweeps")
 
 _LOCK = 0x7377656570  # "sweep"
-_LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Sweeper:
         while True:
             try:
                 await self._lead_if_elected()
-            except _LOST as lost:
+            except TROUBLE as lost:
                 _log.warning("sweeper_lost_database", why=str(lost) or type(lost).__name__)
             finally:
                 self.is_leader = False
