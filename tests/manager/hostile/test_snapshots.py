@@ -5,19 +5,20 @@ from uuid import UUID
 from tests.manager.hostile.trying import ANY_ID, Trials, Try, gets, posts
 
 NO_NAMES: list[object] = ["", "-a", ".a", "a b", "../etc", "a/b", "a\0b", "a\n", "a" * 101, "é", "$(reboot)", 7, [], {}]
+NO_WISHES: list[tuple[str, list[object]]] = [
+    ("snapshot_type", ["", "full ", "Half", 1, ["Full"]]),
+    ("keep_last", [0, -1, 1001, 1.5, "3", True]),
+    ("description", ["x" * 1001, "a\x1bb", 7]),
+    ("track_dirty_pages", ["false", 0]),
+    ("parent_id", ["x", "../x", 7, [], str(ANY_ID)]),
+    ("snapshot_path", ["/etc/passwd"]),
+]
 
 
 async def test_no_snapshot_is_asked_for_in_words_that_mean_nothing(trials: Trials, vm_id: UUID) -> None:
     path = f"/v1/vms/{vm_id}/snapshots"
     await trials.all_refused(posts(path, 422, [{"name": name} for name in NO_NAMES]))
-    for name, values in (
-        ("snapshot_type", ["", "full ", "Half", 1, ["Full"]]),
-        ("keep_last", [0, -1, 1001, 1.5, "3", True]),
-        ("description", ["x" * 1001, "a\x1bb", 7]),
-        ("track_dirty_pages", ["false", 0]),
-        ("parent_id", ["x", "../x", 7, [], str(ANY_ID)]),
-        ("snapshot_path", ["/etc/passwd"]),
-    ):
+    for name, values in NO_WISHES:
         await trials.all_refused(posts(path, 422, [{name: value} for value in values]))
     await trials.all_refused(posts(path, 404, [{"snapshot_type": "Diff", "parent_id": str(ANY_ID)}]))
     await trials.all_refused(posts(path, 400, ["[]", "1", '"x"', "{", '{"name": "a", "name": "b"}'][3:]))
