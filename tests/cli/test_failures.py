@@ -101,6 +101,15 @@ def test_debug_shows_calls_as_curl_without_the_secrets(process: Process, stub: S
     assert b"t0ken" not in created.stderr
 
 
+def test_debug_shows_what_was_sent_even_where_it_names_a_command(process: Process, stub: StubManager) -> None:
+    stub.on("POST", "/v1/vms", {"id": uuid_of(1), "operation_id": None})
+    stub.have(vm(1))
+    words = ("vm", "create", "web-1", "--description", "try nexus vm list", "--debug")
+    told = process(*words, env={"NEXUS_COMMAND": "./nexus"}).stderr.decode()
+    assert "try nexus vm list" in told
+    assert "./nexus vm shell web-1" in told
+
+
 def test_debug_shows_nothing_of_what_a_vm_is_told_in_confidence(
     process: Process, stub: StubManager, tmp_path: Path
 ) -> None:

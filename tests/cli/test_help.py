@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from nexus.cli.main import app
+from nexus.local.typed import COMMANDS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "cli-reference.md"
 PASSED_ON = (("manager",), ("agent",))
@@ -70,6 +71,10 @@ def test_the_reference_is_what_the_commands_say() -> None:
 )
 def test_every_command_gives_an_example(path: tuple[str, ...]) -> None:
     assert "Examples:" in help_of(path)
+
+
+def test_messages_name_every_command_as_it_was_typed_and_nothing_else() -> None:
+    assert set(COMMANDS) == set(root().commands)
 
 
 def test_without_a_command_the_help_is_shown(nexus: Run) -> None:

@@ -18,6 +18,9 @@ LAUNCHER = Path(__file__).parents[2] / "nexus"
         ("Stop it with 'nexus down now'", "Stop it with './nexus down now'"),
         ("below /srv/nexus and /opt/nexus is", "below /srv/nexus and /opt/nexus is"),
         ("a bug in nexus: KeyError", "a bug in nexus: KeyError"),
+        ("nexus is deleted.", "nexus is deleted."),
+        ("The host nexus has not been heard from", "The host nexus has not been heard from"),
+        ("nexus ups and downs", "nexus ups and downs"),
     ],
 )
 def test_a_command_is_told_as_it_was_typed(words: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,8 @@ class Cli:
         return Client(transport)
 
     def _show_call(self, call: "Call") -> None:
-        self.say(f"+ {as_curl(call)}")
+        sys.stderr.write(f"+ {as_curl(call)}\n")  # as it was sent: a `nexus` in it is data
+        sys.stderr.flush()
 
     def say(self, words: str) -> None:
         """A line for the person, not part of the result."""

@@ -10,7 +10,12 @@ import shlex
 
 VARIABLE = "NEXUS_COMMAND"
 """Set by the launcher where `nexus` alone would not find it: `./nexus`, `../nexus/nexus` …"""
-_COMMAND = re.compile(r"(?<![\w./~-])nexus(?= [a-z])")
+COMMANDS = (
+    *("up", "down", "doctor", "vm", "snapshot", "image", "template", "ssh-key", "host", "operation", "logs", "context"),
+    *("events", "login", "logout", "whoami", "passwd", "manager", "agent", "version", "completion"),
+)
+"""What may follow for `nexus` to be the command; else it is the name of something. A test holds it to the CLI's."""
+_COMMAND = re.compile(rf"(?<![\w./~-])nexus(?= (?:{'|'.join(COMMANDS)})(?![\w-]))")
 
 
 def as_typed(words: str) -> str:
