@@ -125,6 +125,8 @@ def test_a_vm_is_made_of_one(nexus: Run, snapshots: StubManager) -> None:
     snapshots.on("POST", f"{ITEM}/instantiate", {"id": uuid_of(1), "operation_id": DONE["id"]})
     assert "web-1 is running" in nexus("snapshot", "restore", "before-upgrade", "web-2").stderr
     assert snapshots.asked("POST", f"{ITEM}/instantiate")[0].body == {"name": "web-2"}
+    nexus("snapshot", "restore", "before-upgrade", "--description", "to look at yesterday")
+    assert snapshots.asked("POST", f"{ITEM}/instantiate")[1].body == {"description": "to look at yesterday"}
 
 
 def test_a_vm_goes_back_to_one_of_its_own(nexus: Run, snapshots: StubManager) -> None:

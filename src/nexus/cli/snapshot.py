@@ -205,7 +205,14 @@ def _lines(tree: "SnapshotTree") -> list[_Line]:
     return lines
 
 
-@command(app, "restore", examples=("nexus snapshot restore before-upgrade web-2",))
+@command(
+    app,
+    "restore",
+    examples=(
+        "nexus snapshot restore before-upgrade web-2",
+        "nexus snapshot restore before-upgrade --description 'to look at yesterday'",
+    ),
+)
 def restore_snapshot(
     cli: Cli,
     snapshot: SnapshotArgument,
@@ -213,6 +220,7 @@ def restore_snapshot(
         str | None, typer.Argument(metavar="VM", help="Name of the new VM; default: the old one's with a number.")
     ] = None,
     *,
+    description: DescriptionOption = None,
     no_wait: NoWait = False,
     timeout: Timeout = TIMEOUT_S,
 ) -> None:
@@ -220,7 +228,7 @@ def restore_snapshot(
     target = the_snapshot(cli, snapshot)
     create_and_wait(
         cli,
-        lambda: cli.client.snapshots.instantiate(target.id, name=name),
+        lambda: cli.client.snapshots.instantiate(target.id, name=name, description=description),
         name=name or f"a VM from {target.name}",
         no_wait=no_wait,
         timeout_s=timeout,
