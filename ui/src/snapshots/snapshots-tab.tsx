@@ -73,7 +73,7 @@ export function SnapshotsTab({ vm }: { vm: VmBody }) {
       {isTaking ? (
         <CreateSnapshot
           vm={vm}
-          parents={placedAll.map(({ snapshot }) => snapshot).filter(({ state }) => state === 'completed')}
+          parents={placedAll.map(({ snapshot }) => snapshot).filter(({ state, purpose }) => state === 'completed' && purpose === 'keep')}
           current={current}
           onClose={() => setTaking(false)}
         />
