@@ -1,5 +1,6 @@
 """Snapshots in the browser, over machines that are simulated."""
 
+import json
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -42,6 +43,7 @@ def test_take_a_snapshot_and_go_back_to_it(visits: Visits, fleet: Installation) 
 
 
 def test_make_a_vm_from_a_snapshot_that_the_tab_links_to(visits: Visits, fleet: Installation) -> None:
+    fleet.done("snapshot", "create", "web-3", "--name", "another")
     visitor = visits(fleet)
     page = visitor.page
     visitor.visit("/vms?q=web-1")
@@ -66,6 +68,16 @@ def test_make_a_vm_from_a_snapshot_that_the_tab_links_to(visits: Visits, fleet: 
     expect(choice).to_be_checked()
     name.fill("from-kept")
     expect(page.get_by_text("nexus snapshot restore kept from-kept", exact=True)).to_be_visible()
+    page.get_by_label("Description").fill("to look")
+    expect(
+        page.get_by_text("nexus snapshot restore kept from-kept --description 'to look'", exact=True)
+    ).to_be_visible()
+    expect(page.get_by_text('{"name":"from-kept","description":"to look"}')).to_be_visible()
+    for sought, others in (("no such name", 0), ("", 1)):  # what is typed meanwhile stays, and what is chosen
+        page.get_by_label("Search snapshots").fill(sought)
+        expect(page.get_by_role("radio", name="another")).to_have_count(others)
+        expect(name).to_have_value("from-kept")
+        expect(choice).to_be_checked()
     create.click()
     head = page.get_by_role("heading", level=1)
     expect(head).to_contain_text("from-kept")
@@ -78,7 +90,9 @@ def test_make_a_vm_from_a_snapshot_that_the_tab_links_to(visits: Visits, fleet: 
     page.get_by_role("tab", name="Snapshots").click()
     page.get_by_role("row", name="kept").get_by_role("link", name="from-kept").click()
     expect(head).to_contain_text("from-kept")
+    assert json.loads(fleet.done("vm", "show", "from-kept", "-o", "json"))["description"] == "to look"
     fleet.done("vm", "delete", "from-kept", "--yes")
+    fleet.done("snapshot", "delete", "another", "--yes")
 
 
 def test_a_snapshot_that_is_not_there_says_so_and_another_can_be_chosen(visits: Visits, fleet: Installation) -> None:

@@ -1,6 +1,6 @@
 import type { SnapshotBody } from '@/api'
 
-import type { Draft } from './draft'
+import type { Draft, Restored } from './draft'
 
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/
 
@@ -32,4 +32,5 @@ export function cliOf(draft: Draft) {
 }
 
 /** Making a VM of a snapshot as a `nexus` command. */
-export const restoreCliOf = ({ name: snapshot }: Pick<SnapshotBody, 'name'>, name: string) => ['nexus snapshot restore', quoted(snapshot), ...(name ? [quoted(name)] : [])].join(' ')
+export const restoreCliOf = ({ name: snapshot }: Pick<SnapshotBody, 'name'>, { name, description }: Restored) =>
+  ['nexus snapshot restore', quoted(snapshot), ...(name ? [quoted(name)] : []), ...(description ? ['--description', quoted(description)] : [])].join(' ')

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
-import { cliOf } from './cli'
-import { BLANK, bodyOf, curlOf, errorsOf } from './draft'
+import { cliOf, restoreCliOf } from './cli'
+import { BLANK, bodyOf, curlOf, errorsOf, restoreCurlOf } from './draft'
 import { generatedPassword } from './password'
 
 const draft = { ...BLANK, name: 'web-1' }
@@ -44,6 +44,16 @@ describe('a draft', () => {
     expect(cliOf({ ...draft, description: "Bob's; rm -rf /" })).toBe(`nexus vm create web-1 --description 'Bob'\\''s; rm -rf /'`)
     expect(curlOf({ ...draft, description: "it's" }, 'http://host')).toContain(`it'\\''s`)
   })
+})
+
+test('a VM of a snapshot is given its name and description in both commands, or neither', () => {
+  const kept = { id: '7', name: 'kept' }
+  const vm = { name: 'web-2', description: "Bob's" }
+  expect(restoreCliOf(kept, vm)).toBe(`nexus snapshot restore kept web-2 --description 'Bob'\\''s'`)
+  expect(restoreCurlOf(kept, vm, 'http://host')).toContain(`http://host/v1/snapshots/7/instantiate`)
+  expect(restoreCurlOf(kept, vm, 'http://host')).toContain(`'{"name":"web-2","description":"Bob'\\''s"}'`)
+  expect(restoreCliOf(kept, { name: '', description: '' })).toBe('nexus snapshot restore kept')
+  expect(restoreCurlOf(kept, { name: '', description: '' }, 'http://host')).toContain(`-d '{}'`)
 })
 
 test('passwords made up are long, plain and never the same', () => {

@@ -118,8 +118,14 @@ export function curlOf(draft: Draft, origin: string) {
   return curl(`${origin}/v1/vms`, body)
 }
 
-/** Making a VM of a snapshot as a curl command. */
-export const restoreCurlOf = ({ id }: Pick<SnapshotBody, 'id'>, name: string, origin: string) => curl(`${origin}/v1/snapshots/${id}/instantiate`, name ? { name } : {})
+/** What a VM made of a snapshot is called and for; empty means the server's default. */
+export type Restored = { name: string; description: string }
+
+/** What the API is asked for to make it. */
+export const restoreBodyOf = ({ name, description }: Restored) => ({ ...(name && { name }), ...(description && { description }) })
+
+/** The same as a curl command. */
+export const restoreCurlOf = ({ id }: Pick<SnapshotBody, 'id'>, vm: Restored, origin: string) => curl(`${origin}/v1/snapshots/${id}/instantiate`, restoreBodyOf(vm))
 
 function curl(url: string, body: object) {
   const quoted = `'${JSON.stringify(body).replaceAll("'", `'\\''`)}'`

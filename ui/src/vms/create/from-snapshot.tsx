@@ -18,7 +18,7 @@ import { say } from '@/words/words'
 
 import { restoreCliOf } from './cli'
 import { Commands } from './commands'
-import { restoreCurlOf, wrongName } from './draft'
+import { restoreBodyOf, restoreCurlOf, wrongName } from './draft'
 import { SnapshotChoice } from './snapshot-choice'
 
 const MOST = 200
@@ -37,17 +37,17 @@ export function FromSnapshot() {
   const ready = useQuery({ ...snapshotsListOptions({ query }), placeholderData: keepPreviousData })
   const kept = ready.data?.items.filter(({ purpose }) => purpose === 'keep') ?? []
   const listed = kept.find((one) => one.id === id)
-  const named = useQuery({ ...snapshotsGetOptions({ path: { snapshot_id: id } }), enabled: id !== '' && ready.isSuccess && !listed })
+  const named = useQuery({ ...snapshotsGetOptions({ path: { snapshot_id: id } }), enabled: id !== '' })
   const chosen = id === '' ? undefined : (listed ?? named.data?.item)
   if (ready.error) return <Failure refused={refused(ready.error)} onRetry={() => void ready.refetch()} />
-  if (ready.isPending || named.isLoading) return <Loading rows={4} />
+  if (ready.isPending || (named.isLoading && !listed)) return <Loading rows={4} />
   if (kept.length === 0 && q === '' && id === '') return <NoneReady />
   return (
     <div className="grid max-w-2xl gap-5 rounded-lg border bg-surface p-5">
       {id !== '' && named.error && !listed ? <Failure refused={refused(named.error)} /> : null}
       <Input type="search" aria-label={say('snapshots.search')} placeholder={say('list.searchByName')} value={q} onChange={(event) => setQ(event.target.value)} />
       <SnapshotChoice snapshots={chosen && !listed ? [chosen, ...kept] : kept} chosen={id} onChoose={pick} />
-      {kept.length === MOST ? <p className="text-sm text-muted">{say('list.newestShown', { count: MOST })}</p> : null}
+      {ready.data.next_cursor ? <p className="text-sm text-muted">{say('list.newestShown', { count: MOST })}</p> : null}
       <NewVm key={chosen?.id} snapshot={chosen} />
     </div>
   )
@@ -74,6 +74,7 @@ function NewVm({ snapshot }: { snapshot: SnapshotBody | undefined }) {
   const queries = useQueryClient()
   const [name, setName] = useState('')
   const [description, setDescription] = useState('')
+  const vm = { name, description }
   const create = useMutation({
     ...snapshotsInstantiateMutation(),
     onSuccess: ({ id }) => {
@@ -89,7 +90,7 @@ function NewVm({ snapshot }: { snapshot: SnapshotBody | undefined }) {
   const submit = (event: FormEvent) => {
     event.preventDefault()
     if (!snapshot || refusal || create.isPending) return
-    create.mutate({ path: { snapshot_id: snapshot.id }, body: { ...(name && { name }), ...(description && { description }) } })
+    create.mutate({ path: { snapshot_id: snapshot.id }, body: restoreBodyOf(vm) })
   }
   return (
     <form onSubmit={submit} noValidate className="grid gap-5">
@@ -110,7 +111,7 @@ function NewVm({ snapshot }: { snapshot: SnapshotBody | undefined }) {
       {snapshot ? (
         <>
           <p className="text-sm text-muted">{say(snapshot.has_memory ? 'restore.goesOn' : 'restore.boots', { host: snapshot.host_name })}</p>
-          <Commands cli={restoreCliOf(snapshot, name)} curl={restoreCurlOf(snapshot, name, location.origin)} />
+          <Commands cli={restoreCliOf(snapshot, vm)} curl={restoreCurlOf(snapshot, vm, location.origin)} />
         </>
       ) : null}
       <div className="flex flex-wrap gap-2 border-t pt-4">
