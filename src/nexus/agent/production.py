@@ -57,7 +57,7 @@ def _firecracker(settings: AgentSettings) -> Finding:
         return _bad(name, "it would run without its jailer", "unset AGENT_FIRECRACKER_UNJAILED")
     if found.release > TESTED:
         return _warn(name, f"{found.release}, newer than {TESTED}, to whose API our requests are held", install)
-    return _ok(name, f"{found.release} with its jailer; no advisory known that it has (maintained from {OLDEST} on)")
+    return _ok(name, f"{found.release} with its jailer; no advisory known that it has (usable from {OLDEST} on)")
 
 
 def _cgroups() -> Finding:
