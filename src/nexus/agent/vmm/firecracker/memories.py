@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from shutil import disk_usage
 
+from nexus.agent.facts import host_boot_id
 from nexus.agent.storage.breaking_off import in_thread
-from nexus.agent.storage.files import clone
+from nexus.agent.storage.files import Step, can_reflink, clone
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit import log
 from nexus.kit.ids import new_id
@@ -24,6 +26,8 @@ from nexus.kit.ids import new_id
 _log = log.get("nexus.agent.vmm.firecracker")
 
 READABLE = 0o444
+ROOM_BYTES = 64 << 20
+"""Left for everybody else on the host's disk."""
 
 
 class Memories:
@@ -73,12 +77,26 @@ class Memories:
         try:
             if not copy.exists():
                 self._directory.mkdir(mode=0o700, exist_ok=True)
-                await in_thread(lambda step: clone(source, staged, step=step))
+                await in_thread(lambda step: _fill(source, staged, step))
                 staged.chmod(READABLE)
                 staged.rename(copy)
         except OSError as refused:
             raise VmmTrouble(f"its memory cannot be copied: {refused.strerror or refused}") from refused
         return copy
+
+
+def require_room(directory: Path, needed: int) -> None:
+    """Raises VmmTrouble where `needed` bytes of memory do not go onto the disk of `directory`; OSError."""
+    free = disk_usage(directory).free
+    if needed + ROOM_BYTES > free:
+        raise VmmTrouble(f"its memory takes up to {needed >> 20} MiB, and the host's disk has {free >> 20} MiB left")
+
+
+def _fill(source: Path, target: Path, step: Step) -> None:
+    """Raises VmmTrouble, OSError."""
+    if not can_reflink(target.parent):
+        require_room(target.parent, source.stat().st_blocks * 512)
+    clone(source, target, step=step)
 
 
 def _remove(paths: list[Path]) -> None:
@@ -87,9 +105,11 @@ def _remove(paths: list[Path]) -> None:
 
 
 def _key(source: Path) -> str:
-    """What no other file, nor this one after a change, has. Raises VmmTrouble."""
+    """What no other file, nor this one after a change, has; nor a copy made before the host last crashed, which is
+    not synced and may have holes. Raises VmmTrouble."""
     try:
         about = source.lstat()
     except OSError as refused:
         raise VmmTrouble(f"its memory cannot be read: {refused.strerror}") from refused
-    return f"{about.st_dev:x}-{about.st_ino:x}-{about.st_size:x}-{about.st_mtime_ns:x}-{about.st_ctime_ns:x}"
+    stamps = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    return "-".join((host_boot_id(), *(f"{stamp:x}" for stamp in stamps)))

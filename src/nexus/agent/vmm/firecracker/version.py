@@ -43,8 +43,8 @@ class Advisory:
 
 
 OLDEST = Release(1, 16, 1)
-"""The oldest that takes all that is asked of it: a rate of the serial console and a vsock named anew at a load came with
-1.16.0, which loses the vsock at a load (facts 1, 15 and 38)."""
+"""The oldest that takes all that is asked of it: a rate of the serial console and a vsock named anew at a load came
+with 1.16.0, which loses the vsock at a load (facts 1, 15 and 38)."""
 TESTED = Release(1, 16, 1)
 """The release whose API description our requests are held to."""
 DENIED = (
