@@ -26,6 +26,7 @@ def why_not_now(running: MachineSpec, wanted: MachineSpec) -> str | None:
         "initramfs": (running.has_guest_agent, wanted.has_guest_agent),
         "CPU features": (running.cpu_config, wanted.cpu_config),
         "balloon": (running.balloon_deflates_on_oom, wanted.balloon_deflates_on_oom),
+        "entropy limit": (running.entropy_limit, wanted.entropy_limit),
         "vsock": (running.vsock_cid, wanted.vsock_cid),
         "drives": (_drives(running), _drives(wanted)),
         "network interfaces": (_nics(running), _nics(wanted)),
@@ -71,7 +72,10 @@ def _check_drives(manifest: Manifest, spec: MachineSpec) -> None:
 
 
 def _drives(spec: MachineSpec) -> list[tuple[object, ...]]:
-    return [(disk.id, disk.drive_id, disk.read_only, disk.path_on_host, disk.cache_type) for disk in spec.disks]
+    return [
+        (disk.id, disk.drive_id, disk.read_only, disk.path_on_host, disk.cache_type, disk.io_engine)
+        for disk in spec.disks
+    ]
 
 
 def _nics(spec: MachineSpec) -> list[tuple[object, ...]]:
