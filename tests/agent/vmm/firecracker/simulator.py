@@ -89,11 +89,13 @@ class Machine:
     machine_config: Json = field(default_factory=lambda: dict(MACHINE_CONFIG))
     mmds: Json | None = None
     sinks: Sinks = field(default_factory=Sinks)
+    is_free: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     guest: "Guest" = field(init=False)
 
     def __post_init__(self) -> None:
         self.guest = Guest(self)
+        self.is_free.set()
 
     # requests
 
@@ -101,7 +103,8 @@ class Machine:
         """The status and content of the answer. Raises Refused."""
         name = f"{method} {path}"
         self.sinks.say("INFO", f'The API server received a {method.title()} request on "{path}".')
-        await self._play_faults(name)
+        await self.is_free.wait()
+        await self._play_faults(name, body)
         found = self.table.find(method, path)
         if found is None:
             raise Refused(f"Invalid request method and/or path: {method} {path}.")
@@ -114,13 +117,24 @@ class Machine:
         self.done_once |= {operation.name} if operation.once else set()
         return (204, None) if answer is None else (200, answer)
 
-    async def _play_faults(self, name: str) -> None:
+    async def _play_faults(self, name: str, body: object) -> None:
         if self.faults.get("die_at") == name:
             os._exit(139)
+        if self.faults.get("hang_at") == name == "PUT /snapshot/create":
+            await self._write_for_ever(Path(cast(Json, body)["mem_file_path"].lstrip("/")))
         if self.faults.get("hang_at") == name:
             await asyncio.Future()
         if self.faults.get("refuse_at") == name:
             raise Refused("told to refuse")
+
+    async def _write_for_ever(self, memory: Path) -> None:
+        """Nobody is answered while a snapshot is written. This one is as long as its file is there."""
+        self.is_free.clear()
+        memory.touch()
+        while memory.exists():  # noqa: ASYNC110 - another process removes it
+            await asyncio.sleep(0.02)
+        self.is_free.set()
+        raise Refused("told to hang")
 
     def _check_phase(self, operation: contract.Operation, body: Json) -> None:
         phase = operation.phase if operation.phase != "by_action" else self.table.actions[body["action_type"]]

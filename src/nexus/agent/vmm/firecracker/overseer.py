@@ -3,6 +3,7 @@ has gone or that answer no more."""
 
 import asyncio
 import socket
+import time
 from uuid import UUID
 
 from nexus.agent.vmm import logs
@@ -11,6 +12,7 @@ from nexus.agent.vmm.firecracker import places
 from nexus.agent.vmm.firecracker.jails import Jailed, Jails
 from nexus.agent.vmm.firecracker.ledger import Ledger
 from nexus.agent.vmm.firecracker.metrics import MetricsFile
+from nexus.agent.vmm.firecracker.places import MEMORY, SAVED
 from nexus.agent.vmm.firecracker.record import VmmRecord
 from nexus.agent.vmm.firecracker.resources import give_back
 from nexus.agent.vmm.firecracker.running import Patience, Running
@@ -20,6 +22,9 @@ from nexus.kit import log
 from nexus.protocol.machines import ExitReason
 
 _log = log.get("nexus.agent.vmm.firecracker")
+
+WRITING_S = 60.0
+"""Since the memory's file was last written to, for which a VMM that is silent is taken for one that writes it."""
 
 
 class Overseer:
@@ -77,11 +82,19 @@ class Overseer:
             if await running.has_powered_off(console, lambda: self.dial_guest(machine), self._patience):
                 self._end_with(running, *guest_stopped(ExitReason.GUEST_SHUTDOWN, ""))
             elif look % self._patience.ping_every == 0:
-                if await running.is_silent(self._patience):
+                if await running.is_silent(self._patience) and not self._is_writing(running):
                     self._end_with(running, ExitReason.VMM_KILLED, "Its VMM answered no more, and was ended.")
                 if not running.watch.ended.is_set():
                     await asyncio.to_thread(self._trim, machine, running)
         await running.kill()
+
+    def _is_writing(self, running: Running) -> bool:
+        """Whether it writes a snapshot, as one whose agent was restarted meanwhile may: it answers nobody then."""
+        try:
+            written = (self._places.root(running.jailed.id) / SAVED[MEMORY]).lstat().st_mtime
+        except OSError:
+            return False
+        return abs(time.time() - written) < WRITING_S
 
     def _end_with(self, running: Running, reason: ExitReason, why: str) -> None:
         running.ending = running.ending or self._ledger.exit(reason, why)
