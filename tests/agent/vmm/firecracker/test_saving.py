@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 from tests.agent.lab import eventually
-from tests.agent.vmm.firecracker.lab import Place
+from tests.agent.vmm.firecracker.lab import IMPATIENT, Place
 
 from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import GuestClient
-from nexus.agent.storage.files import clone
-from nexus.agent.vmm.firecracker import memories, snapshots
+from nexus.agent.storage.files import can_reflink, clone
+from nexus.agent.vmm.firecracker import bodies, memories, overseer, snapshots
+from nexus.agent.vmm.firecracker import jails as jails_module
+from nexus.agent.vmm.firecracker.connection import ApiTrouble
 from nexus.agent.vmm.firecracker.driver import FirecrackerVmm
 from nexus.agent.vmm.firecracker.snapshots import guest_cpu, layout
 from nexus.agent.vmm.port import BalloonTarget, Definition, VmmTrouble
@@ -196,7 +198,7 @@ async def test_a_guest_without_a_driver_for_its_balloon_goes_on_too(unjailed_pla
 async def test_a_save_that_fails_leaves_no_file_and_a_machine_that_can_be_used(
     place: Place, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(snapshots, "SAVE_PATIENCE_S", 1.0)
+    monkeypatch.setattr(snapshots, "SAVE_PATIENCE_S", 3.0)
     monkeypatch.setattr(snapshots, "SLOWEST_MIB_PER_S", 1000)
     vmm, definition, source = place.driver(), place.definition(), place.root / "snapshot"
     source.mkdir()
@@ -237,9 +239,10 @@ async def test_a_save_that_is_broken_off_ends_when_firecracker_can_do_something_
     monkeypatch.setattr(api, "create_snapshot", slowly)
     saving = asyncio.create_task(vmm.save(definition.id, source))
     await is_writing.wait()
-    saving.cancel()
-    await asyncio.wait({saving}, timeout=0.1)
-    assert not saving.done()
+    for _ in range(2):
+        saving.cancel()
+        await asyncio.wait({saving}, timeout=0.1)
+        assert not saving.done()
     may_end.set()
     with contextlib.suppress(asyncio.CancelledError):
         await saving
@@ -247,6 +250,95 @@ async def test_a_save_that_is_broken_off_ends_when_firecracker_can_do_something_
     assert not any(unjailed_place.jails.rglob("saved.*"))
     await vmm.resume(definition.id)
     await vmm.close()
+
+
+async def test_one_that_outlived_an_upgrade_is_not_saved_under_the_new_release(unjailed_place: Place) -> None:
+    vmm, definition, source = unjailed_place.driver(), unjailed_place.definition(), unjailed_place.root / "snapshot"
+    source.mkdir()
+    await vmm.start(definition, launch=1)
+    await vmm.pause(definition.id)
+    vmm.version = "1.17.0"
+    with pytest.raises(
+        VmmTrouble, match=r"it runs under Firecracker 1\.16\.1, and this host starts 1\.17\.0 now: restart"
+    ):
+        await vmm.save(definition.id, source)
+    assert not any(source.iterdir())
+    await vmm.close()
+
+
+@pytest.mark.parametrize(("has_reflinks", "needed"), [(True, 128), (False, 256)])
+async def test_memory_is_not_written_where_there_is_no_room_for_it(
+    unjailed_place: Place, monkeypatch: pytest.MonkeyPatch, has_reflinks: bool, needed: int
+) -> None:
+    vmm, definition, source = unjailed_place.driver(), unjailed_place.definition(), unjailed_place.root / "snapshot"
+    source.mkdir()
+    await vmm.start(definition, launch=1)
+    await vmm.pause(definition.id)
+    monkeypatch.setattr(snapshots, "can_reflink", lambda _directory: has_reflinks)  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
+    has_room_for(monkeypatch, needed + 63)
+    with pytest.raises(VmmTrouble, match=f"takes up to {needed} MiB, and the host's disk has {needed + 63} MiB left"):
+        await vmm.save(definition.id, source)
+    assert not unjailed_place.asked("/snapshot/create")
+    monkeypatch.setattr(snapshots, "can_reflink", can_reflink)
+    has_room_for(monkeypatch, 256 + 64)
+    await vmm.save(definition.id, source)
+    await vmm.close()
+
+
+def has_room_for(patching: pytest.MonkeyPatch, free_mib: int) -> None:
+    usage = shutil.disk_usage("/")._replace(free=free_mib << 20)
+    patching.setattr(memories, "disk_usage", lambda _directory: usage)  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
+
+
+async def test_what_a_killed_agent_had_saved_is_removed_by_the_next(place: Place) -> None:
+    """In whatever form the VMM puts it there."""
+    first, definition = place.driver(), place.definition()
+    await first.start(definition, launch=1)
+    await first.close()
+    root = next(place.jails.rglob("vmm.log")).parent
+    (root / "saved.memory").touch()
+    (root / "saved.state").symlink_to(place.root)
+    second = place.driver()
+    assert (await second.adopt(definition.id)).power is Power.ON
+    assert not any(place.jails.rglob("saved.*"))
+    await second.close()
+    (root / "saved.memory").mkdir()
+    third = place.driver()
+    assert (await third.adopt(definition.id)).power is Power.ON
+    await third.close()
+
+
+async def test_a_guest_that_is_still_being_saved_for_an_agent_that_was_killed_is_not_ended(
+    unjailed_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Firecracker answers nobody meanwhile, and the next agent knows of no request that is under way."""
+    place = unjailed_place
+    first, definition = place.driver(), place.definition()
+    place.play(hang_at="PUT /snapshot/create")
+    await first.start(definition, launch=1)
+    await first.pause(definition.id)
+    api = first._running[definition.id].jailed.api  # pyright: ignore[reportPrivateUsage] - no save: that tidies up
+    body = bodies.SnapshotCreate(snapshot_path="saved.state", mem_file_path="saved.memory", snapshot_type="Full")
+    writing = asyncio.create_task(api.create_snapshot(body, patience_s=90))
+    await eventually(lambda: any(place.jails.rglob("saved.memory")))
+    await first.close()
+    with pytest.raises(ApiTrouble):
+        await writing
+    monkeypatch.setattr(jails_module, "ANSWER_PATIENCE_S", 0.5)
+    monkeypatch.setattr(overseer, "WRITING_S", 3600.0)
+    place.patience = replace(IMPATIENT, ping_every=1, misses=1)
+    second = place.driver()
+    with pytest.raises(VmmTrouble, match="does not answer"):
+        await second.adopt(definition.id)
+    running = second._running[definition.id]  # pyright: ignore[reportPrivateUsage] - how often it was asked
+    await eventually(lambda: running.missed >= 3)
+    assert running.ending is None
+    os.utime(next(place.jails.rglob("saved.memory")), (0, 0))
+    await eventually(lambda: definition.id not in second._running)  # pyright: ignore[reportPrivateUsage]
+    ended = (await second.observe(definition.id)).exit
+    assert ended is not None
+    assert ended.why == "Its VMM answered no more, and was ended."
+    await second.close()
 
 
 async def test_what_a_vmm_put_in_place_of_its_snapshot_is_not_taken(unjailed_place: Place) -> None:
@@ -368,6 +460,36 @@ async def test_memory_for_which_there_is_no_room_is_said_to_be_so(
     await snapshot.vmm.close()
 
 
+async def test_a_copy_of_memory_is_not_begun_where_there_is_no_room_for_it(
+    unjailed_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = await saved(unjailed_place)
+    monkeypatch.setattr(memories, "can_reflink", lambda _directory: False)  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
+    has_room_for(monkeypatch, 63)
+    other = snapshot.other()
+    with pytest.raises(VmmTrouble, match="MiB, and the host's disk has 63 MiB left"):
+        await snapshot.go_on(other)
+    assert (await snapshot.vmm.observe(other.id)).launch == 0
+    has_room_for(monkeypatch, 65)
+    await snapshot.go_on(other)  # what it takes is what is in use of it
+    await snapshot.vmm.close()
+
+
+async def test_a_copy_from_before_the_host_restarted_is_nobodys_memory_again(
+    unjailed_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not synced: a crash may have left holes in it, and a jail that died then still links to it."""
+    snapshot = await saved(unjailed_place)
+    before, also, after = snapshot.other(), snapshot.other(), snapshot.other()
+    await snapshot.go_on(before)
+    await snapshot.go_on(also)
+    monkeypatch.setattr(memories, "host_boot_id", lambda: "of-another-boot")
+    await snapshot.go_on(after)
+    copies = [snapshot.memory_in_jail(snapshot.vmm, each).stat().st_ino for each in (before, also, after)]
+    assert copies[0] == copies[1] != copies[2]
+    await snapshot.vmm.close()
+
+
 async def test_memory_of_another_size_is_not_begun_from(unjailed_place: Place) -> None:
     snapshot = await saved(unjailed_place)
     (snapshot.source / "memory").chmod(0o600)
@@ -381,6 +503,7 @@ async def test_one_that_was_loaded_but_never_let_go_on_has_never_been(place: Pla
     """The agent was killed before the guest ran: it may still have a link, or somebody else's limits."""
     snapshot = await saved(place)
     other = snapshot.other()
+    await snapshot.vmm.stop(snapshot.definition.id)  # which was asked for the same
     place.play(hang_at="PATCH /vm")
     going_on = asyncio.create_task(snapshot.go_on(other))
     await eventually(lambda: place.asked("/vm"))

@@ -30,7 +30,7 @@ from nexus.agent.vmm.firecracker.pool import Pool
 from nexus.agent.vmm.firecracker.record import DriveRecord, VmmRecord
 from nexus.agent.vmm.firecracker.resources import disk_name
 from nexus.agent.vmm.firecracker.running import Patience, Running
-from nexus.agent.vmm.firecracker.snapshots import FirecrackerSnapshots, guest_cpu, layout, require_files
+from nexus.agent.vmm.firecracker.snapshots import FirecrackerSnapshots, guest_cpu, layout, remove_saved, require_files
 from nexus.agent.vmm.port import Changed, Definition, VmmCounters, VmmExit, VmmState, VmmTrouble
 from nexus.agent.vmm.process import ProcessId
 from nexus.kit import log
@@ -380,6 +380,10 @@ class FirecrackerVmm(FirecrackerSnapshots):
                     return
             raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
         running.has_answered = True
+        try:  # whoever answers writes nothing, and for an agent that was killed in a save nobody waits
+            await asyncio.to_thread(remove_saved, self._places.root(running.jailed.id))
+        except OSError as refused:
+            _log.warning("saved_memory_not_removed", jail=str(running.jailed.id), why=str(refused))
 
     def _last_words(self, jailed: Jailed) -> str:
         return last_line(logs.tail(self._places.errors(jailed.id)))

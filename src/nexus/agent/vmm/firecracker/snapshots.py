@@ -9,6 +9,7 @@ Must stay true: what a VMM wrote is copied before it is anybody's snapshot; the 
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import platform
@@ -20,6 +21,7 @@ from nexus.agent.storage.files import Step, can_reflink, clone, write_all
 from nexus.agent.vmm.firecracker import bodies, places
 from nexus.agent.vmm.firecracker.config import Inside
 from nexus.agent.vmm.firecracker.live import LiveDevices
+from nexus.agent.vmm.firecracker.memories import require_room
 from nexus.agent.vmm.firecracker.netns import set_devices, set_wires
 from nexus.agent.vmm.firecracker.places import MEMORY, SAVED, STATE
 from nexus.agent.vmm.firecracker.running import Running
@@ -40,18 +42,21 @@ class FirecrackerSnapshots(LiveDevices):
     """The port's `Snapshots`, but for launching."""
 
     cpu: str
+    version: str
 
     async def save(self, machine: UUID, into: Path) -> tuple[str, ...]:
         running = self._at(machine)
+        await self._require_own_release(running)
         devices, root = running.record.devices, self._jails.places.root(running.jailed.id)
         if devices is None:
             raise VmmTrouble("it was started before there were snapshots; restart it first")
+        await asyncio.to_thread(_require_room, into, running.record.memory_mib << 20)
         try:
             await self._until_written(running)
             for name, saved in SAVED.items():
                 await in_thread(lambda step, name=name, saved=saved: _take_out(running, root, saved, into / name, step))
         finally:
-            await asyncio.to_thread(_remove, root)
+            await asyncio.to_thread(remove_saved, root)
         return devices
 
     def check(self, definition: Definition, devices: tuple[str, ...]) -> None:
@@ -75,8 +80,18 @@ class FirecrackerSnapshots(LiveDevices):
         else:
             set_devices(taps, up=up)
 
+    async def _require_own_release(self, running: Running) -> None:
+        """A guest outlives an upgrade of the program; what it is saved under is not the release that starts guests now
+        (fact 4). Raises VmmTrouble."""
+        has = (await self._tell(running.jailed.api.describe())).vmm_version.partition("-")[0][:40]
+        if has != self.version:
+            raise VmmTrouble(
+                f"it runs under Firecracker {has}, and this host starts {self.version} now: restart it first"
+            )
+
     async def _until_written(self, running: Running) -> None:
-        """Broken off, it returns when Firecracker is done too: it does nothing else meanwhile, not even go on."""
+        """Broken off, once or more often, it returns when Firecracker is done too: it does nothing else meanwhile, not
+        even go on."""
         inside = Inside.prefix_of(is_jailed=self._jails.is_jailed)
         body = bodies.SnapshotCreate(
             snapshot_path=inside + SAVED[STATE], mem_file_path=inside + SAVED[MEMORY], snapshot_type="Full"
@@ -86,7 +101,9 @@ class FirecrackerSnapshots(LiveDevices):
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
-            await asyncio.wait({writing})
+            while not writing.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({writing})
             if not writing.cancelled():
                 writing.exception()
             raise
@@ -142,6 +159,11 @@ def _kind(disk: Disk) -> str:
     return f"{kind}, served asynchronously" if disk.io_engine is IoEngine.ASYNC else kind
 
 
+def _require_room(into: Path, memory_bytes: int) -> None:
+    """For the memory in the jail, and for a copy beside it where blocks are not shared. Raises VmmTrouble, OSError."""
+    require_room(into, memory_bytes if can_reflink(into) else 2 * memory_bytes)
+
+
 def _take_out(running: Running, root: Path, name: str, target: Path, step: Step) -> None:
     """Raises VmmTrouble, OSError."""
     fd = places.open_file(root, name)
@@ -176,6 +198,7 @@ def copy_used(read: int, target: Path, step: Step) -> None:
         os.close(write)
 
 
-def _remove(root: Path) -> None:
+def remove_saved(root: Path) -> None:
+    """What was written into the jail and is not taken out. Absent is success. Raises OSError."""
     for name in SAVED.values():
         places.remove(root, name)
