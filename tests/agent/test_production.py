@@ -75,6 +75,16 @@ def test_a_kernel_that_firecracker_is_not_tested_on_is_told(release: str, verdic
     assert production.kernel(Path("/"), release).verdict is verdict
 
 
+async def test_what_a_file_system_without_reflinks_costs_is_told(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(production, "can_reflink", lambda _directory: False)  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
+    found = {finding.name: finding for finding in await production.examine(agent_settings(short_tmp))}
+    told = found["strict: file system"]
+    assert told.verdict is Verdict.WARN
+    assert "disks are copied, and a guest stands still while its memory is" in told.found
+
+
 async def test_this_host_is_looked_at_and_every_fault_has_a_cure(short_tmp: Path) -> None:
     settings = agent_settings(short_tmp, vmm="auto", firecracker=Path("/nowhere/firecracker"))
     found = {finding.name: finding for finding in await production.examine(settings)}

@@ -74,7 +74,11 @@ def _reflinks(settings: AgentSettings) -> Finding:
     if can_reflink(where):
         return _ok("strict: file system", f"{where} shares blocks between copies")
     fix = f"put {settings.run_dir} on XFS or Btrfs: mkfs.xfs -m reflink=1 DEVICE && mount DEVICE {settings.run_dir}"
-    return _warn("strict: file system", f"{where} has no reflinks: disks are copied", fix)
+    return _warn(
+        "strict: file system",
+        f"{where} has no reflinks: disks are copied, and a guest stands still while its memory is",
+        fix,
+    )
 
 
 def clock_state() -> int:
