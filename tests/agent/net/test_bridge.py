@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.agent.lab import NETWORK, AgentClient, AgentProcess, ImageSet, built, machine_spec
+from tests.agent.lab import NETWORK, AgentClient, AgentProcess, ImageSet, built, eventually, machine_spec
 from tests.agent.test_agent_over_qemu import run_in_guest
 
 from nexus.agent.net.shaping import mirror_name
@@ -179,13 +180,19 @@ def test_limits_are_set_changed_and_leave_nothing(namespace: Namespace) -> None:
 
 @pytest.fixture
 async def process(short_tmp: Path, namespace: Namespace, built_images: images.Store) -> AsyncIterator[AgentProcess]:
-    made = AgentProcess(
-        short_tmp, prefix=namespace.prefix, AGENT_NETWORK="bridge", AGENT_IMAGE_SEED=str(built_images.root)
-    )
+    async with on_bridges(short_tmp, namespace.prefix, built_images) as made:
+        yield made
+
+
+@asynccontextmanager
+async def on_bridges(
+    root: Path, prefix: tuple[str, ...], using: images.Store, **env: str
+) -> AsyncGenerator[AgentProcess]:
+    made = AgentProcess(root, prefix=prefix, AGENT_NETWORK="bridge", AGENT_IMAGE_SEED=str(using.root), **env)
     yield made
     for seen in (await made.client.http.get("/v1/machines")).json()["items"]:
         assert (await made.client.discard(UUID(seen["id"]))).power is Power.ABSENT
-    made.kill()
+    await made.end()
 
 
 async def ping(process: AgentProcess, agent: AgentClient, machine: UUID, address: str) -> bool:
@@ -287,3 +294,34 @@ async def test_a_guests_traffic_is_slowed_down_each_way_while_it_runs(
 
         await agent.until(spec.id, is_applied)
         assert float(namespace.run(sys.executable, "-c", MOVE, "172.30.9.11", way)) > 2.5
+
+
+HURRIED = """
+import runpy, sys
+from nexus.agent.vmm.qemu import zygote_driver, zygote_making, zygotes
+
+zygote_making.QUIET_S = 0.1
+zygote_making.stand_back = lambda pid: None
+zygotes.LEAST_FREE_BYTES = 1 << 20
+zygote_driver.BEGIN_DEADLINE_S = 300.0
+sys.argv = ["nexus.agent"]
+runpy.run_module("nexus.agent", run_name="__main__")
+"""
+"""An agent that makes zygotes as on a host with nothing else to do."""
+
+
+@pytest.mark.vm
+async def test_guests_on_a_bridge_begin_from_zygotes_which_are_on_none(
+    short_tmp: Path, namespace: Namespace, built_images: images.Store
+) -> None:
+    hurried = (*namespace.prefix, sys.executable, "-c", HURRIED)
+    async with on_bridges(short_tmp, hurried, built_images, AGENT_ZYGOTES="1", AGENT_ACCEL="tcg") as process:
+        agent = await process.start()
+        first, second = (machine_spec(built(built_images), number=number) for number in (1, 2))
+        await agent.boot(first)
+        await eventually(lambda: any((short_tmp / "agent/zygotes/kept").glob("*/*")), within_s=300)
+        await agent.boot(second)
+        record = json.loads((short_tmp / f"agent/machines/{second.id}/vmm.json").read_text())
+        assert b"-incoming" in Path(f"/proc/{record['pid']}/cmdline").read_bytes().split(b"\0"), process.log()
+        assert await ping(process, agent, second.id, "172.30.9.11")
+        assert await ping(process, agent, first.id, "172.30.9.12")

@@ -48,6 +48,8 @@ class Nic:
     """Rootless stack only: no packet leaves the machine."""
     network: IPv4Network | None = None
     """Rootless stack only: the addresses it uses; None: its own choice."""
+    is_connected: bool = True
+    """False: the guest has the device, and nothing is behind it."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class NicPlan:
     tap_fd: int | None
     restrict: bool
     network: IPv4Network | None = None
+    is_connected: bool = True
 
 
 @dataclass(frozen=True)
@@ -168,12 +169,15 @@ def _disks(plan: Plan) -> list[str]:
 
 
 def _nic(index: int, nic: NicPlan) -> list[str]:
+    device = f"id=nic{index},mac={nic.mac}"
+    if not nic.is_connected:
+        return ["-device", f"virtio-net-device,{device}"]
     if nic.tap_fd is not None:
         backend = f"tap,id=net{index},fd={nic.tap_fd}"
     else:
         network = f",net={nic.network}" if nic.network is not None else ""
         backend = f"user,id=net{index},restrict={'on' if nic.restrict else 'off'}{network}"
-    return ["-netdev", backend, "-device", f"virtio-net-device,netdev=net{index},id=nic{index},mac={nic.mac}"]
+    return ["-netdev", backend, "-device", f"virtio-net-device,netdev=net{index},{device}"]
 
 
 def _channels(plan: Plan) -> list[str]:

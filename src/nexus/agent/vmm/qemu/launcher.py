@@ -103,7 +103,7 @@ def _plan(definition: Definition, number: int, places: Places, channel: Path, op
         boot_args=definition.boot_args,
         disks=tuple(disk_plan(disk, fd, fdset=fd) for disk, fd in zip(definition.disks, disk_fds, strict=True)),
         disk_fds=disk_fds,
-        nics=tuple(NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict, nic.network) for nic in definition.nics),
+        nics=tuple(_nic_plan(nic, opened) for nic in definition.nics),
         qmp_fd=_listen(places.monitor(definition.id), opened),
         channel_fd=_listen(channel, opened),
         balloon_deflates_on_oom=definition.balloon_deflates_on_oom,
@@ -142,6 +142,10 @@ def _open_path(path: Path, opened: ExitStack) -> int:
     fd = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
     opened.callback(os.close, fd)
     return fd
+
+
+def _nic_plan(nic: Nic, opened: ExitStack) -> NicPlan:
+    return NicPlan(nic.mac, _open_tap(nic, opened), nic.restrict, nic.network, nic.is_connected)
 
 
 def _open_tap(nic: Nic, opened: ExitStack) -> int | None:

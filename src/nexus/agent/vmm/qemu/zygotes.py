@@ -23,7 +23,7 @@ MOST_ZYGOTES: Final = 4
 MOST_BYTES: Final = 1 << 30
 LEAST_FREE_BYTES: Final = 2 << 30
 """Of the file system; zygotes are a convenience."""
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of what is kept: another when what guests see of their devices becomes another."""
 
 
