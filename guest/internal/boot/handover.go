@@ -150,7 +150,13 @@ func ownCgroup(pid int) error {
 		return err
 	}
 	err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
-	return errors.Join(err, syscall.Unmount(dir, 0))
+	return errors.Join(err, detach(dir))
+}
+
+// detach takes a mount out of sight. Somebody may be in it just now, and that is no reason not to boot: the agent's Go
+// runtime looks into its control group, and the agent runs by then.
+func detach(dir string) error {
+	return syscall.Unmount(dir, syscall.MNT_DETACH)
 }
 
 func openConsole() error {
