@@ -189,10 +189,12 @@ async def on_bridges(
     root: Path, prefix: tuple[str, ...], using: images.Store, **env: str
 ) -> AsyncGenerator[AgentProcess]:
     made = AgentProcess(root, prefix=prefix, AGENT_NETWORK="bridge", AGENT_IMAGE_SEED=str(using.root), **env)
-    yield made
-    for seen in (await made.client.http.get("/v1/machines")).json()["items"]:
-        assert (await made.client.discard(UUID(seen["id"]))).power is Power.ABSENT
-    await made.end()
+    try:
+        yield made
+    finally:
+        for seen in (await made.client.http.get("/v1/machines")).json()["items"]:
+            assert (await made.client.discard(UUID(seen["id"]))).power is Power.ABSENT
+        await made.end()
 
 
 async def ping(process: AgentProcess, agent: AgentClient, machine: UUID, address: str) -> bool:
