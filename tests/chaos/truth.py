@@ -48,23 +48,36 @@ class Machine:
 
 
 async def rest(site: Site) -> list[str]:
-    """Wait until no flow is open and no operation runs; what is still restless when that takes too long."""
+    """Wait until no flow is open, no operation runs, and no guest has ended that the platform does not know of: the
+    last blow may have ended one. What is still restless when that takes too long."""
     database = await connect(site)
     try:
         async with asyncio.timeout(REST_PATIENCE_S):
-            while await _restless(database):  # noqa: ASYNC110
+            while await _restless(site, database):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
     except TimeoutError:
-        return [f"stuck: {what}" for what in await _restless(database)]
+        return [f"stuck: {what}" for what in await _restless(site, database)]
     finally:
         await database.close()
     return []
 
 
-async def _restless(database: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+async def _restless(site: Site, database: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
     """What still moves, or will be moved by a sweep."""
     moving = [row["what"] for row in await database.fetch(_RESTLESS)]
-    return moving or [f"snapshot {kept} is needed no more" for kept in await snapshots.spent(Tx(database))]
+    moving = moving or [f"snapshot {kept} is needed no more" for kept in await snapshots.spent(Tx(database))]
+    return moving or await _unknown_ends(site, await database.fetch(_VMS))
+
+
+async def _unknown_ends(site: Site, vms: Sequence[Any]) -> list[str]:
+    """VMs that are thought to be on, while their host has nothing that runs."""
+    on_hosts = {agent: await _machines(site, agent) for agent in site.extent.members("agent")}
+    found = list[str]()
+    for vm in vms:
+        real = on_hosts[vm["host"]].get(vm["machine_id"])
+        if vm["state"] in ("running", "paused") and real is not None and real.power is Power.OFF:
+            found.append(f"{account(vm)}, and its guest has ended")
+    return found
 
 
 async def wrongs(site: Site, http: httpx.AsyncClient, entries: Sequence[Entry], ended: Sequence[GuestEnd]) -> list[str]:
