@@ -99,7 +99,7 @@ class Importing:
             if store.find(self.id) is None:
                 self.fault = self.fault or "The archive broke off: whoever sent it is gone."
                 _log.warning("import_failed", snapshot_id=str(self.id), why=self.fault)
-                await asyncio.to_thread(store.abandon, self.id)
+                await store.abandon(self.id)
 
     async def _receive(self, store: SnapshotStore, here: Here, incoming: Incoming) -> Kept:
         wish = await _message(incoming, WISH, ImportWish)

@@ -5,7 +5,6 @@ and those of what it is over, were compared with their manifest's digests, once 
 agent started.
 """
 
-import asyncio
 import errno
 import hashlib
 import shutil
@@ -85,9 +84,10 @@ class SnapshotStore:
         (directory / DISKS).mkdir(mode=0o700, parents=True)
         return directory
 
-    def abandon(self, snapshot: UUID) -> None:
+    async def abandon(self, snapshot: UUID) -> None:
         """Leave nothing of an attempt. What cannot be removed now is removed by the next agent."""
-        shutil.rmtree(self._root / str(snapshot), ignore_errors=True)
+        directory = self._root / str(snapshot)
+        await in_thread(lambda _step: shutil.rmtree(directory, ignore_errors=True))
 
     async def describe(self, directory: Path, *, step: Step) -> tuple[KeptFile, ...]:
         """The files written since `begin`, on disk and never to be written again."""
@@ -109,9 +109,9 @@ class SnapshotStore:
         except OSError as refused:
             if refused.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            await asyncio.to_thread(_remove, directory)  # deleting is the way out of a full disk
+            await in_thread(lambda _step: _remove(directory))  # deleting is the way out of a full disk
             await self._deleted.add(snapshot)
-        await asyncio.to_thread(_remove, directory)
+        await in_thread(lambda _step: _remove(directory))
         self._kept.pop(snapshot, None)
         self._verified.pop(snapshot, None)
 

@@ -231,7 +231,7 @@ async def take(snapshot: UUID, subject: Subject, progress: Progress, *, parent: 
         )
         await store.finish(manifest)
     except BaseException:
-        await asyncio.to_thread(store.abandon, snapshot)
+        await store.abandon(snapshot)
         raise
     _log.info("snapshot_taken", snapshot_id=str(snapshot), paused_ms=moment.paused_ms)
 

@@ -60,7 +60,7 @@ class Wholes:
             if not use.users:
                 del self._uses[snapshot.manifest.id]
                 if use.directory is not None:
-                    await asyncio.to_thread(shutil.rmtree, use.directory, ignore_errors=True)
+                    await in_thread(lambda _step, spent=use.directory: shutil.rmtree(spent, ignore_errors=True))
 
 
 def _compose(snapshot: Lineage, root: Path, step: Step) -> Path:
