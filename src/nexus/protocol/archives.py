@@ -6,17 +6,21 @@ Must stay true: an archive that ends early, or was changed on the way, is told b
 """
 
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from nexus.kit.fields import Int8, Moment
+from nexus.kit.problems import Problem
 from nexus.kit.tar import BLOCK_BYTES, TarBroken, TarMember, parse_header
 from nexus.kit.tar import END as END_OF_TAR
+from nexus.kit.wellformed import parse_json
 from nexus.protocol.base import Message
 from nexus.protocol.machines import Sha256, Told
 from nexus.protocol.snapshots import SnapshotDisk, SnapshotPins
+
+_M = TypeVar("_M", bound=BaseModel)
 
 FORMAT = 1
 """The one that is written, and the only one that is read."""
@@ -84,6 +88,19 @@ def parse_tail(data: bytes) -> ArchiveEnd:
     if member is None or member.name != END or member.size_bytes > BLOCK_BYTES or any(data[2 * BLOCK_BYTES :]):
         raise TarBroken("it does not end as an archive of a snapshot does")
     return parse_end(data[BLOCK_BYTES : BLOCK_BYTES + member.size_bytes])
+
+
+def parse_member(name: str, content: bytes, kind: type[_M]) -> _M:
+    """A member that is JSON. Raises TarBroken for one that is not what was promised of it."""
+    try:
+        parse_json(content)
+        return kind.model_validate_json(content)
+    except Problem as malformed:
+        raise TarBroken(f"its {name} is no JSON") from malformed
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False)[0]
+        where, told = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
+        raise TarBroken(f"its {name} cannot be read ({where + ': ' if where else ''}{told})") from wrong
 
 
 def parse_end(content: bytes) -> ArchiveEnd:

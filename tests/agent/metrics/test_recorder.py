@@ -1,14 +1,13 @@
 """Machines of a running agent, sampled and told: whom, what, and what becomes of it when nobody listens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.agent.lab import AgentClient, ImageSet, agent_here, agent_settings, is_off, machine_spec, random_images
+from tests.agent.lab import AgentClient, ImageSet, is_off, machine_spec
 
 from nexus.agent import wiring
 from nexus.agent.metrics.host import HostMeter
@@ -26,22 +25,6 @@ from nexus.protocol.metrics import SampleAnswer, SampleReport, Source
 from nexus.protocol.trouble import Retryable
 
 PATIENCE_S = 60
-
-
-@pytest.fixture
-def fake_images(short_tmp: Path) -> ImageSet:
-    return random_images(short_tmp / "seed")
-
-
-@pytest.fixture
-def settings(short_tmp: Path, fake_images: ImageSet) -> AgentSettings:
-    return agent_settings(short_tmp, image_seed=fake_images.directory)
-
-
-@pytest.fixture
-async def running(settings: AgentSettings) -> AsyncIterator[tuple[AgentClient, wiring.Agent]]:
-    async with agent_here(settings) as agent:
-        yield agent
 
 
 class CountedVmm(FakeVmm):

@@ -209,8 +209,8 @@ async def test_a_disk_that_fills_up_while_layers_are_made_fails_the_diff_alone(
     assert [path.name for path in (settings.run_dir / "snapshots").iterdir()] == [str(full.id)]
     assert (await vmm.observe(spec.id)).power is Power.ON
     monkeypatch.undo()
-    monkeypatch.setattr("nexus.agent.snapshots.wholes.ROOM_BYTES", 1 << 60)
     diff = await taken(agent, spec.id, over(full.id))
+    monkeypatch.setattr("nexus.agent.storage.room.ROOM_BYTES", 1 << 60)
     write(overlay_of(settings, spec), "kept")
     await agent.define(spec.model_copy(update={"generation": 2, "restore": RestoreSpec(snapshot=diff.id, boot=2)}))
     await agent.power(spec.id, Power.ON, boot=2, generation=2, grace_s=0)

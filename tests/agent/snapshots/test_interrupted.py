@@ -140,7 +140,7 @@ async def test_a_full_disk_stops_neither_the_machine_nor_later_snapshots(
     agent: AgentClient, fake_images: ImageSet, settings: AgentSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = await booted(agent, fake_images)
-    monkeypatch.setattr("nexus.agent.snapshots.taking.ROOM_BYTES", 1 << 60)
+    monkeypatch.setattr("nexus.agent.storage.room.ROOM_BYTES", 1 << 60)
     snapshot = new_id()
     await ask(agent, spec.id, snapshot)
     seen = await settled(agent, snapshot)

@@ -354,7 +354,7 @@ async def test_a_full_disk_is_said(store: SnapshotStore, archive: Archive, monke
     def _usage(_path: Path) -> SimpleNamespace:
         return SimpleNamespace(free=1 << 20)
 
-    monkeypatch.setattr("nexus.agent.snapshots.importing.shutil.disk_usage", _usage)
+    monkeypatch.setattr("nexus.agent.storage.room.disk_usage", _usage)
     importing = Importing(new_id())
     with pytest.raises(Refused, match="the host's disk has 1 MiB left"):
         await importing.receive(store, HERE, _pieces(archive.packed()))

@@ -21,7 +21,7 @@ from nexus.kit.db import Db
 from nexus.manager.images.arriving import ArrivingImages
 from nexus.manager.machines.models import SETTINGS
 from nexus.manager.settings import ManagerSettings
-from nexus.manager.snapshots import transfers
+from nexus.manager.snapshots import importing, transfers
 from nexus.manager.snapshots.archive import ArchivedSettings
 from nexus.manager.snapshots.models import FLOW, KIND
 from nexus.manager.subjects import Subject
@@ -272,10 +272,6 @@ def _wrong_content(archive: Archive) -> None:
     archive.put("files/memory", content[:-1] + bytes([content[-1] ^ 1]))
 
 
-def _bomb(archive: Archive) -> None:
-    archive.members.append(("files/bomb", bytes(300 << 20)))
-
-
 _WRONG: list[tuple[Callable[[Archive], None], int, str, str]] = [
     (_set("format", to=2), 422, "archive_refused", "format"),
     (_set("name", to="../x"), 422, "archive_refused", "name"),
@@ -391,6 +387,15 @@ async def test_an_archive_whose_images_cannot_be_written_says_so(
     problem = refused(await send(admin, archive.packed(), name="again"), 502)
     assert problem["code"] == "snapshot_failed"
     assert "No space left on device" in problem["error"]
+
+
+async def test_more_than_a_snapshot_of_its_machine_takes_is_not_passed_on(
+    admin: httpx.AsyncClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MOST_JSON_BYTES", -(1 << 40))  # of what the rest may be, less than nothing is left
+    problem = refused(await send(admin, archive.packed(), name="again"), 422)
+    assert "more than a snapshot of its machine takes" in problem["error"]
+    assert (await snapshot_of(admin, UUID(problem["id"])))["state"] == "failed"
 
 
 async def test_an_export_is_refused_when_an_images_file_is_gone(

@@ -9,7 +9,6 @@ manifest is.
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,20 +16,18 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from pydantic import ValidationError
-
+from nexus.agent.snapshots.layout import HYPERVISOR_PINS
 from nexus.agent.snapshots.lineage import Kept
 from nexus.agent.snapshots.manifest import Manifest, disk_file
 from nexus.agent.snapshots.store import SnapshotStore
 from nexus.agent.snapshots.taking import Progress
-from nexus.agent.snapshots.wholes import ROOM_BYTES
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.layers import HEAD_BYTES, Index, Malformed, parse_head, parse_index
+from nexus.agent.storage.room import require_room
+from nexus.agent.storage.trouble import StorageTrouble
 from nexus.kit import log
 from nexus.kit.incoming import EndedEarly, Incoming
-from nexus.kit.problems import Problem
 from nexus.kit.tar import BLOCK_BYTES, TarBroken, TarMember, parse_header
-from nexus.kit.wellformed import parse_json
 from nexus.protocol.archives import (
     FILES,
     MANIFEST,
@@ -39,6 +36,7 @@ from nexus.protocol.archives import (
     ArchivedFile,
     ArchivedSnapshot,
     ImportWish,
+    parse_member,
 )
 from nexus.protocol.base import Message
 from nexus.protocol.snapshots import SnapshotPins, SnapshotSeen, SnapshotState
@@ -140,9 +138,10 @@ class Importing:
                 f"The archive holds {needed >> 20} MiB, and a snapshot of this machine takes at most "
                 f"{wish.most_bytes >> 20} MiB."
             )
-        free = shutil.disk_usage(directory).free
-        if needed + ROOM_BYTES > free:
-            raise Refused(f"The snapshot takes {needed >> 20} MiB, and the host's disk has {free >> 20} MiB left.")
+        try:
+            require_room(directory, needed, f"The snapshot takes {needed >> 20} MiB")
+        except StorageTrouble as full:
+            raise Refused(f"{full}.") from full
 
     async def _take(self, file: ArchivedFile, incoming: Incoming, directory: Path) -> None:
         member = await _member(incoming, FILES + file.name)
@@ -212,12 +211,8 @@ def _check_pins(pins: SnapshotPins, wish: ImportWish, here: Here) -> None:
         raise Refused("The archive holds memory, which its definition does not say.")
     if pins.memory_mib != wish.memory_mib:
         raise Refused("The archive holds memory of another size than its definition says.")
-    for word, was, now in (
-        ("hypervisor", pins.driver, here.driver),
-        ("version of the hypervisor", pins.version, here.version),
-        ("acceleration", pins.acceleration, here.acceleration),
-        ("CPU", pins.cpu, here.cpu),
-    ):
+    for name, word in HYPERVISOR_PINS.items():
+        was, now = getattr(pins, name), getattr(here, name)
         if was != now:
             raise Refused(f"Its memory cannot run on this host: its {word} is {was}, and here it is {now}.")
 
@@ -228,15 +223,7 @@ async def _message(incoming: Incoming, name: str, kind: type[_M]) -> _M:
         raise TarBroken(f"its {name} is longer than {MOST_JSON_BYTES} bytes")
     content = await incoming.exactly(member.size_bytes)
     await _pad(incoming, member)
-    try:
-        parse_json(content)
-        return kind.model_validate_json(content)
-    except Problem as malformed:
-        raise TarBroken(f"its {name} is no JSON") from malformed
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise TarBroken(f"its {name} cannot be read ({where}: {first['msg']})") from wrong
+    return parse_member(name, content, kind)
 
 
 async def _member(incoming: Incoming, name: str) -> TarMember:

@@ -5,11 +5,14 @@ from nexus.agent.snapshots.manifest import Manifest
 from nexus.protocol.machines import DiskFormat, DiskSpec, MachineSpec
 from nexus.protocol.snapshots import SnapshotPins
 
-_NAMES = {
+HYPERVISOR_PINS = {
     "driver": "hypervisor",
     "version": "version of the hypervisor",
     "acceleration": "acceleration",
     "cpu": "CPU",
+}
+"""What of a snapshot's pins is the host's, and what it is called."""
+_NAMES = HYPERVISOR_PINS | {
     "kernel_sha256": "kernel",
     "vcpus": "number of vCPUs",
     "memory_mib": "memory in MiB",

@@ -7,7 +7,6 @@ both are of one moment; what of them a diff needs not keep is found out when it 
 
 import asyncio
 import contextlib
-import shutil
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -25,9 +24,9 @@ from nexus.agent.snapshots.layout import is_in_place
 from nexus.agent.snapshots.lineage import Lineage, SnapshotUnusable, make_layer
 from nexus.agent.snapshots.manifest import MEMORY, Manifest, Parent, disk_file
 from nexus.agent.snapshots.pins import pins_of
-from nexus.agent.snapshots.wholes import ROOM_BYTES
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import clone
+from nexus.agent.storage.room import require_room
 from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import Snapshots, VmmTrouble
 from nexus.kit import log
@@ -244,9 +243,7 @@ def _needed_bytes(subject: Subject, directory: Path, *, is_diff: bool) -> int:
         files.append(subject.spec.memory_mib << 20)
     copied = sum(files)
     needed = copied + max(files, default=0) if is_diff else copied
-    free = shutil.disk_usage(directory).free
-    if needed + ROOM_BYTES > free:
-        raise StorageTrouble(f"the snapshot may take {needed >> 20} MiB, and the host's disk has {free >> 20} MiB left")
+    require_room(directory, needed, f"the snapshot may take {needed >> 20} MiB")
     return copied
 
 

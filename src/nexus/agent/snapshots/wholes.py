@@ -18,11 +18,9 @@ from nexus.agent.snapshots.lineage import Lineage
 from nexus.agent.snapshots.manifest import disk_file
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import Step
-from nexus.agent.storage.trouble import StorageTrouble
+from nexus.agent.storage.room import require_room
 
 PREFIX = ".composed-"
-ROOM_BYTES = 64 << 20
-"""What is to stay free on the host's file system."""
 
 
 class _Use:
@@ -82,9 +80,4 @@ def _require_room(snapshot: Lineage, names: list[str], directory: Path) -> None:
     for name in names:
         with snapshot.composed(name) as file:
             needed += file.stored_bytes
-    free = shutil.disk_usage(directory).free
-    if needed + ROOM_BYTES > free:
-        raise StorageTrouble(
-            f"the snapshot's memory takes {needed >> 20} MiB while a machine begins from it, and the host's disk has "
-            f"{free >> 20} MiB left"
-        )
+    require_room(directory, needed, f"the snapshot's memory takes {needed >> 20} MiB while a machine begins from it")

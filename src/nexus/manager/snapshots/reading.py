@@ -3,15 +3,11 @@
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from pydantic import ValidationError
-
 from nexus.kit.incoming import Incoming
-from nexus.kit.problems import Problem
 from nexus.kit.tar import BLOCK_BYTES, TarBroken, TarMember, parse_header
 from nexus.kit.tar import END as END_OF_TAR
-from nexus.kit.wellformed import parse_json
 from nexus.manager.snapshots.archive import ArchiveHead
-from nexus.protocol.archives import HEAD, MOST_JSON_BYTES, parse_end
+from nexus.protocol.archives import HEAD, MOST_JSON_BYTES, parse_end, parse_member
 
 
 class ArchiveReader:
@@ -64,13 +60,4 @@ class ArchiveReader:
 
 async def read_head(archive: ArchiveReader) -> ArchiveHead:
     """The first member. Raises TarBroken for one that this platform cannot have written."""
-    content = await archive.json(await archive.member(HEAD))
-    try:
-        parse_json(content)
-        return ArchiveHead.model_validate_json(content)
-    except Problem as malformed:
-        raise TarBroken(f"its {HEAD} is no JSON") from malformed
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_input=False)[0]
-        where, told = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
-        raise TarBroken(f"its {HEAD} cannot be read ({where + ': ' if where else ''}{told})") from wrong
+    return parse_member(HEAD, await archive.json(await archive.member(HEAD)), ArchiveHead)

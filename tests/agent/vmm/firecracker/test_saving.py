@@ -16,6 +16,7 @@ from tests.agent.vmm.firecracker.lab import IMPATIENT, Place
 
 from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import GuestClient
+from nexus.agent.storage import room
 from nexus.agent.storage.files import can_reflink, clone
 from nexus.agent.vmm.firecracker import bodies, memories, overseer, snapshots
 from nexus.agent.vmm.firecracker import jails as jails_module
@@ -287,7 +288,7 @@ async def test_memory_is_not_written_where_there_is_no_room_for_it(
 
 def has_room_for(patching: pytest.MonkeyPatch, free_mib: int) -> None:
     usage = shutil.disk_usage("/")._replace(free=free_mib << 20)
-    patching.setattr(memories, "disk_usage", lambda _directory: usage)  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
+    patching.setattr(room, "disk_usage", lambda _directory: usage)  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
 
 
 async def test_what_a_killed_agent_had_saved_is_removed_by_the_next(place: Place) -> None:

@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from shutil import disk_usage
 
 from nexus.agent.facts import host_boot_id
+from nexus.agent.storage import room
 from nexus.agent.storage.breaking_off import in_thread
 from nexus.agent.storage.files import Step, can_reflink, clone
+from nexus.agent.storage.trouble import StorageTrouble
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit import log
 from nexus.kit.ids import new_id
@@ -26,8 +27,6 @@ from nexus.kit.ids import new_id
 _log = log.get("nexus.agent.vmm.firecracker")
 
 READABLE = 0o444
-ROOM_BYTES = 64 << 20
-"""Left for everybody else on the host's disk."""
 
 
 class Memories:
@@ -87,9 +86,10 @@ class Memories:
 
 def require_room(directory: Path, needed: int) -> None:
     """Raises VmmTrouble where `needed` bytes of memory do not go onto the disk of `directory`; OSError."""
-    free = disk_usage(directory).free
-    if needed + ROOM_BYTES > free:
-        raise VmmTrouble(f"its memory takes up to {needed >> 20} MiB, and the host's disk has {free >> 20} MiB left")
+    try:
+        room.require_room(directory, needed, f"its memory takes up to {needed >> 20} MiB")
+    except StorageTrouble as full:
+        raise VmmTrouble(str(full)) from full
 
 
 def _fill(source: Path, target: Path, step: Step) -> None:
