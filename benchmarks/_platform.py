@@ -42,6 +42,7 @@ def platform(**settings: str) -> Generator[Platform]:
         "MANAGER_BIND": url.removeprefix("http://"),
         "AGENT_NETWORK": "user",
         "AGENT_USER_NET_RESTRICT": "1",
+        "MANAGER_CPU_OVERCOMMIT": "100",
         **settings,
     }
     cli = [sys.executable, "-m", "nexus.cli"]
@@ -50,8 +51,10 @@ def platform(**settings: str) -> Generator[Platform]:
         try:
             token = _wait_ready(process, url, home)
             with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=90) as client:
-                yield Platform(url, home / "data", client, psutil.Process(process.pid))
-                delete_all(client)
+                try:
+                    yield Platform(url, home / "data", client, psutil.Process(process.pid))
+                finally:
+                    delete_all(client)
         finally:
             subprocess.run([*cli, "down"], env=env, stdout=log, stderr=log, check=False)
             process.wait(timeout=60)
