@@ -12,10 +12,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from nexus.kit.fields import Int8, Moment
+from nexus.kit.json_text import parse_json
 from nexus.kit.problems import Problem
 from nexus.kit.tar import BLOCK_BYTES, TarBroken, TarMember, parse_header
 from nexus.kit.tar import END as END_OF_TAR
-from nexus.kit.wellformed import parse_json
 from nexus.protocol.base import Message
 from nexus.protocol.machines import Sha256, Told
 from nexus.protocol.snapshots import SnapshotDisk, SnapshotPins

@@ -14,7 +14,7 @@ from nexus.agent.metrics.reader import MetricsReader
 from nexus.agent.storage.host_files import HostFiles
 from nexus.agent.vmm.port import Balloon, CtrlAltDel, Vmm
 from nexus.kit import log
-from nexus.kit.wellformed import parse_json
+from nexus.kit.json_text import parse_json
 from nexus.protocol.base import Message
 from nexus.protocol.hosts import HostFacts, HostFile
 from nexus.protocol.machines import HostPath, MachineOrder, MachineSpec, PowerWish

@@ -22,9 +22,9 @@ from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from nexus.kit import log
+from nexus.kit.json_text import parse_json
 from nexus.kit.problems import InvalidField, Problem
 from nexus.kit.sockets import hang_up, say
-from nexus.kit.wellformed import parse_json
 from nexus.manager.agents.sessions import SessionStream
 from nexus.manager.agents.troubles import as_problem
 from nexus.protocol.guest import FRAME_TYPES, Frame, SessionExit, TerminalSize
