@@ -15,23 +15,35 @@ from nexus.manager.subjects import Subject
 
 _INSERT = """
 insert into audit (id, actor_user_id, actor_name, verb, subject_kind, subject_id, subject_name, project_id, request_id,
-                   details)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                   details, vm_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 
 
 async def write(
-    tx: Tx, actor: Actor | None, *, verb: str, subject: Subject, details: Mapping[str, Any] | None = None
+    tx: Tx,
+    actor: Actor | None,
+    *,
+    verb: str,
+    subject: Subject,
+    details: Mapping[str, Any] | None = None,
+    vm_id: UUID | None = None,
 ) -> None:
-    """Record that `actor` did `verb` (`create`, `stop`, `login` …) to `subject`. No actor: the platform itself did."""
-    if actor is None:
-        await write_as(tx, None, "system", verb=verb, subject=subject, details=details)
-    else:
-        await write_as(tx, actor.user_id, actor.username, verb=verb, subject=subject, details=details)
+    """Record that `actor` did `verb` (`create`, `stop`, `login` …) to `subject`. No actor: the platform itself did.
+    `vm_id`: the VM whose history it belongs to, of a subject that is no VM itself."""
+    user_id, name = (None, "system") if actor is None else (actor.user_id, actor.username)
+    await write_as(tx, user_id, name, verb=verb, subject=subject, details=details, vm_id=vm_id)
 
 
 async def write_as(
-    tx: Tx, user_id: UUID | None, name: str, *, verb: str, subject: Subject, details: Mapping[str, Any] | None = None
+    tx: Tx,
+    user_id: UUID | None,
+    name: str,
+    *,
+    verb: str,
+    subject: Subject,
+    details: Mapping[str, Any] | None = None,
+    vm_id: UUID | None = None,
 ) -> None:
     """For those who are no signed-in users: a host (`host web-a`), a failed login (the name that was tried)."""
     request_id = log.bound("request_id")
@@ -47,4 +59,5 @@ async def write_as(
         subject.project_id,
         str(request_id) if request_id else None,
         dict(details or {}),
+        subject.id if subject.kind == "vm" else vm_id,
     )

@@ -101,7 +101,7 @@ class Exports:
                     f"Cannot export snapshot {snapshot.name}: its VM's configuration has what no archive holds.",
                     fault_message=str(unfit.errors(include_url=False, include_input=False)[0]["msg"]),
                 ) from unfit
-            await audit.write(tx, actor, verb="export", subject=snapshot.subject)
+            await audit.write(tx, actor, verb="export", subject=snapshot.subject, vm_id=snapshot.vm_id)
         return snapshot, described, found
 
     async def _whole(self, parts: _Parts) -> AsyncGenerator[bytes]:

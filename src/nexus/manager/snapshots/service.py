@@ -152,7 +152,7 @@ class Snapshots:
         subject = Subject(KIND, new.id, await repository.add(tx, new), actor.project_id)
         details = {"vm": vm.name, "purpose": purpose, "type": new.type}
         details |= {"parent": parent.name} if parent else {}
-        await audit.write(tx, actor, verb="create", subject=subject, details=details)
+        await audit.write(tx, actor, verb="create", subject=subject, details=details, vm_id=vm.id)
         await events.emit(tx, type="snapshot.created", subject=subject, owner_user_id=actor.user_id)
         promised = subject if purpose is Purpose.KEEP else replace(subject, name=vm.name)
         return await self._promise(tx, actor, promised, verb=VERB_OF[purpose], generation=1, within=WITHIN, vm_id=vm.id)
@@ -163,7 +163,7 @@ class Snapshots:
         async with self._db.transaction() as tx:
             snapshot = await self._lock(tx, actor, snapshot_id, expected)
             await repository.edit(tx, snapshot_id, name=changes.name, description=changes.description)
-            await audit.write(tx, actor, verb="edit", subject=snapshot.subject, details=given)
+            await audit.write(tx, actor, verb="edit", subject=snapshot.subject, details=given, vm_id=snapshot.vm_id)
             owner = snapshot.created_by_user_id
             await events.emit(tx, type="snapshot.updated", subject=snapshot.subject, owner_user_id=owner)
 
@@ -185,7 +185,7 @@ class Snapshots:
     async def remove(self, tx: Tx, actor: Actor | None, snapshot: Snapshot) -> Operation:
         """Wish a locked snapshot gone that nothing needs, and promise it. No actor: the platform itself."""
         generation = await repository.want_gone(tx, snapshot.id)
-        await audit.write(tx, actor, verb="delete", subject=snapshot.subject)
+        await audit.write(tx, actor, verb="delete", subject=snapshot.subject, vm_id=snapshot.vm_id)
         owner = snapshot.created_by_user_id
         await events.emit(tx, type="snapshot.updated", subject=snapshot.subject, owner_user_id=owner)
         return await self._promise_end(tx, actor, snapshot, generation=generation)
