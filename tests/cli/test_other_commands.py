@@ -128,11 +128,16 @@ def test_hosts_are_listed_and_shown(nexus: Run, stub: StubManager, golden: Golde
 def test_operations_are_listed_and_shown(nexus: Run, stub: StubManager, golden: Golden) -> None:
     error = {"error": "No room.", "suggestion": "Stop a VM.", "status": 503, "code": "no_capacity"}
     failed = operation("failed", number=901, error=error)
-    listed = [operation("running", stage="booting"), failed]
+    taken = operation("done", number=902, verb="create") | {"subject_kind": "snapshot", "subject_name": "nightly"}
+    listed = [operation("running", stage="booting"), taken, failed]
     stub.on("GET", "/v1/operations", {"items": listed, "next_cursor": None})
     stub.on("GET", f"/v1/operations/{uuid_of(901)}", {"item": failed})
     golden("operation-list.txt", nexus("operation", "list").stdout)
     golden("operation-show.txt", nexus("operation", "show", uuid_of(901)).stdout)
+    stub.have(vm(1))
+    nexus("operation", "list", "--vm", "web-1", "--status", "failed")
+    asked = {"vm_id": uuid_of(1), "status": "failed", "limit": "20"}
+    assert stub.asked("GET", "/v1/operations")[-1].query == asked
 
 
 def test_watching_an_operation_fails_as_it_does(nexus: Run, stub: StubManager) -> None:

@@ -45,6 +45,7 @@ def snapshots(stub: StubManager) -> StubManager:
     """A manager that has a VM and two snapshots."""
     stub.have(vm(1))
     stub.on("GET", "/v1/snapshots", {"items": [SNAPSHOT, OFF], "next_cursor": None})
+    stub.on("GET", f"{OF_VM}/snapshots", {"items": [SNAPSHOT], "next_cursor": None})
     stub.on("GET", ITEM, {"item": SNAPSHOT})
     stub.on("GET", f"/v1/operations/{DONE['id']}", {"item": DONE})
     return stub
@@ -53,6 +54,10 @@ def snapshots(stub: StubManager) -> StubManager:
 def test_snapshots_are_listed_and_shown(nexus: Run, snapshots: StubManager, golden: Golden) -> None:
     golden("snapshot-list.txt", nexus("snapshot", "list").stdout)
     golden("snapshot-show.txt", nexus("snapshot", "show", "before-upgrade").stdout)
+    snapshots.on("GET", "/v1/snapshots", {"items": [SNAPSHOT | {"parent_id": uuid_of(702)}], "next_cursor": None})
+    snapshots.on("GET", f"/v1/snapshots/{uuid_of(702)}", {"item": OFF})
+    assert "Parent       nightly\n" in nexus("snapshot", "show", "before-upgrade").stdout
+    snapshots.on("GET", "/v1/snapshots", {"items": [SNAPSHOT, OFF], "next_cursor": None})
     nexus("snapshot", "list", "--vm", "web-1", "-q", "up")
     assert snapshots.asked("GET", "/v1/snapshots")[-1].query == {"vm_id": uuid_of(1), "q": "up", "limit": "200"}
     assert "Did you mean nightly?" in nexus("snapshot", "show", "nigthly").stderr
@@ -103,6 +108,35 @@ def test_one_is_taken_and_its_shortcomings_are_told(nexus: Run, snapshots: StubM
     assert json.loads(quick.stdout)["operation_id"] == DONE["id"]
 
 
+def test_what_is_no_longer_kept_is_named(nexus: Run, snapshots: StubManager) -> None:
+    snapshots.on("POST", f"{OF_VM}/snapshots", {"id": SNAPSHOT["id"], "operation_id": DONE["id"]})
+    before = [OFF, OFF | {"id": uuid_of(703), "name": "older"}, OFF | {"id": uuid_of(704), "name": "going"}]
+    after = [OFF, SNAPSHOT, OFF | {"id": uuid_of(704), "name": "going", "state": "deleting"}]
+    pages = [{"items": items, "next_cursor": None} for items in (before, after)]
+    snapshots.on("GET", f"{OF_VM}/snapshots", *pages)
+    assert "No longer kept: going, older.\n" in nexus("snapshot", "create", "web-1", "--keep-last", "2").stderr
+    snapshots.on("GET", f"{OF_VM}/snapshots", pages[1])
+    assert "No longer" not in nexus("snapshot", "create", "web-1", "--keep-last", "2").stderr
+
+
+def test_who_does_not_wait_is_told_what_to_watch(nexus: Run, snapshots: StubManager) -> None:
+    snapshots.on("POST", f"{OF_VM}/snapshots", {"id": SNAPSHOT["id"], "operation_id": DONE["id"]})
+    snapshots.on("POST", f"{ITEM}/instantiate", {"id": uuid_of(1), "operation_id": DONE["id"]})
+    snapshots.on("DELETE", ITEM, RECORDED)
+    for path in ("rollback", "suspend", "stop"):
+        snapshots.on("POST", f"{OF_VM}/{path}", RECORDED | {"snapshot_id": SNAPSHOT["id"]})
+    for words, name in (
+        (("snapshot", "create", "web-1"), "before-upgrade"),
+        (("snapshot", "rollback", "--yes", "before-upgrade"), "web-1"),
+        (("snapshot", "restore", "before-upgrade"), "web-1"),
+        (("snapshot", "delete", "--yes", "before-upgrade"), "before-upgrade"),
+        (("vm", "suspend", "web-1"), "web-1"),
+        (("vm", "stop", "web-1"), "web-1"),
+    ):
+        told = nexus(*words, "--no-wait").stderr
+        assert told == f"{name}: recorded. Watch it with: nexus operation watch {DONE['id']}\n"
+
+
 def test_a_diff_is_over_the_last_one_or_the_named_one(nexus: Run, snapshots: StubManager) -> None:
     snapshots.on("POST", f"{OF_VM}/snapshots", {"id": SNAPSHOT["id"], "operation_id": DONE["id"]})
     nexus("snapshot", "create", "web-1", "--diff")
@@ -135,7 +169,11 @@ def test_a_vm_goes_back_to_one_of_its_own(nexus: Run, snapshots: StubManager) ->
     assert snapshots.asked("POST", f"{OF_VM}/rollback")[0].body == {"snapshot_id": SNAPSHOT["id"]}
     orphan = nexus("snapshot", "rollback", "--yes", "nightly")
     assert orphan.exit_code != 0
+    assert "web-1, of which nightly was taken, is deleted" in orphan.stderr
     assert "snapshot restore nightly" in orphan.stderr
+    imported = {"items": [OFF | {"is_imported": True}], "next_cursor": None}
+    snapshots.on("GET", "/v1/snapshots", imported)
+    assert "nightly was imported: no VM here" in nexus("snapshot", "rollback", "--yes", "nightly").stderr
 
 
 def test_one_is_called_otherwise_and_deleted(nexus: Run, snapshots: StubManager) -> None:

@@ -185,7 +185,7 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "hosts.drain": lambda client: client.hosts.drain(ID, grace_s=1),
     "hosts.abandon": lambda client: client.hosts.abandon(ID, name="a"),
     "hosts.delete": lambda client: client.hosts.delete(ID),
-    "operations.list": lambda client: client.operations.list(status="running", subject_id=ID, limit=1),
+    "operations.list": lambda client: client.operations.list(status="running", subject_id=ID, vm_id=ID, limit=1),
     "operations.get": lambda client: client.operations.get(ID, wait_s=1),
     "health": lambda client: client.health(),
 }

@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 
 from nexus.cli import (
     about,
-    archives,
     context,
     events,
     host,
@@ -63,7 +62,7 @@ def _place_in_help(name: str) -> int:
 app: typer.Typer = typer.Typer(
     name="nexus",
     cls=Nouns,
-    context_settings={"max_content_width": 100},
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
     help="Nexus: a self-hosted cloud on microVMs.",
     epilog=examples_of(
         "nexus vm create web-1             a Linux guest, ready in seconds",
@@ -91,7 +90,6 @@ def begin(
     typer_context.obj = chosen(typer_context, output=output, debug=debug, context_name=context_name)
 
 
-archives.register(snapshot.app)
 for noun, commands in _NOUNS.items():
     app.add_typer(commands, name=noun)
 for part in (local, session, events, about):

@@ -8,8 +8,10 @@ import typer
 
 from nexus.cli import human
 from nexus.cli.command import command, new_app
+from nexus.cli.completing import vm_names
 from nexus.cli.invocation import Cli
 from nexus.cli.output import Column
+from nexus.cli.vm.subject import the_vm
 from nexus.cli.waiting import TIMEOUT_S, Timeout, follow
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ OperationArgument = Annotated[UUID, typer.Argument(metavar="OPERATION", help="Id
 def _columns(now: datetime) -> "list[Column[Operation]]":
     return [
         Column("ID", lambda operation: operation.id),
-        Column("WHAT", lambda operation: f"{operation.verb} {operation.subject_name}"),
+        Column("WHAT", _what),
         Column("STATUS", lambda operation: operation.status),
         Column("STAGE", lambda operation: operation.stage if operation.status == "running" else None),
         Column("TOOK", _took),
@@ -46,6 +48,11 @@ def _details(now: datetime) -> "list[Column[Operation]]":
     ]
 
 
+def _what(operation: "Operation") -> str:
+    kind = "" if operation.subject_kind == "vm" else f"{operation.subject_kind} "
+    return f"{operation.verb} {kind}{operation.subject_name}"
+
+
 def _outcomes(operation: "Operation") -> list[str]:
     """What became of each VM that it is about, where it is about several."""
     vms: list[dict[str, Any]] = (operation.result or {}).get("vms", [])
@@ -58,15 +65,20 @@ def _took(operation: "Operation") -> str | None:
     return f"{(operation.finished_at - operation.created_at).total_seconds():.1f} s"
 
 
-@command(app, "list", examples=("nexus operation list", "nexus operation list --status running"))
+@command(app, "list", examples=("nexus operation list --status running", "nexus operation list --vm web-1"))
 def list_operations(
     cli: Cli,
     *,
+    vm: Annotated[
+        str | None,
+        typer.Option(metavar="VM", help="Only on this VM and its snapshots.", autocompletion=vm_names),
+    ] = None,
     status: Annotated[str | None, typer.Option(metavar="STATUS", help="running, done, superseded or failed.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most this many, newest first.")] = 20,
 ) -> None:
     """List what was asked for lately."""
-    found = cli.client.operations.list(status=status, limit=limit)
+    vm_id = the_vm(cli, vm).id if vm is not None else None
+    found = cli.client.operations.list(status=status, vm_id=vm_id, limit=limit)
     cli.list(found, _columns(datetime.now(UTC)), empty="No operations.")
 
 

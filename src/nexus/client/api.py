@@ -145,9 +145,15 @@ class Operations:
         self._http = transport
 
     def list(
-        self, *, status: str | None = None, subject_id: UUID | None = None, limit: int | None = None
+        self,
+        *,
+        status: str | None = None,
+        subject_id: UUID | None = None,
+        vm_id: UUID | None = None,
+        limit: int | None = None,
     ) -> list[Operation]:
-        query = {"status": status, "subject_id": subject_id}
+        """What was asked for, the newest first. `vm_id`: of that VM, and of snapshots that were taken of it."""
+        query = {"status": status, "subject_id": subject_id, "vm_id": vm_id}
         return list(self._http.items(Operation, "/v1/operations", query=query, limit=limit))
 
     def get(self, operation_id: UUID, *, wait_s: int | None = None) -> Operation:

@@ -12,6 +12,7 @@ from nexus.cli.failures import REFUSED, CliFailure
 from nexus.cli.host.subject import HostArgument, the_host
 from nexus.cli.invocation import Cli
 from nexus.cli.output import Column, Format
+from nexus.cli.vm.subject import say_recorded
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout, follow
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def register(app: typer.Typer) -> None:
         target = the_host(cli, host)
         accepted = cli.client.hosts.drain(target.id, grace_s=grace)
         if no_wait or accepted.operation_id is None:
-            cli.say(f"{target.name}: recorded. Watch it with: nexus operation watch {accepted.operation_id}")
+            say_recorded(cli, name=target.name, operation_id=accepted.operation_id)
             cli.result(accepted)
             return
         try:

@@ -7,7 +7,7 @@ import typer
 
 from nexus.cli.command import command
 from nexus.cli.invocation import Cli
-from nexus.cli.vm.subject import VmArgument, recorded, settle, the_vm
+from nexus.cli.vm.subject import VmArgument, recorded, say_recorded, settle, the_vm
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout, follow
 
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         cloned = cli.client.snapshots.clone(target.id, name=name, count=count)
         names = ", ".join(item.name for item in cloned.items)
         if no_wait:
-            cli.say(f"{names}: recorded. Watch it with: nexus operation watch {cloned.operation_id}")
+            say_recorded(cli, name=names, operation_id=cloned.operation_id)
             cli.result([recorded(name=i.name, vm_id=i.id, operation_id=i.operation_id) for i in cloned.items])
             return
         if cloned.operation_id:
@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
         target = the_vm(cli, vm)
         accepted = cli.client.snapshots.suspend(target.id)
         if no_wait:
+            say_recorded(cli, name=target.name, operation_id=accepted.operation_id)
             cli.result(recorded(name=target.name, vm_id=target.id, operation_id=accepted.operation_id))
             return
         settle(cli, accepted, label=f"Suspending {target.name}", timeout_s=timeout)

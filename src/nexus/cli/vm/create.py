@@ -12,7 +12,7 @@ from nexus.cli.invocation import Cli, from_stdin
 from nexus.cli.public_keys import keys_in, names_a_file
 from nexus.cli.vm.placing import try_out
 from nexus.cli.vm.restart import RestartPolicy
-from nexus.cli.vm.subject import recorded
+from nexus.cli.vm.subject import recorded, say_recorded
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout, follow
 
 if TYPE_CHECKING:
@@ -151,13 +151,15 @@ def create_vm(
     create_and_wait(cli, lambda: cli.client.vms.create(spec), name=name, no_wait=no_wait, timeout_s=timeout)
 
 
-def create_and_wait(cli: Cli, ask: "Callable[[], Created]", *, name: str, no_wait: bool, timeout_s: float) -> None:
-    """Ask for a new VM, wait until its guest answers, and say how to get in."""
+def create_and_wait(
+    cli: Cli, ask: "Callable[[], Created]", *, name: str | None, no_wait: bool, timeout_s: float
+) -> None:
+    """Ask for a new VM, wait until its guest answers, and say how to get in. Without a name it is given one."""
     began = time.monotonic()
     created = ask()
+    name = name or cli.client.vms.get(created.id).name
     if no_wait:
-        hint = f" Watch it with: nexus operation watch {created.operation_id}" if created.operation_id else ""
-        cli.say(f"{name}: recorded.{hint}")
+        say_recorded(cli, name=name, operation_id=created.operation_id)
         cli.result(recorded(name=name, vm_id=created.id, operation_id=created.operation_id))
         return
     if created.operation_id:

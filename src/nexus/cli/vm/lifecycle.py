@@ -9,7 +9,7 @@ import typer
 from nexus.cli.command import Tally, command
 from nexus.cli.invocation import Cli
 from nexus.cli.output import Format
-from nexus.cli.vm.subject import VmArgument, VmArguments, recorded, settle, the_vm
+from nexus.cli.vm.subject import VmArgument, VmArguments, recorded, say_recorded, settle, the_vm
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def _do(cli: Cli, given: list[str], deed: Deed) -> None:
     for vm in targets:
         tally.attempt(lambda vm=vm: accepted.append((vm, cli.client.vms.act(vm.id, deed.verb, grace_s=deed.grace_s))))
     if deed.no_wait:
+        for vm, answer in accepted:
+            say_recorded(cli, name=vm.name, operation_id=answer.operation_id)
         cli.result([recorded(name=vm.name, vm_id=vm.id, operation_id=answer.operation_id) for vm, answer in accepted])
     for vm, answer in accepted:
         if not deed.no_wait:

@@ -10,7 +10,7 @@ from nexus.cli.command import Tally, command
 from nexus.cli.deleting import YesOption, require_consent
 from nexus.cli.invocation import Cli
 from nexus.cli.naming import Named
-from nexus.cli.vm.subject import VmArguments, recorded, settle, the_vm
+from nexus.cli.vm.subject import VmArguments, recorded, say_recorded, settle, the_vm
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def delete_and_watch(
     for target in targets:
         tally.attempt(lambda target=target: accepted.append((target, delete(target.id))))
     for target, answer in accepted:
-        if not no_wait:
+        if no_wait:
+            say_recorded(cli, name=target.name, operation_id=answer.operation_id)
+        else:
             tally.attempt(lambda target=target, answer=answer: see_gone(target, answer))
     cli.result([recorded(name=one.name, vm_id=one.id, operation_id=answer.operation_id) for one, answer in accepted])
     tally.close()

@@ -35,6 +35,12 @@ def settle(cli: Cli, accepted: "Accepted", *, label: str, timeout_s: float) -> N
         follow(cli, accepted.operation_id, label=label, timeout_s=timeout_s)
 
 
+def say_recorded(cli: Cli, *, name: str, operation_id: UUID | None) -> None:
+    """What --no-wait leaves for people."""
+    hint = f" Watch it with: nexus operation watch {operation_id}" if operation_id else ""
+    cli.say(f"{name}: recorded.{hint}")
+
+
 def recorded(*, name: str, vm_id: UUID, operation_id: UUID | None) -> dict[str, str | None]:
     """What --no-wait leaves for programs."""
     return {"id": str(vm_id), "name": name, "operation_id": str(operation_id) if operation_id else None}

@@ -21,7 +21,7 @@ from nexus.cli.command import command
 from nexus.cli.failures import OWN_FAILURE, REFUSED, USAGE, CliFailure
 from nexus.cli.host.subject import the_host
 from nexus.cli.invocation import Cli
-from nexus.cli.snapshot import SnapshotArgument, the_snapshot
+from nexus.cli.snapshot.subject import SnapshotArgument, the_snapshot
 from nexus.cli.vm.copying import Progress
 from nexus.cli.waiting import TIMEOUT_S, follow
 
