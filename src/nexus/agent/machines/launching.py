@@ -40,13 +40,13 @@ async def _launch_from(kept: Lineage, host: Host, state: Callable[[], MachineSta
         return
     vmm, devices = host.vmm, kept.manifest.pins.devices
     assert isinstance(vmm, Snapshots)
-    definition = await prepare(host, state(), say, makes_disks=False)
-    try:
-        vmm.check(definition, devices)
-    except VmmTrouble as differs:
-        raise NotLaunched(f"The snapshot cannot run here: {differs}.") from differs
     say("reading the snapshot")
-    async with host.snapshots.whole(kept) as source:
+    async with host.snapshots.whole(kept) as source, vmm.expecting(state().spec.id, source):
+        definition = await prepare(host, state(), say, makes_disks=False)
+        try:
+            vmm.check(definition, devices)
+        except VmmTrouble as differs:
+            raise NotLaunched(f"The snapshot cannot run here: {differs}.") from differs
         await restoring.make_disks(host, state(), kept, say)
         await record(lambda now: now.model_copy(update={"restored": restoring.restored(now, kept)}))
         say("restoring memory")

@@ -6,6 +6,7 @@ is brought about with `end`.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -97,6 +98,9 @@ class FakeVmm:
     def check(self, definition: Definition, devices: tuple[str, ...]) -> None:
         if len(definition.disks) != len(devices):
             raise VmmTrouble(f"it had {len(devices)} disks, and is to have {len(definition.disks)}")
+
+    def expecting(self, machine: UUID, source: Path) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def restore(
         self, definition: Definition, *, launch: int, source: Path, devices: tuple[str, ...], is_linked: bool

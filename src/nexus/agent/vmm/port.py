@@ -7,6 +7,7 @@ Must stay true: nothing outside a driver's folder asks which hypervisor it is; w
 """
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network
@@ -277,6 +278,11 @@ class Snapshots(Protocol):
     def check(self, definition: Definition, devices: tuple[str, ...]) -> None:
         """Raises VmmTrouble, with a sentence that names what differs, where a machine defined so cannot go on from
         what was saved with those devices."""
+        ...
+
+    def expecting(self, machine: UUID, source: Path) -> AbstractAsyncContextManager[None]:
+        """For as long as the block lasts, be prepared for `restore` of this machine from `source`: what takes time may
+        begin now. Nothing is refused before `restore`, which need not come."""
         ...
 
     async def restore(

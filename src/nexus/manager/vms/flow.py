@@ -33,9 +33,9 @@ LOOK_AGAIN_S = FAULT_PATIENCE_S + 1.0
 _TAKES_TIME = (Move.DEFINE, Move.POWER, Move.WAIT)
 """Moves after which a wish's deadline still matters."""
 
-PATIENCE_MS = 250
-"""How long a host may take to answer with what came of an order: enough for what is done at once, and for restoring; a
-boot is reported when it has come so far."""
+PATIENCE_MS = 600
+"""How long a host may take to answer with what came of an order: enough for what is done at once, for going on from a
+snapshot and for a start from a zygote; a boot is reported when it has come so far."""
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,9 @@ class FirecrackerVmm(FirecrackerSnapshots):
         if self._is_due(definition.id, launch):
             await self._launch(definition, launch, None)
 
+    def expecting(self, machine: UUID, source: Path) -> contextlib.AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
+
     async def restore(
         self, definition: Definition, *, launch: int, source: Path, devices: tuple[str, ...], is_linked: bool
     ) -> None:

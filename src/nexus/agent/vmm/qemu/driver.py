@@ -103,8 +103,8 @@ class QemuVmm(QemuSnapshots):
         self, definition: Definition, *, launch: int, source: Path, devices: tuple[str, ...], is_linked: bool
     ) -> None:
         self.check(definition, devices)
-        async with Source.open(source, spare=spare_of(definition, devices)) as opened:
-            await self._begin(definition, launch=launch, source=opened, is_linked=is_linked)
+        async with self._ready(definition.id, source, spare=spare_of(definition, devices)) as ready:
+            await self._begin(definition, launch=launch, source=ready, is_linked=is_linked)
 
     async def _begin(
         self, definition: Definition, *, launch: int, source: Source | None = None, is_linked: bool = True
@@ -349,8 +349,9 @@ class QemuVmm(QemuSnapshots):
         self._changed(machine)
 
     async def _give_up(self, running: Running) -> None:
+        """What it has written is the host's by now; asked to quit, it would have the disks written out first."""
         running.ending = running.ending or self._exit(ExitReason.ASKED, "Its power was cut.")
-        await self._end(running)
+        await running.watch.kill()
         await running.settled.wait()
 
     async def _end(self, running: Running) -> None:

@@ -15,7 +15,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -33,7 +33,7 @@ MEMORY, STATE = "memory", "state"
 MEMORY_NAME = "memory-backend-memfd"
 MEMORY_LINK = f"/memfd:{MEMORY_NAME}"
 """What /proc/PID/fd says of the descriptor that a guest's memory is."""
-LOAD_PAUSE_S = 0.002
+LOAD_PAUSE_S = 0.0005
 LOAD_DEADLINE_S = 60.0
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -51,7 +51,7 @@ class Source:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, directory: Path, *, spare: int) -> AsyncGenerator["Source"]:
+    async def open(cls, directory: Path, *, spare: int = 0) -> AsyncGenerator["Source"]:
         """Memory is copied from now on, and until the end of the block at most. Raises VmmTrouble."""
         with contextlib.ExitStack() as opened:
             fds: list[int] = []
@@ -66,6 +66,7 @@ class Source:
             opened.callback(os.close, guest_fd)
             filling = asyncio.create_task(in_thread(lambda step: copy_sparsely(memory_fd, guest_fd, step=step)))
             try:
+                await asyncio.sleep(0)  # what follows may hold the event loop up; the thread has begun then
                 yield cls(state_fd, guest_fd, filling, spare)
             finally:
                 filling.cancel()
@@ -78,6 +79,26 @@ class QemuSnapshots(Monitored):
     def __init__(self, places: Places, *, cpu: str) -> None:
         super().__init__(places)
         self.cpu = cpu
+        self._expected: dict[UUID, Source] = {}
+
+    @contextlib.asynccontextmanager
+    async def expecting(self, machine: UUID, source: Path) -> AsyncGenerator[None]:
+        async with contextlib.AsyncExitStack() as opened:
+            with contextlib.suppress(VmmTrouble):  # whoever goes on from it is told
+                self._expected[machine] = await opened.enter_async_context(Source.open(source))
+            try:
+                yield
+            finally:
+                self._expected.pop(machine, None)
+
+    @contextlib.asynccontextmanager
+    async def _ready(self, machine: UUID, source: Path, *, spare: int) -> AsyncGenerator[Source]:
+        """What was expected, or else is opened now. Raises VmmTrouble."""
+        if (expected := self._expected.pop(machine, None)) is not None:
+            yield replace(expected, spare=spare)
+            return
+        async with Source.open(source, spare=spare) as opened:
+            yield opened
 
     async def save(self, machine: UUID, into: Path) -> tuple[str, ...]:
         devices, pid = self._devices(machine).layout, self._running[machine].record.pid
@@ -135,9 +156,9 @@ def guest_cpu(accelerator: Accelerator) -> str:
 async def load(qmp: Qmp, source: Source, *, nics: int) -> None:
     """Have memory and devices in a VMM that waits for them, its interfaces cut off. Raises QmpTrouble, OSError."""
     await _set_links(qmp, nics, up=False)
-    await source.filled
     os.lseek(source.state_fd, 0, os.SEEK_SET)
     await qmp.give_fd(source.state_fd, STATE)
+    await source.filled
     await qmp.execute("migrate-incoming", uri=f"fd:{STATE}")
     try:
         async with asyncio.timeout(LOAD_DEADLINE_S):
