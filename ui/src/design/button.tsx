@@ -30,7 +30,8 @@ export type ButtonProps = Omit<ComponentProps<'button'>, 'disabled'> &
     busy?: boolean
   }
 
-/** A button. One that refuses stays focusable, so that its reason can be reached by keyboard. */
+/** A button. One that refuses stays focusable, so that its reason can be reached by keyboard; one that is nothing but an icon
+ * shows its name. */
 export function Button({ kind, size, asChild, refusal, busy, className, children, onClick, ...rest }: ButtonProps) {
   const Inner = asChild ? Slot.Root : 'button'
   const isOff = Boolean(refusal) || Boolean(busy)
@@ -49,5 +50,6 @@ export function Button({ kind, size, asChild, refusal, busy, className, children
       <Slot.Slottable>{children}</Slot.Slottable>
     </Inner>
   )
-  return refusal ? <Tip text={refusal}>{button}</Tip> : button
+  if (refusal) return <Tip text={refusal}>{button}</Tip>
+  return size === 'icon' && rest['aria-label'] ? <Tip text={rest['aria-label']} isName>{button}</Tip> : button
 }

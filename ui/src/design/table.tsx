@@ -4,12 +4,13 @@ import { say } from '@/words/words'
 
 export type TableRow = { key: string; cells: ReactNode[] }
 
-/** A table of few rows, all of them shown. A head that is `Actions` is for screen readers only. */
+/** A table of few rows, all of them shown. A head that is `Actions` is for screen readers only. On a phone each row is a few lines,
+ * so that nothing of it, its actions least of all, is beyond the edge. */
 export function Table({ label, heads, rows }: { label: string; heads: string[]; rows: TableRow[] }) {
   return (
     <div className="relative overflow-x-auto rounded-lg border bg-surface">
-      <table aria-label={label} className="w-full text-left">
-        <thead>
+      <table aria-label={label} className="w-full text-left max-sm:block">
+        <thead className="max-sm:sr-only">
           <tr className="border-b text-sm text-muted">
             {heads.map((head) => (
               <th key={head} scope="col" className="px-3 py-2 font-medium whitespace-nowrap">
@@ -18,11 +19,11 @@ export function Table({ label, heads, rows }: { label: string; heads: string[]; 
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody className="max-sm:block">
           {rows.map(({ key, cells }) => (
-            <tr key={key} className="border-b last:border-0 hover:bg-sunken/60">
+            <tr key={key} className="border-b last:border-0 hover:bg-sunken/60 max-sm:flex max-sm:flex-wrap max-sm:items-center max-sm:gap-x-3 max-sm:gap-y-1 max-sm:px-3 max-sm:py-2.5">
               {heads.map((head, index) => (
-                <td key={head} className="px-3 py-2 whitespace-nowrap">
+                <td key={head} className="px-3 py-2 whitespace-nowrap max-sm:p-0 max-sm:break-words max-sm:whitespace-normal max-sm:first:basis-full max-sm:last:ml-auto max-sm:empty:hidden">
                   {cells[index]}
                 </td>
               ))}

@@ -10,8 +10,9 @@ const GAP_PX = 6
 const EDGE_PX = 8
 
 /** A short text on hover and focus of what it surrounds. It can be hovered itself, and Esc takes it away (WCAG 1.4.13).
- * Made by hand because most buttons of a long list carry one: nothing is mounted until it shows. */
-export function Tip({ text, children }: { text: ReactNode; children: ReactNode }) {
+ * Made by hand because most buttons of a long list carry one: nothing is mounted until it shows. `isName`: it says no more than
+ * screen readers know, so it is in nobody's way: gone on a press, and not there for a focus that nobody sees. */
+export function Tip({ text, isName, children }: { text: ReactNode; isName?: boolean; children: ReactNode }) {
   const id = useId()
   const anchor = useRef<HTMLElement>(null)
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
@@ -25,10 +26,11 @@ export function Tip({ text, children }: { text: ReactNode; children: ReactNode }
     <>
       <Slot.Root
         ref={anchor}
-        aria-describedby={isShown ? id : undefined}
+        aria-describedby={isShown && !isName ? id : undefined}
         onPointerEnter={() => soon(true, SHOWN_AFTER_MS)}
         onPointerLeave={() => soon(false, GONE_AFTER_MS)}
-        onFocus={() => soon(true, 0)}
+        onFocus={(event) => (!isName || event.currentTarget.matches(':focus-visible')) && soon(true, 0)}
+        onPointerDown={() => isName && soon(false, 0)}
         onBlur={() => soon(false, 0)}
         onKeyDown={(event) => event.key === 'Escape' && soon(false, 0)}
       >

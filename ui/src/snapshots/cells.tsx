@@ -42,7 +42,7 @@ export function State({ snapshot }: { snapshot: SnapshotBody }) {
   return (
     <span className="grid justify-items-start gap-1">
       <Badge tone={TONES[snapshot.state]}>{say(`snapshot.state.${snapshot.state}`)}</Badge>
-      {note ? <span className="max-w-80 text-sm whitespace-normal text-muted">{note}</span> : null}
+      {note ? <span className="max-w-80 min-w-56 text-sm whitespace-normal text-muted">{note}</span> : null}
     </span>
   )
 }

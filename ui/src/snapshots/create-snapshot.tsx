@@ -6,9 +6,11 @@ import { useState } from 'react'
 import { type SnapshotBody, snapshotsCreate, type SnapshotType, type VmBody } from '@/api'
 import { Field, Input, Select, Textarea } from '@/design/field'
 import { FormDialog } from '@/design/form-dialog'
-import { say } from '@/words/words'
+import { say, sayCount } from '@/words/words'
 
 import { useRecorded } from './recorded'
+
+const MOST_KEPT = 1000
 
 type Props = {
   vm: VmBody
@@ -24,9 +26,14 @@ export function CreateSnapshot({ vm, parents, current, onClose }: Props) {
   const [description, setDescription] = useState('')
   const [type, setType] = useState<SnapshotType>('Full')
   const [parent, setParent] = useState(parents.find(({ id }) => id === current)?.id ?? parents.at(-1)?.id ?? '')
+  const [keep, setKeep] = useState('')
+  const wrongKeep = keep === '' || (/^\d+$/.test(keep) && Number(keep) >= 1 && Number(keep) <= MOST_KEPT) ? null : say('snapshot.wrongKeep', { most: MOST_KEPT })
   const over = type === 'Diff' ? { parent_id: parent } : {}
   const take = useMutation({
-    mutationFn: () => snapshotsCreate({ path: { vm_id: vm.id }, body: { name: name || null, description, snapshot_type: type, ...over }, throwOnError: true }),
+    mutationFn: () => {
+      const body = { name: name || null, description, snapshot_type: type, ...over, keep_last: keep === '' ? null : Number(keep) }
+      return snapshotsCreate({ path: { vm_id: vm.id }, body, throwOnError: true })
+    },
     onSuccess: useRecorded(say('snapshot.taking', { name: vm.name }), onClose),
   })
   return (
@@ -36,6 +43,7 @@ export function CreateSnapshot({ vm, parents, current, onClose }: Props) {
       action={say('snapshot.take')}
       isBusy={take.isPending}
       thrown={take.error}
+      refusal={wrongKeep}
       onSubmit={() => take.mutate()}
       onClose={onClose}
     >
@@ -45,6 +53,11 @@ export function CreateSnapshot({ vm, parents, current, onClose }: Props) {
       <Field label={say('vm.description')}>
         <Textarea value={description} onChange={(event) => setDescription(event.target.value)} />
       </Field>
+      {parents.length > 0 ? (
+        <Field label={say('snapshot.keepLast')} hint={keptHint(keep, parents.length)} error={wrongKeep}>
+          <Input inputMode="numeric" autoComplete="off" value={keep} onChange={(event) => setKeep(event.target.value)} />
+        </Field>
+      ) : null}
       {parents.length > 0 ? (
         <Field label={say('snapshot.type')} hint={say(type === 'Full' ? 'snapshot.fullHint' : 'snapshot.diffHint')}>
           <Select value={type} onChange={(event) => setType(event.target.value as SnapshotType)}>
@@ -66,4 +79,10 @@ export function CreateSnapshot({ vm, parents, current, onClose }: Props) {
       ) : null}
     </FormDialog>
   )
+}
+
+/** What becomes of the others when only so many are kept, the new one among them. */
+function keptHint(keep: string, others: number): string {
+  const going = keep === '' ? 0 : others + 1 - Number(keep)
+  return going > 0 ? sayCount('snapshot.keepDeletes', going) : say('snapshot.keepAll')
 }

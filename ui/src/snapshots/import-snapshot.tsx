@@ -52,7 +52,7 @@ export function ImportSnapshot({ onClose }: { onClose: () => void }) {
       }}
     >
       <Field label={say('import.file')} required hint={say('import.fileHint')}>
-        <Input type="file" accept=".tar,application/x-tar" className="py-1.5" disabled={take.isPending} onChange={(event) => setFile(event.target.files?.[0] ?? null)} />
+        <Input type="file" accept=".tar,application/x-tar" className="py-1 file:mr-3 file:cursor-pointer file:rounded-sm file:bg-sunken file:px-2.5 file:py-1 file:text-sm file:font-medium" disabled={take.isPending} onChange={(event) => setFile(event.target.files?.[0] ?? null)} />
       </Field>
       <Field label={say('vm.name')} hint={say('import.nameHint')}>
         <Input autoComplete="off" value={name} disabled={take.isPending} onChange={(event) => setName(event.target.value)} />

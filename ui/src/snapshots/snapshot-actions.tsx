@@ -1,16 +1,19 @@
 'use client'
 
-import { CopyPlus, Download, RotateCcw, Trash2 } from 'lucide-react'
+import { CopyPlus, Download, Pencil, RotateCcw, Trash2 } from 'lucide-react'
 import Link from 'next/link'
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 
 import { type SnapshotBody, snapshotsDelete, type SnapshotsExportData, snapshotsRollback, type VmBody } from '@/api'
 import { Button } from '@/design/button'
 import { useConfirm } from '@/design/confirm'
+import { later } from '@/design/later'
 import { Ago } from '@/design/time'
 import { useTell } from '@/shell/tell'
 import { refusalOf } from '@/vms/verbs'
 import { say } from '@/words/words'
+
+const EditSnapshot = later(() => import('./edit-snapshot').then((module) => module.EditSnapshot))
 
 /** What can be done with a snapshot; with its VM at hand also going back to it. */
 export function SnapshotActions({ snapshot, vm }: { snapshot: SnapshotBody; vm?: VmBody }) {
@@ -19,6 +22,7 @@ export function SnapshotActions({ snapshot, vm }: { snapshot: SnapshotBody; vm?:
       <NewVm snapshot={snapshot} />
       {vm ? <RollBack vm={vm} snapshot={snapshot} /> : null}
       <Export snapshot={snapshot} />
+      <Edit snapshot={snapshot} />
       <Delete snapshot={snapshot} />
     </span>
   )
@@ -61,6 +65,18 @@ function LinkTo({ href, label, icon, refusal, isDownload }: LinkToProps) {
         </Link>
       )}
     </Button>
+  )
+}
+
+function Edit({ snapshot }: { snapshot: SnapshotBody }) {
+  const [isOpen, setOpen] = useState(false)
+  return (
+    <>
+      <Button kind="quiet" size="icon" aria-label={say('vm.edit', { name: snapshot.name })} onClick={() => setOpen(true)}>
+        <Pencil aria-hidden />
+      </Button>
+      {isOpen ? <EditSnapshot snapshot={snapshot} onClose={() => setOpen(false)} /> : null}
+    </>
   )
 }
 

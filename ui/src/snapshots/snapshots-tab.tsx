@@ -70,6 +70,11 @@ export function SnapshotsTab({ vm }: { vm: VmBody }) {
           }))}
         />
       )}
+      {tree.data && tree.data.item.clones.length > 0 ? (
+        <p className="text-sm text-muted">
+          {say('snapshot.clones', { name: vm.name })} <Made vms={tree.data.item.clones} />
+        </p>
+      ) : null}
       {isTaking ? (
         <CreateSnapshot
           vm={vm}

@@ -4,7 +4,7 @@ import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tansta
 import { Camera } from 'lucide-react'
 import Link from 'next/link'
 import { useRouter } from 'next/navigation'
-import { type FormEvent, useDeferredValue, useState } from 'react'
+import { type FormEvent, useDeferredValue, useEffect, useState } from 'react'
 
 import type { SnapshotBody } from '@/api'
 import { snapshotsGetOptions, snapshotsInstantiateMutation, snapshotsListOptions } from '@/api/@tanstack/react-query.gen'
@@ -48,7 +48,7 @@ export function FromSnapshot() {
       <Input type="search" aria-label={say('snapshots.search')} placeholder={say('list.searchByName')} value={q} onChange={(event) => setQ(event.target.value)} />
       <SnapshotChoice snapshots={chosen && !listed ? [chosen, ...kept] : kept} chosen={id} onChoose={pick} />
       {ready.data.next_cursor ? <p className="text-sm text-muted">{say('list.newestShown', { count: MOST })}</p> : null}
-      <NewVm key={chosen?.id} snapshot={chosen} />
+      <NewVm snapshot={chosen} />
     </div>
   )
 }
@@ -83,6 +83,8 @@ function NewVm({ snapshot }: { snapshot: SnapshotBody | undefined }) {
       router.push(`/vms/${id}`)
     },
   })
+  const { reset } = create
+  useEffect(() => reset(), [reset, snapshot?.id]) // what was wrong with another one says nothing of this one
   const problem = create.error ? refused(create.error) : null
   const isTaken = problem?.code === 'vm_name_taken'
   const wrong = name === '' ? null : wrongName(name)
@@ -101,7 +103,7 @@ function NewVm({ snapshot }: { snapshot: SnapshotBody | undefined }) {
           value={name}
           onChange={(event) => {
             setName(event.target.value)
-            create.reset()
+            reset()
           }}
         />
       </Field>

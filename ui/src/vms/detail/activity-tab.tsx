@@ -31,11 +31,11 @@ export function ActivityTab({ vm, isAdmin }: { vm: VmBody; isAdmin: boolean }) {
 }
 
 function Audit({ vm }: { vm: VmBody }) {
-  const audit = useQuery(auditListOptions({ query: { subject_id: vm.id, limit: 30 } }))
+  const audit = useQuery(auditListOptions({ query: { vm_id: vm.id, limit: 30 } }))
   return (
     <Card title={say('activity.who')}>
       {audit.isPending ? <Loading rows={3} /> : null}
-      {audit.data ? <AuditTable entries={audit.data.items} label={say('activity.doneTo', { name: vm.name })} /> : null}
+      {audit.data ? <AuditTable entries={audit.data.items} label={say('activity.doneTo', { name: vm.name })} withSubject /> : null}
     </Card>
   )
 }
