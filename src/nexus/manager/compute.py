@@ -136,7 +136,7 @@ def build(platform: Platform) -> Built:
             Imports(db, agents, hosts, flows, operations, images=arriving, transfers=transfers),
         ),
         flows=(
-            VmFlow(agents, machines, operations, timing),
+            VmFlow(agents, machines, operations, timing, settled=snapshots.vm_settled),
             HostFlow(operations, VmOccupants(vms)),
             BulkFlow(vms, operations),
             SnapshotFlow(agents, flows, operations, snapshots=snapshots, service=vms),

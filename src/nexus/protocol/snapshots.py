@@ -41,6 +41,7 @@ class SnapshotWish(Message):
 
     type: SnapshotType = SnapshotType.FULL
     parent: UUID | None = Field(default=None, description="Of a Diff: the snapshot whose successor it is")
+    patience_ms: int = Field(default=0, ge=0, le=5000, description="How long the answer may wait for it to be there")
 
 
 class SnapshotDisk(Message):

@@ -83,7 +83,8 @@ async def test_a_guest_goes_on_in_another_machine_and_in_its_own(
     before = {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in into.iterdir()}
     await vmm.stop(definition.id)
     try:
-        await snapshots.restore(other, launch=3, source=into, devices=devices, is_linked=False)
+        async with snapshots.expecting(other.id, into):
+            await snapshots.restore(other, launch=3, source=into, devices=devices, is_linked=False)
         state = await vmm.observe(other.id)
         assert (state.power, state.launch) == (Power.ON, 3)
         await snapshots.restore(other, launch=3, source=into, devices=devices, is_linked=False)
@@ -126,8 +127,9 @@ async def test_files_that_are_no_snapshot_end_in_a_sentence_and_leave_no_process
     state = await vmm.observe(definition.id)
     assert (state.power, state.launch, state.pid) == (Power.OFF, 2, None)
     (into / "state").unlink()
-    with pytest.raises(VmmTrouble, match="cannot be read"):
-        await snapshots.restore(definition, launch=3, source=into, devices=devices, is_linked=True)
+    async with snapshots.expecting(definition.id, into):
+        with pytest.raises(VmmTrouble, match="cannot be read"):
+            await snapshots.restore(definition, launch=3, source=into, devices=devices, is_linked=True)
 
 
 async def test_a_guest_is_not_reached_before_it_runs_and_one_that_nobody_restores_any_more_is_ended(

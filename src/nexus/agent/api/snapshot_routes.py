@@ -37,7 +37,7 @@ class SnapshotRoutes:
     async def take(self, request: Request) -> Response:
         """Have it taken, or say how far that is."""
         wish = SnapshotWish.model_validate_json(await json_body(request))
-        return answer(self._snapshots.ensure(machine_id(request), _snapshot_id(request), wish))
+        return answer(await self._snapshots.take(machine_id(request), _snapshot_id(request), wish))
 
     async def list(self, _request: Request) -> Response:
         return JSONResponse({"items": [seen.model_dump(mode="json") for seen in self._snapshots.list()]})

@@ -5,6 +5,8 @@ again. A machine's own worker does the taking, between its other moves. What a d
 does, also while that is being taken.
 """
 
+import asyncio
+import contextlib
 from uuid import UUID
 
 from nexus.agent.machines.machine import Machine
@@ -47,6 +49,16 @@ class SnapshotRegistry:
         if (incoming := self._transfers.find(snapshot)) is not None:
             return incoming
         raise Gone(f"this host has no snapshot {snapshot}")
+
+    async def take(self, machine: UUID, snapshot: UUID, wish: SnapshotWish) -> SnapshotSeen:
+        """Have it taken; the answer may wait for that as long as the wish says. Raises Gone, Refused."""
+        seen, taking = self.ensure(machine, snapshot, wish), self._takings.get(snapshot)
+        if taking is None or not wish.patience_ms:
+            return seen
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wish.patience_ms / 1000):
+                await taking.ended.wait()
+        return self.seen(snapshot)
 
     def ensure(self, machine: UUID, snapshot: UUID, wish: SnapshotWish) -> SnapshotSeen:
         """Begin to take it, unless it is there, being taken or has failed. Raises Gone, Refused."""

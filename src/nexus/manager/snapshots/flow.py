@@ -33,7 +33,11 @@ from nexus.protocol.snapshots import SnapshotState as SeenState
 from nexus.protocol.trouble import Gone, Refused
 
 LOOK_AGAIN_S = 0.2
-"""How often a host is asked how far it is, and a VM is looked at that comes to stand still."""
+"""How often a host is asked how far it is, where that takes longer than PATIENCE_MS, and whether it knows the VM."""
+PATIENCE_MS = 400
+"""How long a host may take to answer with a snapshot that is there: enough for a small VM's."""
+WAITING_S = 1.0
+"""How often VMs are looked at that are to go off, or to begin: as a rule their own flows wake this one."""
 ARRIVING_S = 1.0
 """How often a host is asked how far an archive has come in."""
 CHANGED = "Drives or NICs of its VM were added or removed while it was taken."
@@ -99,7 +103,9 @@ class SnapshotFlow(Flow[Moving]):
         if move is Move.WAIT and facts.goes_after_diffs:
             return nap(KEPT_FOR_NOW_S, "diffs over it go first")
         if move is Move.WAIT:
-            return nap(LOOK_AGAIN_S, "its VM comes to rest" if facts.vm and not facts.clones else "its clones begin")
+            is_creating = facts.snapshot.state is SnapshotState.CREATING
+            waits_for = "its VM comes to rest" if facts.vm and not facts.clones else "its clones begin"
+            return nap(LOOK_AGAIN_S if is_creating else WAITING_S, waits_for)
         return move.value
 
     async def absorb(self, tx: Tx, facts: Moving, found: object) -> None:
@@ -127,7 +133,9 @@ class SnapshotFlow(Flow[Moving]):
         agent = self._agents.of(snapshot.host)
         try:
             wish = SnapshotWish(
-                type=snapshot.type, parent=snapshot.parent_id if snapshot.type is SnapshotType.DIFF else None
+                type=snapshot.type,
+                parent=snapshot.parent_id if snapshot.type is SnapshotType.DIFF else None,
+                patience_ms=PATIENCE_MS,
             )
             seen = await agent.ensure_snapshot(snapshot.machine_id, snapshot.id, wish)
         except Gone as gone:
@@ -159,7 +167,7 @@ class SnapshotFlow(Flow[Moving]):
         if facts.vm is None:
             return hop()
         await self._vms.suspend(tx, facts.snapshot.owner, facts.vm, facts.snapshot.id)
-        return nap(LOOK_AGAIN_S, "its VM goes off")
+        return nap(WAITING_S, "its VM goes off")
 
     @in_tx
     async def settle(self, tx: Tx, facts: Moving) -> Next:

@@ -129,6 +129,19 @@ async def lock(tx: Tx, snapshot_id: UUID, *, project_id: UUID, sees_only: UUID |
     return snapshot_of(row)
 
 
+async def waiting_for(tx: Tx, vm_id: UUID, *, begun_from: UUID | None) -> list[UUID]:
+    """Snapshots that go with what becomes of a VM: it is to be suspended, or was cloned from one."""
+    rows = await tx.fetch(
+        """
+        select id from snapshots
+        where (vm_id = $1 and purpose = 'suspend') or (id = $2 and purpose = 'clone') order by id
+        """,
+        vm_id,
+        begun_from,
+    )
+    return [row["id"] for row in rows]
+
+
 async def vm_of(reader: Reader, snapshot_id: UUID) -> UUID | None:
     """The VM a snapshot was taken of, while both are there."""
     return await reader.fetchval("select vm_id from snapshots where id = $1", snapshot_id)

@@ -104,6 +104,12 @@ class Snapshots:
             )
             return operation.subject_id, operation
 
+    async def vm_settled(self, tx: Tx, vm: Vm) -> None:
+        """A locked VM stands still, or has begun, as wished: have those look that wait for it."""
+        restore = vm.machine.restore
+        for snapshot_id in await repository.waiting_for(tx, vm.id, begun_from=restore.snapshot if restore else None):
+            await self._flows.wake(tx, Subject(KIND, snapshot_id))
+
     async def admit(
         self,
         tx: Tx,

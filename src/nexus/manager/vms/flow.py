@@ -4,6 +4,7 @@
 ignores faults and needs nothing but the host's word that nothing is left.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -38,6 +39,9 @@ PATIENCE_MS = 600
 snapshot and for a start from a zygote; a boot is reported when it has come so far."""
 
 
+Settled = Callable[[Tx, Vm], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Moving:
     """A VM with what its next step takes: the order, when that is to be sent."""
@@ -53,11 +57,16 @@ class Moving:
 class VmFlow(Flow[Moving]):
     name = FLOW
 
-    def __init__(self, agents: Agents, machines: Machines, operations: Operations, timing: Timing) -> None:
+    def __init__(
+        self, agents: Agents, machines: Machines, operations: Operations, timing: Timing, *, settled: Settled
+    ) -> None:
+        """`settled` is told, last in the transaction, of a VM that stands still or has begun from a snapshot as wished:
+        something may wait for that."""
         self._agents = agents
         self._machines = machines
         self._operations = operations
         self._timing = timing
+        self._settled = settled
 
     async def load(self, tx: Tx, subject_id: UUID) -> Moving | None:
         try:
@@ -118,6 +127,8 @@ class VmFlow(Flow[Moving]):
             await machines.restored(tx, facts.vm.machine.id)
         await states.refresh(tx, facts.vm)
         await self._operations.settle(tx, facts.vm.subject, generation=facts.facts.generation)
+        if facts.facts.goal is not Goal.ON or facts.facts.restore_boot is not None:
+            await self._settled(tx, facts.vm)
         return finish()
 
     @in_tx
