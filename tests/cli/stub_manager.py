@@ -3,6 +3,7 @@
 For what the CLI does with an answer. Whether the real manager answers so is for others to test.
 """
 
+import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Generator
@@ -119,15 +120,33 @@ def uuid_of(number: int) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Says when it can be reached."""
+    """Says when it can be reached, and ends at once: uvicorn looks ten times a second whether it should."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_up = threading.Event()
+        self._loop: asyncio.AbstractEventLoop
+        self._ended: asyncio.Event
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         await super().startup(sockets)
         self.is_up.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Nobody is left to be waited for."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+    def end(self) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self._ended.set)
 
 
 @contextmanager
@@ -143,6 +162,5 @@ def serving(stub: StubManager) -> Generator[StubManager]:
     try:
         yield stub
     finally:
-        server.should_exit = True
-        server.force_exit = True
+        server.end()
         thread.join(10)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+import uvicorn
 from tests.manager.compute.acting import JoinedHost, Reporting, ok, until
 
 from nexus.agent import wiring as agent_wiring
@@ -82,7 +84,8 @@ async def running_host(settings: AgentSettings) -> AsyncGenerator[JoinedHost]:
         agent = await agent_wiring.build(settings, stack)
         assert agent.link is not None
         server = server_of(agent)
-        serving = asyncio.create_task(serve_on(listen(settings), server, agent.tls))
+        listener = listen(settings)
+        serving = asyncio.create_task(serve_on(listener, server, agent.tls))
         reporting = Reporting(agent.link)
         reporting.start()
         vmm = cast(Any, agent.machines)._host.vmm
@@ -90,11 +93,21 @@ async def running_host(settings: AgentSettings) -> AsyncGenerator[JoinedHost]:
         try:
             yield JoinedHost(agent.machines, vmm, settings.socket, reporting)
         finally:
-            server.should_exit = True
-            if not server.started:
-                serving.cancel()
+            # in the middle of it, as a process ends: in order it would wait for a manager that keeps its connections
+            serving.cancel()
             await reporting.stop()
             await asyncio.gather(serving, return_exceptions=True)
+            _leave(listener, server)
+
+
+def _leave(listener: socket.socket, server: uvicorn.Server) -> None:
+    if server.started:
+        for listening in server.servers:
+            listening.close()
+    else:
+        listener.close()
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
 
 
 async def _has_reported(db: Db, name: str) -> object:
