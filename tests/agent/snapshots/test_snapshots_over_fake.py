@@ -10,7 +10,7 @@ from nexus.agent.settings import AgentSettings
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.kit.ids import new_id
 from nexus.protocol.machines import DiskFormat, DiskRole, DiskSpec, ExitReason, Power, RestoreSpec
-from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotType
+from nexus.protocol.snapshots import SnapshotSeen, SnapshotState, SnapshotType, SnapshotWish
 
 
 async def test_a_running_machine_goes_on_and_another_begins_from_its_snapshot(
@@ -35,6 +35,16 @@ async def test_a_running_machine_goes_on_and_another_begins_from_its_snapshot(
     assert read(overlay_of(settings, clone), 4) == "then"
     assert vmm.memory(clone.id) == (vmm.memory(spec.id)[0], True)
     assert read(overlay_of(settings, spec), 5) == "later"
+
+
+async def test_who_has_patience_is_answered_with_a_snapshot_that_is_there(
+    agent: AgentClient, fake_images: ImageSet
+) -> None:
+    spec = await booted(agent, fake_images)
+    at_once = SnapshotSeen.model_validate_json((await ask(agent, spec.id, new_id())).content)
+    waited = await ask(agent, spec.id, new_id(), SnapshotWish(patience_ms=5000))
+    assert at_once.state is SnapshotState.TAKING
+    assert SnapshotSeen.model_validate_json(waited.content).state is SnapshotState.READY
 
 
 async def test_a_guest_that_was_paused_before_it_had_come_up_is_not_waited_for(

@@ -17,7 +17,7 @@ from tests.manager.snapshots.acting import in_state, named, snapshot_of, take
 from nexus.agent.vmm.fake import FakeVmm
 from nexus.agent.vmm.port import VmmTrouble
 from nexus.kit.db import Db
-from nexus.manager.snapshots import repository
+from nexus.manager.snapshots import flow, repository
 from nexus.protocol.machines import ExitReason
 
 
@@ -338,6 +338,18 @@ async def test_a_suspended_vm_goes_on_where_it_stood(
     assert (await vm_of(user, vm_id))["state"] == "running"
     assert (await disks.memory(vm_id), await disks.read(vm_id)) == (memory, "kept")
     await until(lambda: _there_are_none(user))
+
+
+async def test_what_waits_for_vms_is_woken_by_them(
+    host: JoinedHost, user: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "WAITING_S", 3600.0)
+    vm_id = await create(user)
+    operation = (await ask(user, vm_id, "clone", count=2))["operation_id"]
+    assert ok(await user.get(f"/v1/operations/{operation}"))["item"]["status"] == "done"
+    await until(lambda: _there_are_none(user))
+    await ask(user, vm_id, "suspend")
+    assert (await vm_of(user, vm_id))["state"] == "suspended"
 
 
 @pytest.mark.parametrize("verb", ["stop", "delete"])
