@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.lanes import Lanes
+from xdist.remote import Producer
 
 from bootstrap import guest
 from nexus.local import images
@@ -28,6 +30,10 @@ os.environ.update(AGENT_NETWORK="user", AGENT_USER_NET_RESTRICT="1")
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 1 << 30
 """More than all databases of a run take at once."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
+    return Lanes(config, log)
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from bootstrap.ui import UI, node_environment, npm
 SETTINGS = ("NEXUS_", "MANAGER_", "AGENT_", "FC_", "DATABASE_URL", "PG")
 """What the names of settings begin with; tests must not find the way to a database that somebody works with."""
 
+SIDE_BY_SIDE = ("-n", "2")
+"""How the whole suite runs: most of its time is waiting. Which tests may run beside which is said in tests/lanes.py."""
+
 FAILED = 1
 """What pytest returns when tests failed (and not when it could not run them)."""
 MOST_UNSTEADY = 3
@@ -29,7 +32,8 @@ def main(pytest_options: list[str]) -> int:
     # the user's own settings and installations are none of the tests' business
     env = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     pytest = [sys.executable, "-m", "pytest", *pytest_options]
-    tests = subprocess.run(pytest, cwd=ROOT, env=env, check=False).returncode
+    lanes = () if pytest_options else SIDE_BY_SIDE
+    tests = subprocess.run([*pytest, *lanes], cwd=ROOT, env=env, check=False).returncode
     if tests == FAILED and len(failed()) <= MOST_UNSTEADY:
         print(f"\nOnce more, alone: {', '.join(failed())}", flush=True)
         tests = subprocess.run([*pytest, "--last-failed"], cwd=ROOT, env=env, check=False).returncode
