@@ -12,6 +12,7 @@ import (
 	"nexus/guest/internal/children"
 	"nexus/guest/internal/config"
 	"nexus/guest/internal/filesystems"
+	"nexus/guest/internal/hostkeys"
 	"nexus/guest/internal/kernel"
 	"nexus/guest/internal/memory"
 	"nexus/guest/internal/metadata"
@@ -57,6 +58,7 @@ func New(m Machine) *Agent {
 	memory.Economize()
 	a := &Agent{sessions: session.NewBook(m.Family, m.Config.User.Name), family: m.Family}
 	a.self.config, a.freezer.State = m.Config, m.Disk.Dir()
+	a.self.keys = hostkeys.Look("/")
 	a.power = power.NewSwitch(a.sessions.HangUp, m.Disk, m.Terminated)
 	a.health.said = said{Version: m.Version, Protocol: Protocol, Capabilities: []string{
 		"metrics", "time", "power", "exec", "pty", "pipes", "metadata", "freeze", "identity"}}

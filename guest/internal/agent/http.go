@@ -80,10 +80,13 @@ func (a *Agent) getMetrics(w *web.Answer, r *web.Request) {
 	w.JSON(200, m)
 }
 
+// timeRequest is the body of PUT /v1/time.
+type timeRequest struct {
+	TimeUnixMs *int64 `json:"time_unix_ms"`
+}
+
 func (a *Agent) putTime(w *web.Answer, r *web.Request) {
-	var body struct {
-		TimeUnixMs *int64 `json:"time_unix_ms"`
-	}
+	var body timeRequest
 	if !read(w, r, &body) {
 		return
 	}
@@ -131,6 +134,11 @@ func (a *Agent) postPower(w *web.Answer, r *web.Request) {
 	a.power.Begin(body.Action, force)
 }
 
+// opened is the answer to POST /v1/sessions.
+type opened struct {
+	ID string `json:"id"`
+}
+
 func (a *Agent) postSession(w *web.Answer, r *web.Request) {
 	var q session.Request
 	if !read(w, r, &q) {
@@ -141,7 +149,7 @@ func (a *Agent) postSession(w *web.Answer, r *web.Request) {
 		w.Refuse(statusOf(err), err)
 		return
 	}
-	w.JSON(200, map[string]string{"id": id})
+	w.JSON(200, opened{id})
 }
 
 func (a *Agent) postSignal(w *web.Answer, r *web.Request) {

@@ -4,14 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
 
 	"nexus/guest/internal/config"
 	"nexus/guest/internal/filesystems"
+	"nexus/guest/internal/hostkeys"
 	"nexus/guest/internal/kernel"
 	"nexus/guest/internal/restored"
+	"nexus/guest/internal/session"
 	"nexus/guest/internal/web"
 )
 
@@ -19,6 +22,7 @@ import (
 type self struct {
 	mu     sync.Mutex // held while it becomes another
 	config *config.Config
+	keys   hostkeys.Directories // as they were before init began
 }
 
 const (
@@ -43,12 +47,53 @@ func (a *Agent) postFreeze(w *web.Answer, r *web.Request) {
 		w.Refuse(400, fmt.Errorf("hold_ms is 1 to %d", filesystems.LongestHold.Milliseconds()))
 		return
 	}
+	a.freezer.Thaw() // what is held by now would hold the rehearsal up too
+	a.rehearse()
 	frozen, err := a.freezer.Freeze(hold)
 	if err != nil {
 		w.Refuse(500, err)
 		return
 	}
 	w.JSON(200, frozen)
+}
+
+// rehearse does what the machine would do first if it went on from here, as far as that changes nothing. What has been
+// read, looked up and laid out once is in the memory that is saved; to do all that for the first time in a guest that was
+// just restored is what its user would wait for (docs/adr/0046).
+func (a *Agent) rehearse() {
+	a.self.mu.Lock()
+	defer a.self.mu.Unlock()
+	if err := errors.Join(a.rehearseRequests(), restored.Rehearse()); err != nil {
+		kernel.Log(kernel.Info, "rehearsal: %v", err) // a restored machine does it the long way
+	}
+	runtime.GC() // so that none is due in the first moments of a restored machine
+}
+
+// rehearseRequests reads what will be asked, and writes the answers: how each type is read and written is laid out when
+// that happens first.
+func (a *Agent) rehearseRequests() error {
+	present, err := json.Marshal(a.self.config)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UnixMilli()
+	request, err := json.Marshal(identityRequest{restored.Clone, present, make([]byte, leastEntropy), &now})
+	if err != nil {
+		return err
+	}
+	var q identityRequest
+	if err := json.Unmarshal(request, &q); err != nil {
+		return err
+	}
+	_, err = q.check()
+	for _, asked := range []any{new(timeRequest), new(session.Request)} {
+		err = errors.Join(err, json.Unmarshal([]byte("{}"), asked))
+	}
+	for _, said := range []any{identitySeen{}, ok, opened{}} {
+		_, failed := json.Marshal(said)
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 func (a *Agent) postThaw(w *web.Answer, _ *web.Request) {
@@ -61,6 +106,11 @@ type identityRequest struct {
 	Config     json.RawMessage `json:"config"` // clone: who the machine is from now on; else null
 	Entropy    []byte          `json:"entropy"`
 	TimeUnixMs *int64          `json:"time_unix_ms"`
+}
+
+// identitySeen is the answer.
+type identitySeen struct {
+	Warnings []string `json:"warnings"`
 }
 
 // check returns the configuration that the request brings, if it should bring one.
@@ -103,7 +153,7 @@ func (a *Agent) postIdentity(w *web.Answer, r *web.Request) {
 	if failed != nil {
 		kernel.Log(kernel.Error, "%v", failed)
 	}
-	w.JSON(200, map[string]any{"warnings": a.warn(failed)})
+	w.JSON(200, identitySeen{a.warn(failed)})
 }
 
 // goOn makes this machine the one of c (nil: it is the same), and tells its programs.
@@ -113,7 +163,7 @@ func (a *Agent) goOn(reason string, c *config.Config) error {
 		return restored.RunHooks(reason, former, former, a.family.Run)
 	}
 	a.sessions.StartOver(c.User.Name)
-	failed := errors.Join(restored.BecomeAnother(former, c, a.family.Run), a.metadata.Serve(c.Metadata))
+	failed := errors.Join(restored.BecomeAnother(former, c, a.self.keys, a.family.Run), a.metadata.Serve(c.Metadata))
 	a.self.config = c
 	return errors.Join(failed, restored.RunHooks(reason, former, c, a.family.Run))
 }

@@ -5,11 +5,9 @@
 package connections
 
 import (
-	"bufio"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -19,15 +17,20 @@ import (
 	"strings"
 	"syscall"
 	"unsafe"
+
+	"nexus/guest/internal/kernel"
 )
+
+var lists = []*kernel.Listing{kernel.NewListing("/proc/self/net/tcp"), kernel.NewListing("/proc/self/net/tcp6")}
+
+// Rehearse reads what Reset will.
+func Rehearse() { inherited() }
 
 // Reset ends them as if their peers had. Each process sees its connection reset, or at its end.
 func Reset() error {
-	inherited := map[string]bool{}
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		if err := collect(file, inherited); err != nil {
-			return fmt.Errorf("connections: %w", err)
-		}
+	inherited, err := inherited()
+	if err != nil {
+		return fmt.Errorf("connections: %w", err)
 	}
 	if len(inherited) == 0 {
 		return nil
@@ -46,25 +49,27 @@ func Reset() error {
 	return errors.Join(failed...)
 }
 
-func collect(file string, into map[string]bool) error {
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // no such protocol here
+// inherited are the sockets that are connected to somewhere else, as their links in /proc/PID/fd read.
+func inherited() (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, list := range lists {
+		text, err := list.Read()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // no such protocol here
+		}
+		if err != nil {
+			return nil, err
+		}
+		parse(text, found)
 	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return parse(f, into)
+	return found, nil
 }
 
-// parse adds the sockets of /proc/net/tcp's format (proc(5)) that are connected to somewhere else, as their links in
-// /proc/PID/fd read.
-func parse(from io.Reader, into map[string]bool) error {
+// parse adds those that /proc/net/tcp tells of; its format is in proc(5).
+func parse(text string, into map[string]bool) {
 	const listening, fields = "0A", 10
-	lines := bufio.NewScanner(from)
-	for lines.Scan() {
-		f := strings.Fields(lines.Text())
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
 		if len(f) < fields || f[3] == listening || f[9] == "0" {
 			continue
 		}
@@ -73,7 +78,6 @@ func parse(from io.Reader, into map[string]bool) error {
 			into["socket:["+f[9]+"]"] = true
 		}
 	}
-	return lines.Err()
 }
 
 // address reads an address as the kernel prints it: in words of four bytes, each in the machine's order (little-endian on

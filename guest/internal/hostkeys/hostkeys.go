@@ -24,13 +24,49 @@ var (
 	systemctl = "/usr/bin/systemctl"
 )
 
+// Directories is a state of the directories that host keys are in. It changes with every file that comes or goes.
+type Directories [2]struct {
+	inode            uint64
+	modified, status syscall.Timespec
+}
+
+// Look returns how the directories below base are now.
+func Look(base string) Directories {
+	var now Directories
+	for i, dir := range []string{"etc/dropbear", "etc/ssh"} {
+		var at syscall.Stat_t
+		if err := syscall.Stat(filepath.Join(base, dir), &at); err == nil {
+			now[i].inode, now[i].modified, now[i].status = at.Ino, at.Mtim, at.Ctim
+		}
+	}
+	return now
+}
+
+// Rehearse looks where Renew will.
+func Rehearse(base string) {
+	find(base)
+	for _, program := range keygens {
+		isThere(filepath.Join(base, program))
+	}
+}
+
+// find returns the files with keys of dropbear, and of OpenSSH.
+func find(base string) (old, ssh []string) {
+	old, _ = filepath.Glob(filepath.Join(base, "etc/dropbear/dropbear_*_host_key")) // the patterns are constant and valid
+	ssh, _ = filepath.Glob(filepath.Join(base, "etc/ssh/ssh_host_*_key*"))          // with .pub, and certificates
+	return old, ssh
+}
+
+// MayBeInUse says whether a server may have read a key. before is how the directories were when none had begun: where
+// there is no key now and no file has come or gone since, there was none at any time.
+func MayBeInUse(base string, before Directories) bool {
+	old, ssh := find(base)
+	return len(old)+len(ssh) > 0 || Look(base) != before
+}
+
 // Renew removes the host keys below base ("/" in a machine) and makes new ones where the machine has the program for it.
 func Renew(base string, run Run) error {
-	old, err := filepath.Glob(filepath.Join(base, "etc/dropbear/dropbear_*_host_key"))
-	ssh, err2 := filepath.Glob(filepath.Join(base, "etc/ssh/ssh_host_*_key*")) // with .pub, and certificates
-	if err := errors.Join(err, err2); err != nil {
-		return err
-	}
+	old, ssh := find(base)
 	var failed []error
 	for _, file := range append(old, ssh...) {
 		failed = append(failed, os.Remove(file))

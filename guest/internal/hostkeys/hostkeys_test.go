@@ -75,3 +75,35 @@ func TestWithoutAListOfInitsChildrenEveryProcessIsACandidate(t *testing.T) {
 		}
 	}
 }
+
+func TestKeysMayBeInUseOnceThereHasBeenOne(t *testing.T) {
+	base := t.TempDir()
+	if MayBeInUse(base, Look(base)) {
+		t.Error("without a directory")
+	}
+	dir := filepath.Join(base, "etc/dropbear")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Unix(1, 0) // what happens now is at no other time than this
+	if err := os.Chtimes(dir, long, long); err != nil {
+		t.Fatal(err)
+	}
+	before := Look(base)
+	if MayBeInUse(base, before) {
+		t.Error("before there was one")
+	}
+	key := filepath.Join(dir, "dropbear_ed25519_host_key")
+	if err := os.WriteFile(key, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !MayBeInUse(base, before) || !MayBeInUse(base, Look(base)) {
+		t.Error("with one")
+	}
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	if !MayBeInUse(base, before) {
+		t.Error("when it was removed, and may have been read before")
+	}
+}

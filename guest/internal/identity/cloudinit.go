@@ -19,7 +19,7 @@ var seedFiles = []string{"meta-data", "network-config", "user-data"}
 
 // seed writes what cloud-init's NoCloud data source looks for, or removes it. The network is set up already: cloud-init
 // is told to leave it alone.
-func (d disk) seed(s *config.CloudInit, hostname string) error {
+func (d *disk) seed(s *config.CloudInit, hostname string) error {
 	if s == nil {
 		return d.unseed()
 	}
@@ -32,7 +32,7 @@ func (d disk) seed(s *config.CloudInit, hostname string) error {
 }
 
 // unseed removes a seed that is ours; whose else it is is not our business.
-func (d disk) unseed() error {
+func (d *disk) unseed() error {
 	if !strings.HasPrefix(d.read(seedDir+"meta-data"), seedMark) {
 		return nil
 	}

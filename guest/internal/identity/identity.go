@@ -7,12 +7,14 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"nexus/guest/internal/accounts"
@@ -24,22 +26,42 @@ import (
 // The password and the SSH keys are given to a disk once: when /etc/machine-id is this machine's already, the user may
 // have changed them since, and they stay.
 func Apply(base string, c *config.Config, now time.Time) error {
-	d := disk{base}
+	return apply(&disk{base: base}, c, now)
+}
+
+// Change is Apply for a machine that runs and was another.
+func Change(base string, c *config.Config, now time.Time) error {
+	return apply(&disk{base: base, isKept: true}, c, now)
+}
+
+// Rehearse reads what Change will.
+func Rehearse(base string) {
+	d := &disk{base: base}
+	for _, file := range []string{
+		"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/machine-id",
+		busID, seedDir + "meta-data",
+	} {
+		d.read(file)
+	}
+	d.shell()
+}
+
+func apply(d *disk, c *config.Config, now time.Time) error {
 	known := strings.TrimSpace(d.read("/etc/machine-id")) == c.MachineID
 	return errors.Join(
-		d.write("/etc/hosts", Hosts(d.read("/etc/hosts"), c.Hostname, strings.TrimSpace(d.read("/etc/hostname"))), 0o644),
-		d.write("/etc/hostname", c.Hostname+"\n", 0o644),
+		d.rewrite("/etc/hosts", Hosts(d.read("/etc/hosts"), c.Hostname, strings.TrimSpace(d.read("/etc/hostname"))), 0o644),
+		d.rewrite("/etc/hostname", c.Hostname+"\n", 0o644),
 		d.resolver(c.DNS),
 		d.user(c.User, known, now),
 		d.seed(c.CloudInit, c.Hostname),
 		d.bus(c.MachineID),
-		d.write("/etc/machine-id", c.MachineID+"\n", 0o444), // last: it says that the user has been set up
+		d.rewrite("/etc/machine-id", c.MachineID+"\n", 0o444), // last: it says that the user has been set up
 	)
 }
 
 // WasAnothers says whether the disk has been that of another machine: it is a copy.
 func WasAnothers(base, machineID string) bool {
-	there := strings.TrimSpace(disk{base}.read("/etc/machine-id"))
+	there := strings.TrimSpace((&disk{base: base}).read("/etc/machine-id"))
 	return len(there) == len(machineID) && there != machineID // machine-id(5): it may be empty, or "uninitialized"
 }
 
@@ -78,12 +100,19 @@ func isLoopback(word string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-type disk struct{ base string }
+type disk struct {
+	base string
+	// isKept: files that are there are written to, see rewrite.
+	isKept bool
+	// hasReplaced: a file was made, or put in the place of another. That is on the disk some time later, and in order only
+	// with more of its kind: from then on nothing is written to files themselves.
+	hasReplaced bool
+}
 
-func (d disk) path(p string) string { return filepath.Join(d.base, p) }
+func (d *disk) path(p string) string { return filepath.Join(d.base, p) }
 
 // read returns a file's text, empty when there is none.
-func (d disk) read(p string) string {
+func (d *disk) read(p string) string {
 	b, err := os.ReadFile(d.path(p))
 	if err != nil {
 		return ""
@@ -92,7 +121,7 @@ func (d disk) read(p string) string {
 }
 
 // write replaces the file in one step, unless it says so already. A file that is there keeps its mode and owner.
-func (d disk) write(p, text string, mode fs.FileMode) error {
+func (d *disk) write(p, text string, mode fs.FileMode) error {
 	target := d.path(p)
 	if real, err := filepath.EvalSymlinks(target); err == nil {
 		target = real
@@ -104,6 +133,7 @@ func (d disk) write(p, text string, mode fs.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
+	d.hasReplaced = true
 	draft, err := os.CreateTemp(filepath.Dir(target), ".nexus-*")
 	if err != nil {
 		return err
@@ -119,13 +149,58 @@ func (d disk) write(p, text string, mode fs.FileMode) error {
 	return os.Rename(draft.Name(), target)
 }
 
-func (d disk) same(target, text string) bool {
+func (d *disk) same(target, text string) bool {
 	b, err := os.ReadFile(target)
 	return err == nil && string(b) == text
 }
 
+// rewrite is write for a file of some lines that every boot writes, and for machine-id. In a kept disk it writes to the
+// file itself: to make another one and have it take the place is 5,000 pieces of code which a guest that was just restored
+// runs for the first time (docs/adr/0046). Who reads meanwhile, and what comes after a power cut, may find the end of one
+// text behind the other: of hosts(5) that is this machine's own line, machine-id is always as long.
+func (d *disk) rewrite(p, text string, mode fs.FileMode) error {
+	return d.overwrite(p, text, mode, func(f *os.File, old string) error {
+		_, err := f.WriteAt([]byte(text), 0)
+		if err == nil && len(old) > len(text) {
+			err = f.Truncate(int64(len(text)))
+		}
+		return err
+	})
+}
+
+// exchange is rewrite for what the next boot would not mend: text has to be as long as what is there, so that it is one
+// block of the disk, either way; and it is on the disk when this returns, so before anything that is written later.
+func (d *disk) exchange(p, text string, mode fs.FileMode) error {
+	return d.overwrite(p, text, mode, func(f *os.File, old string) error {
+		if len(old) != len(text) {
+			return d.write(p, text, mode)
+		}
+		_, err := f.WriteAt([]byte(text), 0)
+		return errors.Join(err, syscall.Fdatasync(int(f.Fd())))
+	})
+}
+
+// overwrite has change write text to the file, which holds something else; or writes it the usual way.
+func (d *disk) overwrite(p, text string, mode fs.FileMode, change func(f *os.File, old string) error) error {
+	const block = 1024 // the smallest there is of ext4
+	if !d.isKept || d.hasReplaced || len(text) > block || d.same(d.path(p), text) {
+		return d.write(p, text, mode)
+	}
+	f, err := os.OpenFile(d.path(p), os.O_RDWR, 0)
+	if err != nil {
+		return d.write(p, text, mode)
+	}
+	defer f.Close()
+	old := make([]byte, block+1)
+	n, err := f.Read(old)
+	if n > block || err != nil && err != io.EOF {
+		return d.write(p, text, mode)
+	}
+	return change(f, string(old[:n]))
+}
+
 // resolver writes /etc/resolv.conf as a plain file; the link that a resolver daemon's package leaves there would dangle.
-func (d disk) resolver(servers []netip.Addr) error {
+func (d *disk) resolver(servers []netip.Addr) error {
 	if len(servers) == 0 {
 		return nil
 	}
@@ -139,19 +214,20 @@ func (d disk) resolver(servers []netip.Addr) error {
 			return err
 		}
 	}
-	return d.write(file, text.String(), 0o644)
+	return d.rewrite(file, text.String(), 0o644)
 }
+
+const busID = "/var/lib/dbus/machine-id"
 
 // bus writes the id that D-Bus keeps for itself, where it is not a link to the machine's.
-func (d disk) bus(machineID string) error {
-	const file = "/var/lib/dbus/machine-id"
-	if at, err := os.Lstat(d.path(file)); err != nil || !at.Mode().IsRegular() {
+func (d *disk) bus(machineID string) error {
+	if at, err := os.Lstat(d.path(busID)); err != nil || !at.Mode().IsRegular() {
 		return nil
 	}
-	return d.write(file, machineID+"\n", 0o444)
+	return d.rewrite(busID, machineID+"\n", 0o444)
 }
 
-func (d disk) user(u config.Account, known bool, now time.Time) error {
+func (d *disk) user(u config.Account, known bool, now time.Time) error {
 	before := accounts.Files{Passwd: d.read("/etc/passwd"), Group: d.read("/etc/group"), Shadow: d.read("/etc/shadow")}
 	_, there := accounts.Find(before.Passwd, u.Name)
 	after, account := accounts.Ensure(before, u.Name, d.shell())
@@ -161,28 +237,30 @@ func (d disk) user(u config.Account, known bool, now time.Time) error {
 	}
 	err := errors.Join(
 		d.write("/etc/group", after.Group, 0o644),
-		d.write("/etc/shadow", after.Shadow, 0o600),
+		d.exchange("/etc/shadow", after.Shadow, 0o600),
 		d.write("/etc/passwd", after.Passwd, 0o644),
 		d.home(account),
 	)
-	if fresh && err == nil {
+	if fresh && err == nil && len(u.SSHAuthorizedKeys) > 0 {
+		d.hasReplaced = true
 		err = authorize(d.path(account.Home), account, u.SSHAuthorizedKeys)
 	}
 	return err
 }
 
-func (d disk) shell() string {
+func (d *disk) shell() string {
 	if _, err := os.Stat(d.path("/bin/bash")); err == nil {
 		return "/bin/bash"
 	}
 	return "/bin/sh"
 }
 
-func (d disk) home(a accounts.Account) error {
+func (d *disk) home(a accounts.Account) error {
 	home := d.path(a.Home)
 	if _, err := os.Stat(home); err == nil || a.Home == "/" {
 		return nil
 	}
+	d.hasReplaced = true
 	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
 		return err
 	}

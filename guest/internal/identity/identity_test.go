@@ -50,13 +50,56 @@ func TestWasAnothersMindsAWholeIDOnly(t *testing.T) {
 	}
 }
 
+func TestAKeptDisksFilesStayTheFilesTheyWere(t *testing.T) {
+	for before, after := range map[string]string{"old\n": "new\n", "longer\n": "new\n", "old\n ": "much longer\n"} {
+		base := t.TempDir()
+		file := filepath.Join(base, "hostname")
+		write(t, file, before)
+		was := inode(t, file)
+		d := &disk{base: base, isKept: true}
+		if err := d.rewrite("hostname", after, 0o644); err != nil || text(t, file) != after || inode(t, file) != was {
+			t.Errorf("%q became %q, %v", before, text(t, file), err)
+		}
+		if err := d.rewrite("new", after, 0o644); err != nil || text(t, filepath.Join(base, "new")) != after {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWhatNoBootWouldMendIsExchangedWholeOrReplaced(t *testing.T) {
+	base := t.TempDir()
+	file := filepath.Join(base, "shadow")
+	write(t, file, "root:old\n")
+	was := inode(t, file)
+	d := &disk{base: base, isKept: true}
+	if err := d.exchange("shadow", "root:new\n", 0o600); err != nil || text(t, file) != "root:new\n" || inode(t, file) != was {
+		t.Errorf("%q, %v", text(t, file), err)
+	}
+	if err := d.exchange("shadow", "root:longer\n", 0o600); err != nil || text(t, file) != "root:longer\n" || inode(t, file) == was {
+		t.Errorf("%q, %v", text(t, file), err)
+	}
+	was = inode(t, file)
+	if err := d.exchange("shadow", "root:LONGER\n", 0o600); err != nil || inode(t, file) == was {
+		t.Error("it was written to before what was replaced is on the disk", err)
+	}
+}
+
+func inode(t *testing.T, p string) uint64 {
+	t.Helper()
+	var at syscall.Stat_t
+	if err := syscall.Stat(p, &at); err != nil {
+		t.Fatal(err)
+	}
+	return at.Ino
+}
+
 func TestBusIDFollowsOnlyWhereItIsAFileOfItsOwn(t *testing.T) {
 	base := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(base, "var/lib/dbus"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(base, "var/lib/dbus/machine-id")
-	d := disk{base}
+	d := &disk{base: base}
 	if err := d.bus("new"); err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -22,6 +22,7 @@ const (
 	setMask     = 0x891c
 	setHardware = 0x8924
 	getHardware = 0x8927
+	getLabels   = 0x8912
 	getIndex    = 0x8933
 	getFlags    = 0x8913
 	setFlags    = 0x8914
@@ -32,11 +33,10 @@ const (
 
 // AddAddress gives this machine a further address, under an alias of an interface such as lo:0.
 func AddAddress(alias string, address netip.Addr) error {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := socket()
 	if err != nil {
 		return err
 	}
-	defer syscall.Close(fd)
 	if err := put(fd, alias, setAddress, address); err != nil {
 		return err
 	}
@@ -45,11 +45,10 @@ func AddAddress(alias string, address netip.Addr) error {
 
 // RemoveAddress takes an alias away.
 func RemoveAddress(alias string) error {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := socket()
 	if err != nil {
 		return err
 	}
-	defer syscall.Close(fd)
 	r := about(alias) // its flags without IFF_UP: an alias that goes down is gone
 	return kernel.Ioctl(fd, setFlags, unsafe.Pointer(r))
 }
@@ -66,7 +65,6 @@ func Apply(nics []config.NIC) error {
 	if err != nil {
 		return err
 	}
-	defer syscall.Close(fd)
 	failed := []error{setUp(fd, "lo", true)}
 	for _, nic := range nics {
 		if name, ok := named(cards, nic.MAC); !ok {
@@ -78,28 +76,47 @@ func Apply(nics []config.NIC) error {
 	return errors.Join(failed...)
 }
 
+var interfaces = kernel.NewListing("/proc/self/net/dev")
+
 // card is an interface that there is.
 type card struct{ name, mac string }
 
-// look opens a socket to ask the kernel by, and returns the interfaces that there are. It reads a list of them rather than
+// look returns a socket to ask the kernel by, and the interfaces that there are. It reads a list of them rather than
 // net.Interfaces, which asks for all that is known of each.
 func look() (fd int, cards []card, err error) {
-	fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if fd, err = socket(); err != nil {
+		return fd, nil, fmt.Errorf("network: %w", err)
+	}
+	list, err := interfaces.Read()
 	if err != nil {
 		return fd, nil, fmt.Errorf("network: %w", err)
 	}
-	list, err := os.ReadFile("/proc/self/net/dev")
-	if err != nil {
-		syscall.Close(fd)
-		return fd, nil, fmt.Errorf("network: %w", err)
-	}
-	for _, name := range names(string(list)) {
+	for _, name := range names(list) {
 		r := about(name)
 		if err := kernel.Ioctl(fd, getHardware, unsafe.Pointer(r)); err == nil { // else it went away
 			cards = append(cards, card{name, net.HardwareAddr(r.data[2:8]).String()})
 		}
 	}
 	return fd, cards, nil
+}
+
+var (
+	opening sync.Mutex
+	opened  = -1
+)
+
+// socket returns one to ask the kernel by. It stays open, for the reason that a kernel.Listing does.
+func socket() (int, error) {
+	opening.Lock()
+	defer opening.Unlock()
+	if opened >= 0 {
+		return opened, nil
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err == nil {
+		opened = fd
+	}
+	return fd, err
 }
 
 // names reads them from the text of /proc/net/dev (proc(5)): two lines of head, then one a line, up to a colon.

@@ -22,3 +22,19 @@ func TestTheLoopbackIsThere(t *testing.T) {
 		t.Error(cards)
 	}
 }
+
+func TestTheLoopbacksAddressIsTold(t *testing.T) {
+	fd, _, err := look()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, all := labels(fd); !all || !slices.Contains(got, "lo") {
+		t.Error(got, all)
+	}
+	if !hasIPv6(map[string]bool{"lo": true}) {
+		t.Skip("no IPv6 here")
+	}
+	if hasIPv6(map[string]bool{}) {
+		t.Error("no interface has an IPv6 address")
+	}
+}

@@ -40,57 +40,56 @@ var leases = []string{
 const randomSeed = "/var/lib/systemd/random-seed"
 
 // BecomeAnother makes this machine, which was former, the one that c describes. It does all it can and returns what failed.
-func BecomeAnother(former, c *config.Config, run hostkeys.Run) error {
+// keys is how the directories of host keys were before init began.
+func BecomeAnother(former, c *config.Config, keys hostkeys.Directories, run hostkeys.Run) error {
 	return errors.Join(
 		netconf.Leave(former.NICs),
 		connections.Reset(),
-		hostkeys.Renew("/", run), // before Apply: its last step says that this was done
+		renewKeys(keys, run), // before Change: its last step says that this was done
 		forget(),
-		identity.Apply("/", c, time.Now()),
+		identity.Change("/", c, time.Now()),
 		wrap("hostname", syscall.Sethostname([]byte(c.Hostname))),
 		wrap("boot id", newBootID()),
-		hostkeys.Reload(run),
 		netconf.Move(former.NICs, c.NICs),
 		netconf.Apply(c.NICs),
 	)
 }
 
+// renewKeys disturbs no server without need: to start one anew takes a guest that was just restored 40 ms.
+func renewKeys(before hostkeys.Directories, run hostkeys.Run) error {
+	if !hostkeys.MayBeInUse("/", before) {
+		return nil
+	}
+	return errors.Join(hostkeys.Renew("/", run), hostkeys.Reload(run))
+}
+
+// Rehearse does of all this what changes nothing, before the machine is saved: what the kernel has looked up and read
+// then is in the memory that clones begin with, and none of them does it again.
+func Rehearse() error {
+	netconf.Rehearse()
+	connections.Rehearse()
+	hostkeys.Rehearse("/")
+	leftovers()
+	identity.Rehearse("/")
+	os.ReadDir(hooksDir) // mostly there is none
+	return wrap("boot id", prepareBootID())
+}
+
 // forget removes what only the original may go on with.
 func forget() error {
 	var failed []error
-	for _, pattern := range append(leases, randomSeed) {
-		files, _ := filepath.Glob(pattern) // the patterns are constant and valid
-		for _, file := range files {
-			failed = append(failed, os.Remove(file))
-		}
+	for _, file := range leftovers() {
+		failed = append(failed, os.Remove(file))
 	}
 	return errors.Join(failed...)
 }
 
-// newBootID lets programs see a boot id of this machine's own, as systemd-nspawn does for its containers: the kernel's is
-// made once and cannot be changed.
-func newBootID() error {
-	const (
-		bootID = "/proc/sys/kernel/random/boot_id"
-		source = "/proc/sys/kernel/random/uuid"
-		dir    = "/run/nexus"
-	)
-	id, err := os.ReadFile(source)
-	if err != nil {
-		return err
+func leftovers() (found []string) {
+	for _, pattern := range append(leases, randomSeed) {
+		files, _ := filepath.Glob(pattern) // the patterns are constant and valid
+		found = append(found, files...)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	file := filepath.Join(dir, "boot_id")
-	if err := os.WriteFile(file, id, 0o444); err != nil {
-		return err
-	}
-	syscall.Unmount(bootID, syscall.MNT_DETACH) // EINVAL: it is the kernel's still
-	if err := syscall.Mount(file, bootID, "", syscall.MS_BIND, ""); err != nil {
-		return err
-	}
-	return syscall.Mount("", bootID, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, "")
+	return found
 }
 
 func wrap(what string, err error) error {
