@@ -111,3 +111,14 @@ async def test_the_clock_is_set_again_until_the_way_was_short(short_tmp: Path, m
         monkeypatch.setattr(becoming, "monotonic", monotonic)
         await set_clock(client, clock=StoppedClock())
     assert asked == ["PUT /v1/time"] * 3
+
+
+@pytest.mark.parametrize(("took_s", "again"), [(0.08, []), (0.09, ["PUT /v1/time"])])
+async def test_a_restored_guest_is_told_the_time_again_unless_it_was_told_quickly(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch, took_s: float, again: list[str]
+) -> None:
+    moments = iter([0.0, took_s, 1.0, 1.0])
+    async with guest_that(lambda _asked: "{}", short_tmp) as (client, asked):
+        monkeypatch.setattr(becoming, "monotonic", lambda: next(moments))
+        await become(client, reason=IdentityReason.ROLLBACK, config=None, clock=StoppedClock())
+    assert asked == ["POST /v1/identity", *again]

@@ -1,8 +1,8 @@
 """What a guest is told when it goes on from a snapshot: who it is, something random of its own, and the time.
 
 What must stay true: until `become` has returned, the machine's links are down, for under its old addresses it is
-another; and the time is right to within GOOD_ROUND_TRIP_S: where what brought it was slower, it comes again, last, on a
-way that has just been used.
+another; and the time is right to within a tenth of a second: where what brought it was not quick enough to be sure of
+that (SURE_ROUND_TRIP_S), it comes again, last, on a way that has just been used.
 A guest that was just restored is slow at whatever it does for the first time: nothing is asked that it need not answer.
 """
 
@@ -20,6 +20,7 @@ from nexus.protocol.trouble import Gone, Refused
 _log = log.get("nexus.agent.guest")
 
 ENTROPY_BYTES: Final = 64
+SURE_ROUND_TRIP_S: Final = 0.08
 GOOD_ROUND_TRIP_S: Final = 0.05
 MOST_CLOCK_TRIES: Final = 10
 
@@ -42,7 +43,7 @@ async def become(
             ) from old
         warnings = ("The agent in the guest is too old to be given new randomness, and runs no hooks.",)
     else:
-        if monotonic() - begun <= GOOD_ROUND_TRIP_S:
+        if monotonic() - begun <= SURE_ROUND_TRIP_S:
             return warnings
     await set_clock(client, clock=clock)
     return warnings

@@ -16,8 +16,8 @@ from nexus.protocol.trouble import Retryable, Trouble
 _log = log.get("nexus.agent.machines")
 
 SET_TIME_DEADLINE_S = 2.0
-EXAMINED_AFTER_S = 0.05
-"""A guest that has come is asked how it is when whoever waited for it has been told."""
+EXAMINED_AFTER_S = 0.5
+"""A guest that has come is asked how it is when whoever waited for it has been told, and had what was urgent of it."""
 LOST_PATIENCE_S = 3.0
 """A guest that is back within this time has never been reported as gone: its agent may just have started anew."""
 

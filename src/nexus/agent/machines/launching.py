@@ -42,7 +42,7 @@ async def _launch_from(kept: Lineage, host: Host, state: Callable[[], MachineSta
     assert isinstance(vmm, Snapshots)
     say("reading the snapshot")
     async with host.snapshots.whole(kept) as source, vmm.expecting(state().spec.id, source):
-        definition = await prepare(host, state(), say, makes_disks=False)
+        definition = await prepare(host, state(), say, goes_on=True)
         try:
             vmm.check(definition, devices)
         except VmmTrouble as differs:

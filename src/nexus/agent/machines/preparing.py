@@ -50,15 +50,16 @@ def _images(spec: MachineSpec) -> tuple[str, ...]:
     return (spec.kernel_sha256, spec.initramfs_sha256, *of_disks)
 
 
-async def prepare(host: Host, state: MachineState, say: Say, *, makes_disks: bool = True) -> Definition:
-    """`makes_disks`: False where disks are made otherwise, before the definition is used.
+async def prepare(host: Host, state: MachineState, say: Say, *, goes_on: bool = False) -> Definition:
+    """`goes_on`: it is not to boot but to go on in its memory. Then its disks are made otherwise, before the definition
+    is used, and what its kernel was given at the start is of no use.
 
     Raises StorageTrouble, NetTrouble, SpecTrouble, VmmTrouble or OSError; may be repeated after any of them."""
     spec = state.running
     uid = host.uid(state.slot)
     kernel = await host.images.ensure(spec.kernel_sha256, say)
     base = await host.images.ensure(spec.initramfs_sha256, say)
-    disks = await _disks(host, spec, uid, say, makes_disks=makes_disks)
+    disks = await _disks(host, spec, uid, say, makes_disks=not goes_on)
     attachments = {nic.id: host.network.attachment(nic, position) for position, nic in enumerate(spec.nics)}
     taps = tuple(made.tap for made in attachments.values() if made.tap is not None)
     if taps and isinstance(host.vmm, Wires):
@@ -73,7 +74,7 @@ async def prepare(host: Host, state: MachineState, say: Say, *, makes_disks: boo
         vcpus=spec.vcpus,
         memory_mib=spec.memory_mib,
         kernel=kernel,
-        initramfs=await _initramfs(host, spec, base, config, uid),
+        initramfs=base if goes_on else await _initramfs(host, spec, base, config, uid),
         boot_args=spec.boot_args,
         disks=disks,
         nics=tuple(_nic(nic.mac, attachments[nic.id]) for nic in spec.nics),

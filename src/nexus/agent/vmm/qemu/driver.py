@@ -35,6 +35,7 @@ from nexus.agent.vmm.qemu.snapshots import (
     guest_cpu,
     layout,
     load,
+    outlived_memory,
     spare_of,
 )
 from nexus.agent.vmm.qemu.uring import has_io_uring
@@ -136,10 +137,8 @@ class QemuVmm(QemuSnapshots):
             raise
 
     async def stop(self, machine: UUID) -> None:
-        running = self._running.get(machine)
-        if running is None:
-            return
-        await self._give_up(running)
+        if (running := self._running.get(machine)) is not None:
+            await self._give_up(running)
 
     async def pause(self, machine: UUID) -> None:
         running = await self._execute(machine, "stop")
@@ -206,7 +205,7 @@ class QemuVmm(QemuSnapshots):
         return await self.observe(machine)
 
     async def discard(self, machine: UUID) -> None:
-        with contextlib.suppress(VmmTrouble):  # one that does not answer is killed
+        with contextlib.suppress(VmmTrouble):  # one that does not answer is ended all the same
             await self.adopt(machine)
         await self.stop(machine)
         self._cgroups.discard(machine)
@@ -351,8 +350,9 @@ class QemuVmm(QemuSnapshots):
     async def _give_up(self, running: Running) -> None:
         """What it has written is the host's by now; asked to quit, it would have the disks written out first."""
         running.ending = running.ending or self._exit(ExitReason.ASKED, "Its power was cut.")
-        await running.watch.kill()
-        await running.settled.wait()
+        with outlived_memory(running.record.pid):
+            await running.watch.kill()
+            await running.settled.wait()
 
     async def _end(self, running: Running) -> None:
         """Have the process gone: asked by its monitor, then by signal."""
