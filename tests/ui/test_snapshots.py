@@ -40,6 +40,9 @@ def test_take_a_snapshot_and_go_back_to_it(visits: Visits, fleet: Installation) 
     expect(page.get_by_role("heading", name="No snapshots yet")).to_be_visible()
     page.get_by_role("tab", name="Activity").click()
     expect(page.get_by_role("tabpanel")).to_contain_text("Deleted snapshot before")
+    done = page.get_by_role("table", name="What was done to web-2")
+    for verb in ("create", "delete"):
+        expect(done.get_by_role("row").filter(has_text=verb).filter(has_text="before")).to_have_count(1)
 
 
 def test_make_a_vm_from_a_snapshot_that_the_tab_links_to(visits: Visits, fleet: Installation) -> None:
@@ -78,6 +81,10 @@ def test_make_a_vm_from_a_snapshot_that_the_tab_links_to(visits: Visits, fleet: 
         expect(page.get_by_role("radio", name="another")).to_have_count(others)
         expect(name).to_have_value("from-kept")
         expect(choice).to_be_checked()
+    page.get_by_role("radio", name="another").check()
+    expect(page.get_by_text("nexus snapshot restore another from-kept", exact=False)).to_be_visible()
+    choice.check()
+    expect(name).to_have_value("from-kept")
     create.click()
     head = page.get_by_role("heading", level=1)
     expect(head).to_contain_text("from-kept")
@@ -178,3 +185,66 @@ def test_an_import_that_is_cancelled_is_not_sent_on(visits: Visits, fleet: Insta
     with page.expect_event("requestfailed", lambda request: "/v1/snapshots/import" in request.url):
         dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
+
+
+def test_an_icon_says_its_name_and_a_snapshot_gets_another_one(visits: Visits, fleet: Installation) -> None:
+    fleet.done("snapshot", "create", "web-3", "--name", "unnamed")
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/snapshots?q=unnamed")
+    edit = page.get_by_role("button", name="Edit unnamed")
+    edit.hover()
+    expect(page.get_by_role("tooltip")).to_have_text("Edit unnamed")
+    edit.click()
+    dialog = page.get_by_role("dialog", name="Edit unnamed")
+    expect(page.get_by_role("tooltip")).to_have_count(0)
+    dialog.get_by_label("Name").fill("kept")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("kept")
+    dialog.get_by_label("Name").fill("unnamed-no-more")
+    dialog.get_by_label("Description").fill("to look at")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("row", name="unnamed-no-more")).to_contain_text("to look at")
+    fleet.done("snapshot", "delete", "unnamed-no-more", "--yes")
+
+
+def test_keeping_only_the_newest_says_what_goes(visits: Visits, fleet: Installation) -> None:
+    fleet.done("snapshot", "create", "web-3", "--name", "older")
+    visitor = visits(fleet)
+    page = visitor.page
+    visitor.visit("/vms?q=web-3")
+    page.get_by_role("link", name="web-3").click()
+    page.get_by_role("tab", name="Snapshots").click()
+    page.get_by_role("button", name="Take snapshot").click()
+    dialog = page.get_by_role("dialog")
+    take = dialog.get_by_role("button", name="Take snapshot")
+    dialog.get_by_label("Name").fill("newest")
+    keep = dialog.get_by_label("Keep only the newest")
+    keep.fill("none")
+    expect(take).to_have_attribute("aria-disabled", "true")
+    keep.fill("1")
+    expect(dialog).to_contain_text("One older snapshot of this VM is deleted")
+    take.click()
+    expect(page.get_by_role("row", name="newest")).to_contain_text("completed")
+    expect(page.get_by_role("row", name="older")).to_have_count(0)
+    fleet.done("vm", "clone", "web-3", "web-3-twin")
+    page.get_by_role("tabpanel").get_by_role("link", name="web-3-twin").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("web-3-twin")
+    fleet.done("vm", "delete", "web-3-twin", "--yes")
+    fleet.done("snapshot", "delete", "newest", "--yes")
+
+
+def test_on_a_phone_nothing_is_beyond_the_edge(visits: Visits, fleet: Installation) -> None:
+    visitor = visits(fleet, size=(360, 740))
+    page = visitor.page
+    visitor.visit("/snapshots?q=kept")
+    page.get_by_role("link", name="web-1", exact=True).click()
+    page.wait_for_url("**/vms/*")
+    visitor.visit(f"{page.url.removeprefix(visitor.base)}?tab=snapshots")
+    for seen in (
+        page.get_by_role("tab", name="Snapshots"),
+        page.get_by_role("link", name="New VM from kept"),
+        page.get_by_role("button", name="Delete kept"),
+    ):
+        expect(seen).to_be_in_viewport(ratio=0.9)

@@ -28,10 +28,15 @@ export function contents({ has_memory }: SnapshotBody): string {
 }
 
 /** Its type and what is in it; a Diff with what it is over, if that is among the known. */
-export function holds(snapshot: SnapshotBody, known: SnapshotBody[]): string {
+export function Holds({ snapshot, known }: { snapshot: SnapshotBody; known: SnapshotBody[] }) {
   const { snapshot_type, parent_id } = snapshot
   const parent = snapshot_type === 'Diff' ? known.find(({ id }) => id === parent_id) : undefined
-  return [parent ? say('snapshot.diffOver', { name: parent.name }) : snapshot_type, contents(snapshot)].filter(Boolean).join(', ')
+  return (
+    <span className="inline-grid max-w-56 whitespace-normal">
+      {parent ? say('snapshot.diffOver', { name: parent.name }) : snapshot_type}
+      <span className="text-sm whitespace-nowrap text-muted">{contents(snapshot)}</span>
+    </span>
+  )
 }
 
 export const sizeOf = ({ size_bytes }: SnapshotBody) => (size_bytes === null ? '–' : bytes(size_bytes))
@@ -40,9 +45,9 @@ export const sizeOf = ({ size_bytes }: SnapshotBody) => (size_bytes === null ? '
 export function State({ snapshot }: { snapshot: SnapshotBody }) {
   const note = snapshot.fault ?? snapshot.warning
   return (
-    <span className="grid justify-items-start gap-1">
+    <span className="grid min-w-20 justify-items-start gap-1">
       <Badge tone={TONES[snapshot.state]}>{say(`snapshot.state.${snapshot.state}`)}</Badge>
-      {note ? <span className="max-w-80 min-w-56 text-sm whitespace-normal text-muted">{note}</span> : null}
+      {note ? <span className="w-72 max-w-full text-sm sm:w-40 whitespace-normal text-muted">{note}</span> : null}
     </span>
   )
 }
@@ -51,7 +56,7 @@ export function State({ snapshot }: { snapshot: SnapshotBody }) {
 export function Origin({ snapshot: { vm_id, vm_name, is_imported } }: { snapshot: SnapshotBody }) {
   if (is_imported) {
     return (
-      <span className="inline-flex items-center gap-1.5 text-muted">
+      <span className="inline-flex flex-wrap items-center gap-x-1.5 text-muted sm:inline-grid sm:justify-items-start">
         {vm_name} <Badge tone="idle">{say('snapshot.imported')}</Badge>
       </span>
     )
@@ -60,12 +65,17 @@ export function Origin({ snapshot: { vm_id, vm_name, is_imported } }: { snapshot
 }
 
 export function Made({ vms }: { vms: TreeVm[] }) {
-  return vms.map(({ id, name }, index) => (
-    <span key={id}>
-      {index > 0 ? ', ' : null}
-      <VmLink id={id} name={name} />
+  if (vms.length === 0) return null
+  return (
+    <span className="inline-block max-w-xl whitespace-normal">
+      {vms.map(({ id, name }, index) => (
+        <span key={id}>
+          {index > 0 ? ', ' : null}
+          <VmLink id={id} name={name} />
+        </span>
+      ))}
     </span>
-  ))
+  )
 }
 
 function VmLink({ id, name }: { id: string; name: string }) {

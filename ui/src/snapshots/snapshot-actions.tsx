@@ -18,7 +18,7 @@ const EditSnapshot = later(() => import('./edit-snapshot').then((module) => modu
 /** What can be done with a snapshot; with its VM at hand also going back to it. */
 export function SnapshotActions({ snapshot, vm }: { snapshot: SnapshotBody; vm?: VmBody }) {
   return (
-    <span className="flex justify-end gap-1">
+    <span className="flex justify-end">
       <NewVm snapshot={snapshot} />
       {vm ? <RollBack vm={vm} snapshot={snapshot} /> : null}
       <Export snapshot={snapshot} />

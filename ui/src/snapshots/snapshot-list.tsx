@@ -18,7 +18,7 @@ import { useUrlState } from '@/route/route'
 import { useSession } from '@/shell/session'
 import { say } from '@/words/words'
 
-import { holds, Name, Origin, sizeOf, State } from './cells'
+import { Holds, Name, Origin, sizeOf, State } from './cells'
 import { SnapshotActions } from './snapshot-actions'
 
 const ImportSnapshot = later(() => import('./import-snapshot').then((module) => module.ImportSnapshot))
@@ -75,7 +75,7 @@ export function SnapshotList() {
             cells: [
               <Name key="name" snapshot={snapshot} />,
               <Origin key="vm" snapshot={snapshot} />,
-              holds(snapshot, snapshots.data.items),
+              <Holds key="type" snapshot={snapshot} known={snapshots.data.items} />,
               sizeOf(snapshot),
               snapshot.host_name,
               <Ago key="age" at={snapshot.created_at} />,

@@ -17,7 +17,7 @@ import { useSession } from '@/shell/session'
 import { refusalOf } from '@/vms/verbs'
 import { say } from '@/words/words'
 
-import { holds, Made, Name, sizeOf, State } from './cells'
+import { Holds, Made, Name, sizeOf, State } from './cells'
 import { CreateSnapshot } from './create-snapshot'
 import { SnapshotActions } from './snapshot-actions'
 import { placed } from './tree'
@@ -60,7 +60,7 @@ export function SnapshotsTab({ vm }: { vm: VmBody }) {
               <Name key="name" snapshot={snapshot} depth={depth}>
                 {snapshot.id === current ? <Badge tone="accent">{say('snapshot.current')}</Badge> : null}
               </Name>,
-              holds(snapshot, snapshots.data.items),
+              <Holds key="type" snapshot={snapshot} known={snapshots.data.items} />,
               sizeOf(snapshot),
               <Ago key="age" at={snapshot.created_at} />,
               <State key="state" snapshot={snapshot} />,
@@ -71,7 +71,7 @@ export function SnapshotsTab({ vm }: { vm: VmBody }) {
         />
       )}
       {tree.data && tree.data.item.clones.length > 0 ? (
-        <p className="text-sm text-muted">
+        <p className="flex flex-wrap gap-x-1 text-sm text-muted">
           {say('snapshot.clones', { name: vm.name })} <Made vms={tree.data.item.clones} />
         </p>
       ) : null}
