@@ -64,7 +64,7 @@ class Guest:
         """Run a command to its end."""
         request = SessionRequest.model_validate({"kind": SessionKind.EXEC, "argv": argv, "user": user, **other})
         session = await self.client.open_session(request)
-        async with self.client.stream(session) as stream, asyncio.timeout(60):
+        async with self.client.stream(session) as stream, asyncio.timeout(180):
             await stream.send(Frame.INPUT, stdin)
             await stream.send(Frame.END_OF_INPUT)
             return await gather(stream)
@@ -88,7 +88,7 @@ class Guest:
         return time.monotonic() - begun
 
 
-async def holds(condition: Callable[[], Awaitable[bool]], *, within_s: float = 20) -> None:
+async def holds(condition: Callable[[], Awaitable[bool]], *, within_s: float = 60) -> None:
     """Wait until the condition holds. Raises TimeoutError when it does not."""
     async with asyncio.timeout(within_s):
         while True:
