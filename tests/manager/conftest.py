@@ -5,7 +5,7 @@ Databases are cloned from one that is migrated and has its users already, which 
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -14,16 +14,20 @@ import asyncpg
 import httpx
 import pytest
 import structlog
+from fastapi import APIRouter, FastAPI
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
 from nexus.kit.db import Db
 from nexus.local import postgres as embedded
+from nexus.manager import wiring
 from nexus.manager.access.models import Role
+from nexus.manager.app import create_app
 from nexus.manager.migrate import migrate
 from nexus.manager.platform import Builder
 from nexus.manager.settings import ManagerSettings
+from nexus.manager.ui.site import Site
 from nexus.manager.users import repository
 from nexus.manager.users.passwords import hash_password
 from nexus.manager.users.service import ensure_first_user, open_session
@@ -46,6 +50,25 @@ def plain_logs() -> None:
             structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
         ]
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def routes_made_once() -> Iterator[None]:
+    """All managers of a run have the same routes, as FastAPI understands them: that takes it a tenth of a second, and
+    it would begin anew for each. What a manager is built of besides is its own."""
+    first = create_app(wiring.ROUTERS)
+
+    def made(routers: list[APIRouter], *, site: Site | None = None) -> FastAPI:
+        if routers is not known:
+            return create_app(routers, site=site)
+        app = create_app([], site=site)
+        app.router.routes.extend(first.router.routes)
+        return app
+
+    known = wiring.ROUTERS
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(wiring, "create_app", made)
+        yield
 
 
 @pytest.fixture(scope="session")
