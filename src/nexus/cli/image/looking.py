@@ -47,9 +47,10 @@ def register(app: typer.Typer) -> None:
         *,
         yes: YesOption = False,
     ) -> None:
-        """Take images out of the registry. One that a VM uses is refused. Asks first at a terminal."""
+        """Take images out of the registry; their files stay. One that a VM, a template or a snapshot needs is refused.
+        Asks first at a terminal."""
         targets = [_the_image(cli, one) for one in image]
-        require_consent(cli, targets, yes=yes)
+        require_consent(cli, targets, yes=yes, warning="The files stay.")
         delete_each(cli, targets, cli.client.images.delete)
 
 
