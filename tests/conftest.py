@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.lanes import Lanes
+from tests.lanes import Lanes, strays
 from xdist.remote import Producer
 
 from bootstrap import guest
@@ -34,6 +34,13 @@ ROOM_BYTES = 1 << 30
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
     return Lanes(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if found := strays(items):
+        raise pytest.UsageError(
+            f"Tests with the marks vm and net belong in the machine's lane (tests/lanes.py): {found}"
+        )
 
 
 @pytest.fixture
