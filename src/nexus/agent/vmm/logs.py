@@ -5,19 +5,15 @@ lost or raced over, and a byte keeps its offset for the machine's whole life: th
 does not. Where the file system cannot punch holes the log is emptied instead. While no agent runs, nobody trims.
 """
 
-import ctypes
 import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from nexus.agent.storage.holes import punch_hole
+
 KEEP_BYTES = 1 << 20
 BLOCK_BYTES = 4096
-PUNCH_HOLE_KEEP_SIZE = 0x03
-"""FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, linux/falloc.h"""
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
 
 @dataclass(frozen=True)
@@ -83,8 +79,9 @@ def _first_byte_kept(fd: int, size: int) -> int:
 
 def free_head(fd: int, length: int) -> None:
     """Give the first `length` bytes back to the disk; where that cannot be, empty the file. Raises OSError."""
-    if _libc.fallocate(fd, PUNCH_HOLE_KEEP_SIZE, 0, length) == 0:
-        return
-    if ctypes.get_errno() != errno.EOPNOTSUPP:
-        raise OSError(ctypes.get_errno(), "cannot trim the log")
-    os.ftruncate(fd, 0)
+    try:
+        punch_hole(fd, 0, length)
+    except OSError as refused:
+        if refused.errno != errno.EOPNOTSUPP:
+            raise
+        os.ftruncate(fd, 0)

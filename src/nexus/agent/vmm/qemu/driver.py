@@ -35,7 +35,6 @@ from nexus.agent.vmm.qemu.snapshots import (
     guest_cpu,
     layout,
     load,
-    outlived_memory,
     spare_of,
 )
 from nexus.agent.vmm.qemu.uring import has_io_uring
@@ -133,12 +132,12 @@ class QemuVmm(QemuSnapshots):
             raise VmmTrouble(f"QEMU did not start: {said or dead}") from dead
         except asyncio.CancelledError:
             if source is not None:  # half of a memory is no guest
-                await self._give_up(running)
+                await self._give_up(definition.id, running)
             raise
 
     async def stop(self, machine: UUID) -> None:
         if (running := self._running.get(machine)) is not None:
-            await self._give_up(running)
+            await self._give_up(machine, running)
 
     async def pause(self, machine: UUID) -> None:
         running = await self._execute(machine, "stop")
@@ -323,7 +322,7 @@ class QemuVmm(QemuSnapshots):
                     return
             raise VmmTrouble(f"its VMM (process {running.record.pid}) does not answer: {silent}") from silent
         if self._places.early_channel(machine).exists() and running.ending is None:
-            await self._give_up(running)  # whoever was restoring it is gone, before it came to run
+            await self._give_up(machine, running)  # whoever was restoring it is gone, before it came to run
             return
         if status not in (*ACTIVE, "paused") and running.ending is None:
             reason = exits.reason_in_log(self._places.vmm_log(machine), since=running.record.log_from)
@@ -347,10 +346,10 @@ class QemuVmm(QemuSnapshots):
         running.qmp = None
         self._changed(machine)
 
-    async def _give_up(self, running: Running) -> None:
+    async def _give_up(self, machine: UUID, running: Running) -> None:
         """What it has written is the host's by now; asked to quit, it would have the disks written out first."""
         running.ending = running.ending or self._exit(ExitReason.ASKED, "Its power was cut.")
-        with outlived_memory(running.record.pid):
+        with self._outlived.keeping(machine, running.record.pid):
             await running.watch.kill()
             await running.settled.wait()
 

@@ -11,10 +11,9 @@ same, in the same order, its places for disks to come included.
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -25,14 +24,12 @@ from nexus.agent.vmm.port import Definition, Disk, VmmTrouble
 from nexus.agent.vmm.qemu import drives
 from nexus.agent.vmm.qemu.config import OTHER_DEVICES, Accelerator, cpu_model
 from nexus.agent.vmm.qemu.launcher import Places
+from nexus.agent.vmm.qemu.memory import Outlived, empty_memory, memory_of, overwrite
 from nexus.agent.vmm.qemu.monitored import Monitored
 from nexus.agent.vmm.qemu.qmp import Qmp, QmpTrouble
 from nexus.protocol.machines import CacheType
 
 MEMORY, STATE = "memory", "state"
-MEMORY_NAME = "memory-backend-memfd"
-MEMORY_LINK = f"/memfd:{MEMORY_NAME}"
-"""What /proc/PID/fd says of the descriptor that a guest's memory is."""
 LOAD_PAUSE_S = 0.0005
 LOAD_DEADLINE_S = 60.0
 CPUINFO = Path("/proc/cpuinfo")
@@ -51,8 +48,11 @@ class Source:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, directory: Path, *, spare: int = 0) -> AsyncGenerator["Source"]:
-        """Memory is copied from now on, and until the end of the block at most. Raises VmmTrouble."""
+    async def open(
+        cls, directory: Path, *, spare: int = 0, kept: Callable[[int], int | None] = lambda _size: None
+    ) -> AsyncGenerator["Source"]:
+        """Memory is copied from now on, and until the end of the block at most. `kept`: memory of this size to copy it
+        into, if there is any to spare. Raises VmmTrouble."""
         with contextlib.ExitStack() as opened:
             fds: list[int] = []
             for name in (MEMORY, STATE):
@@ -62,9 +62,11 @@ class Source:
                     raise VmmTrouble(f"its {name} cannot be read: {refused.strerror}") from refused
                 opened.callback(os.close, fds[-1])
             memory_fd, state_fd = fds
-            guest_fd = _empty_memory(os.fstat(memory_fd).st_size)
+            size = os.fstat(memory_fd).st_size
+            spent = kept(size)
+            guest_fd, copy = (empty_memory(size), copy_sparsely) if spent is None else (spent, overwrite)
             opened.callback(os.close, guest_fd)
-            filling = asyncio.create_task(in_thread(lambda step: copy_sparsely(memory_fd, guest_fd, step=step)))
+            filling = asyncio.create_task(in_thread(lambda step: copy(memory_fd, guest_fd, step=step)))
             try:
                 await asyncio.sleep(0)  # what follows may hold the event loop up; the thread has begun then
                 yield cls(state_fd, guest_fd, filling, spare)
@@ -80,12 +82,15 @@ class QemuSnapshots(Monitored):
         super().__init__(places)
         self.cpu = cpu
         self._expected: dict[UUID, Source] = {}
+        self._outlived = Outlived()
 
     @contextlib.asynccontextmanager
     async def expecting(self, machine: UUID, source: Path) -> AsyncGenerator[None]:
         async with contextlib.AsyncExitStack() as opened:
             with contextlib.suppress(VmmTrouble):  # whoever goes on from it is told
-                self._expected[machine] = await opened.enter_async_context(Source.open(source))
+                self._expected[machine] = await opened.enter_async_context(
+                    Source.open(source, kept=lambda size: self._outlived.take(machine, size_bytes=size))
+                )
             try:
                 yield
             finally:
@@ -105,7 +110,7 @@ class QemuSnapshots(Monitored):
         if devices is None or pid is None:
             raise VmmTrouble("it was started before there were snapshots; restart it first")
         await self._ask(machine, lambda qmp: _save_devices(qmp, into / STATE))
-        await in_thread(lambda step: clone(_memory_of(pid), into / MEMORY, step=step))
+        await in_thread(lambda step: clone(memory_of(pid), into / MEMORY, step=step))
         return devices
 
     def check(self, definition: Definition, devices: tuple[str, ...]) -> None:
@@ -189,42 +194,6 @@ async def _save_devices(qmp: Qmp, path: Path) -> None:
 async def _set_links(qmp: Qmp, nics: int, *, up: bool) -> None:
     for index in range(nics):
         await qmp.execute("set_link", name=f"net{index}", up=up)
-
-
-def _empty_memory(size_bytes: int) -> int:
-    """A descriptor of memory as QEMU makes it for a guest (`memory-backend-memfd`), so that it can be written before
-    there is a QEMU."""
-    fd = os.memfd_create(MEMORY_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        os.ftruncate(fd, size_bytes)
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
-
-
-@contextlib.contextmanager
-def outlived_memory(pid: int | None) -> Generator[None]:
-    """Whoever waits for a process to end need not wait for the memory of its guest to be given back, which takes as
-    long as all else of that: a thread does it when the block ends."""
-    held: int | None = None
-    with contextlib.suppress(OSError):
-        held = os.open(_memory_of(pid), os.O_RDONLY | os.O_CLOEXEC) if pid is not None else None
-    try:
-        yield
-    finally:
-        if held is not None:
-            asyncio.get_running_loop().run_in_executor(None, os.close, held)
-
-
-def _memory_of(pid: int) -> Path:
-    """A way to the memory of the guest of this process. Raises OSError."""
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if str(link.readlink()).startswith(MEMORY_LINK):
-                return link
-    raise FileNotFoundError(f"process {pid} has no memory of a guest")
 
 
 def _kind(disk: Disk) -> str:
