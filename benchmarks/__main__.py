@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks._ending import clean_up_when_asked_to_end
+
 
 def main(arguments: list[str]) -> int:
     """The number of benchmarks that failed, or the exit status of the one that was named."""
@@ -19,8 +21,14 @@ def main(arguments: list[str]) -> int:
 
 def run(name: str, options: list[str]) -> int:
     print(f"== {name}", flush=True)
-    return subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=False).returncode
+    with subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", *options]) as benchmark:
+        try:
+            return benchmark.wait()
+        except BaseException:
+            benchmark.terminate()  # and wait: it leaves nothing behind
+            raise
 
 
 if __name__ == "__main__":
+    clean_up_when_asked_to_end()
     sys.exit(main(sys.argv[1:]))

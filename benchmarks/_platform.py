@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import psutil
 
+from benchmarks._ending import clean_up_when_asked_to_end
+
 READY_DEADLINE_S = 300
 
 
@@ -32,7 +34,9 @@ class Platform:
 
 @contextmanager
 def platform(**settings: str) -> Generator[Platform]:
-    """`nexus up` in a scratch directory, until the end of the block; `settings` are environment variables."""
+    """`nexus up` in a scratch directory, until the end of the block; `settings` are environment variables. Also when
+    this process is asked to end, nothing of it is left."""
+    clean_up_when_asked_to_end()
     home = Path(tempfile.mkdtemp(prefix="nexus-bench-"))
     home.chmod(0o711)
     url = f"http://127.0.0.1:{free_port()}"
@@ -56,7 +60,7 @@ def platform(**settings: str) -> Generator[Platform]:
                 finally:
                     delete_all(client)
         finally:
-            subprocess.run([*cli, "down"], env=env, stdout=log, stderr=log, check=False)
+            subprocess.run([*cli, "down", "--stop-guests"], env=env, stdout=log, stderr=log, check=False)
             process.wait(timeout=60)
             shutil.rmtree(home)
 

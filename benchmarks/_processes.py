@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
+from benchmarks._ending import clean_up_when_asked_to_end
 from nexus.local import postgres as embedded
 
 READY_S = 180
@@ -19,7 +20,8 @@ _CORES = sorted(os.sched_getaffinity(0))
 
 @contextmanager
 def scratch() -> Generator[Path]:
-    """A directory that other uids can pass through, gone afterwards."""
+    """A directory that other uids can pass through, gone afterwards, also when this process is asked to end."""
+    clean_up_when_asked_to_end()
     home = Path(tempfile.mkdtemp(prefix="nexus-bench-"))
     home.chmod(0o711)
     try:

@@ -25,6 +25,7 @@ from uuid import UUID
 import psutil
 import uvloop
 
+from benchmarks._ending import clean_up_when_asked_to_end
 from benchmarks._figures import spread
 from benchmarks._fleet import fill
 from nexus.agent import wiring as agent_wiring
@@ -67,6 +68,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--days", type=int, default=7)
     options = parser.parse_args()
+    clean_up_when_asked_to_end()
     home = Path(tempfile.mkdtemp(prefix="nexus-bench-"))
     home.chmod(0o711)
     try:

@@ -61,6 +61,17 @@ class Starts:
         self.strangers += other.strangers
 
 
+@dataclass(frozen=True)
+class Begun:
+    """One start. Seconds since POST."""
+
+    vm: str
+    name: str
+    ready: float
+    answered: float
+    is_up: bool
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks start", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="one after another")
@@ -90,17 +101,13 @@ def _measure(here: Platform, options: argparse.Namespace, *, uses_zygotes: bool)
     with busy(options.load):
         made = Starts()
         for number in range(options.rounds):
-            made.add(_start(here.http, options.memory, keeps=False))
+            made.add(_start(here.http, options.memory))
+            delete_all(here.http)
             if (number + 1) % 50 == 0:
                 print(f"  … {number + 1} of {options.rounds}, {made.hung} hung", flush=True)
         wrong += _report(f"{kind}, one after another", made)
         for count in options.at_once:
-            with ThreadPoolExecutor(count) as pool:
-                together = Starts()
-                since = time.perf_counter()
-                for one in [pool.submit(_start, here.http, options.memory) for _ in range(count)]:
-                    together.add(one.result())
-                took = time.perf_counter() - since
+            together, took = _start_at_once(here.http, options.memory, count)
             wrong += _report(f"{kind}, {count} at once (all after {took:.2f} s)", together)
             made.add(together)
             delete_all(here.http)
@@ -111,7 +118,23 @@ def _measure(here: Platform, options: argparse.Namespace, *, uses_zygotes: bool)
     return wrong + strangers + int(missed)
 
 
-def _start(http: httpx.Client, memory_mib: int, *, keeps: bool = True) -> Starts:
+def _start_at_once(http: httpx.Client, memory_mib: int, count: int) -> tuple[Starts, float]:
+    """With the seconds until the last has answered. They are asked who they are when nothing is measured any more."""
+    together = Starts()
+    with ThreadPoolExecutor(count) as pool:
+        since = time.perf_counter()
+        begun = [one.result() for one in [pool.submit(_begin, http, memory_mib) for _ in range(count)]]
+        took = time.perf_counter() - since
+    for one in begun:
+        together.add(_identified(http, one))
+    return together, took
+
+
+def _start(http: httpx.Client, memory_mib: int) -> Starts:
+    return _identified(http, _begin(http, memory_mib))
+
+
+def _begin(http: httpx.Client, memory_mib: int) -> Begun:
     name = f"s-{uuid4().hex[:12]}"
     begun = time.perf_counter()
     made = checked(http.post("/v1/vms", json={"name": name, "vcpu": 1, "mem_mib": memory_mib}))
@@ -123,13 +146,17 @@ def _start(http: httpx.Client, memory_mib: int, *, keeps: bool = True) -> Starts
     ready = time.perf_counter() - begun
     ran = http.post(f"/v1/vms/{vm}/exec", json={"argv": ["true"]})
     answered = time.perf_counter() - begun
-    if status != "done" or not ran.is_success or ran.json()["exit_code"] != 0:
+    is_up = status == "done" and ran.is_success and ran.json()["exit_code"] == 0
+    return Begun(vm, name, ready, answered, is_up=is_up)
+
+
+def _identified(http: httpx.Client, begun: Begun) -> Starts:
+    if not begun.is_up:
         return Starts(hung=1)
-    who = checked(http.post(f"/v1/vms/{vm}/exec", json={"argv": ["sh", "-c", WHO]}))
-    if not keeps:
-        http.delete(f"/v1/vms/{vm}", params={"wait": WAIT_S}).raise_for_status()
+    who = checked(http.post(f"/v1/vms/{begun.vm}/exec", json={"argv": ["sh", "-c", WHO]}))
     said = tuple(_output(who).split())
-    return Starts([ready], [answered], who=[said], strangers=int(len(said) != 4 or said[0] != name))
+    strangers = int(len(said) != 4 or said[0] != begun.name)
+    return Starts([begun.ready], [begun.answered], who=[said], strangers=strangers)
 
 
 def _output(ran: Any) -> str:

@@ -192,4 +192,7 @@ def test_vms_are_cloned_and_suspended(nexus: Run, snapshots: StubManager) -> Non
     assert "w-1, w-2 are running" in nexus("vm", "clone", "web-1", "w", "--count", "2").stderr
     assert snapshots.asked("POST", f"{OF_VM}/clone")[0].body == {"name": "w", "count": 2}
     assert nexus("vm", "clone", "web-1", "--count", "101").exit_code == 2
+    many = [{"id": uuid_of(1), "name": f"w-{n}", "operation_id": uuid_of(901)} for n in range(1, 101)]
+    snapshots.on("POST", f"{OF_VM}/clone", {"id": uuid_of(1), "operation_id": DONE["id"], "items": many})
+    assert "w-1 … w-100 (100 VMs) are running" in nexus("vm", "clone", "web-1", "w", "--count", "100").stderr
     assert "nexus vm resume web-1" in nexus("vm", "suspend", "web-1").stderr

@@ -17,6 +17,7 @@ from tests.agent.lab import PATIENCE_S
 
 from nexus.agent.snapshots import exporting as exports
 from nexus.agent.snapshots import importing as imports
+from nexus.agent.snapshots import store as stores
 from nexus.agent.snapshots.digests import digest, digest_of
 from nexus.agent.snapshots.exporting import exporting
 from nexus.agent.snapshots.importing import Here, Importing
@@ -483,3 +484,18 @@ async def test_one_that_is_discarded_at_the_moment_it_is_there_was_taken_in(
     assert await transfers.receive(snapshot, _pieces(archive.packed())) == kept.seen()
     await asyncio.gather(*discarding)
     assert transfers.list() == ()
+
+
+async def test_many_that_begin_at_once_read_a_snapshot_once(
+    store: SnapshotStore, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, read = SnapshotStore(store._root), list[Path]()  # pyright: ignore[reportPrivateUsage]
+    again.open()
+
+    def noting(path: Path, step: Step) -> str:
+        read.append(path)
+        return digest(path, step)
+
+    monkeypatch.setattr(stores, "digest", noting)
+    await asyncio.gather(*(again.verified(kept.manifest.id, say=lambda _stage: None) for _ in range(5)))
+    assert sorted(read) == sorted(kept.directory / file.name for file in kept.manifest.files)

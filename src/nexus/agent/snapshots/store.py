@@ -5,6 +5,7 @@ and those of what it is over, were compared with their manifest's digests, once 
 agent started.
 """
 
+import asyncio
 import errno
 import hashlib
 import shutil
@@ -28,7 +29,7 @@ from nexus.kit.durable import sync_directory, sync_file
 _log = log.get("nexus.agent.snapshots")
 
 READ_ONLY, DISKS, DELETED = 0o400, "disks", ".gone"
-Stamp = tuple[int, int, int, int]
+Stamp = tuple[int, int, int, int, int]
 
 
 class SnapshotStore:
@@ -38,6 +39,7 @@ class SnapshotStore:
         self._root = root
         self._kept: dict[UUID, Kept] = {}
         self._verified: dict[UUID, tuple[Stamp, ...]] = {}
+        self._verifying: dict[UUID, asyncio.Lock] = {}
         self._deleted = Tombstones(root / DELETED)
         self._wholes = Wholes(root)
         self.whole = self._wholes.whole
@@ -114,6 +116,7 @@ class SnapshotStore:
         await in_thread(lambda _step: _remove(directory))
         self._kept.pop(snapshot, None)
         self._verified.pop(snapshot, None)
+        self._verifying.pop(snapshot, None)
 
     async def verified(self, snapshot: UUID, *, say: Callable[[str], None]) -> Lineage:
         """A snapshot whose files, and those of all that it needs, are what their manifests say. Raises
@@ -127,13 +130,17 @@ class SnapshotStore:
         return found
 
     async def _verify(self, kept: Kept, say: Callable[[str], None]) -> None:
+        """However many want it at once, its files are read once."""
         snapshot = kept.manifest.id
         try:
-            stamps = _stamps(kept)
-            if self._verified.get(snapshot) != stamps:
-                say("verifying the snapshot")
-                await in_thread(lambda between: _verify(kept, between))
-                self._verified[snapshot] = stamps
+            if self._verified.get(snapshot) == _stamps(kept):
+                return
+            say("verifying the snapshot")
+            async with self._verifying.setdefault(snapshot, asyncio.Lock()):
+                stamps = _stamps(kept)
+                if self._verified.get(snapshot) != stamps:
+                    await in_thread(lambda between: _verify(kept, between))
+                    self._verified[snapshot] = stamps
         except FileNotFoundError as missing:
             raise SnapshotUnusable(
                 "The snapshot cannot be used: a file of it is missing; it was changed outside of Nexus."
@@ -183,7 +190,9 @@ def _remove(directory: Path) -> None:
 def _stamps(kept: Kept) -> tuple[Stamp, ...]:
     """What would be other if a file had been changed since."""
     found = [(kept.directory / file.name).lstat() for file in kept.manifest.files]
-    return tuple((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns) for status in found)
+    return tuple(
+        (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns) for status in found
+    )
 
 
 def _verify(kept: Kept, step: Step) -> None:

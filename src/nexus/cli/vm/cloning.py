@@ -1,6 +1,7 @@
 """`vm clone` and `vm suspend`: what snapshots do that nobody sees."""
 
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ from nexus.cli.command import command
 from nexus.cli.invocation import Cli
 from nexus.cli.vm.subject import VmArgument, recorded, say_recorded, settle, the_vm
 from nexus.cli.waiting import TIMEOUT_S, NoWait, Timeout, follow
+
+MOST_NAMED = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +31,7 @@ def register(app: typer.Typer) -> None:
         began = time.monotonic()
         target = the_vm(cli, vm)
         cloned = cli.client.snapshots.clone(target.id, name=name, count=count)
-        names = ", ".join(item.name for item in cloned.items)
+        names = _named([item.name for item in cloned.items])
         if no_wait:
             say_recorded(cli, name=names, operation_id=cloned.operation_id)
             cli.result([recorded(name=i.name, vm_id=i.id, operation_id=i.operation_id) for i in cloned.items])
@@ -52,3 +55,8 @@ def register(app: typer.Typer) -> None:
         settle(cli, accepted, label=f"Suspending {target.name}", timeout_s=timeout)
         cli.say(f"{target.name} is suspended ({time.monotonic() - began:.1f} s). Go on: nexus vm resume {target.name}")
         cli.result(cli.client.vms.get(target.id))
+
+
+def _named(names: Sequence[str]) -> str:
+    """In a sentence, which a hundred names are not."""
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{names[0]} … {names[-1]} ({len(names)} VMs)"
