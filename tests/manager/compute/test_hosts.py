@@ -232,9 +232,13 @@ def room(name: str = "a", *, reserved: Amounts | None = None, **other: Any) -> R
     ("place", "need", "why"),
     [
         (room(), Amounts(vcpus=4, memory_mib=1000, disk_bytes=1000), None),
-        (room(), Amounts(vcpus=5), "vCPUs 4 free of 4, 5 needed"),
-        (room(reserved=Amounts(memory_mib=900)), Amounts(memory_mib=101), "memory (MiB) 100 free of 1000, 101 needed"),
-        (room(reserved=Amounts(disk_bytes=2000)), Amounts(disk_bytes=1), "disk (bytes) -1000 free of 1000, 1 needed"),
+        (room(), Amounts(vcpus=5), "vCPUs: 5 needed, 4 of 4 free"),
+        (
+            room(reserved=Amounts(memory_mib=900)),
+            Amounts(memory_mib=101),
+            "MiB of memory: 101 needed, 100 of 1000 free",
+        ),
+        (room(reserved=Amounts(disk_bytes=2000)), Amounts(disk_bytes=1), "MiB of disk: 1 needed, 0 of 0 free"),
         (room(reserved=Amounts(disk_bytes=2000)), Amounts(memory_mib=1), None),
         (room(is_silent=True), Amounts(), "has not been heard from"),
         (room(is_cordoned=True), Amounts(), "takes no new machines (cordoned)"),
@@ -258,5 +262,5 @@ def test_the_host_with_the_most_memory_left_is_chosen_and_the_others_say_why_not
     assert found.chosen is found.places[0]
     found = place(rooms[:1], Amounts(memory_mib=100), GENEROUS)
     assert found.chosen is None
-    assert found.explain() == "full: memory (MiB) 50 free of 1000, 100 needed."
+    assert found.explain() == "full: MiB of memory: 100 needed, 50 of 1000 free."
     assert place([], Amounts(), GENEROUS).explain() == "No host has joined yet."

@@ -56,7 +56,7 @@ async def test_a_dry_run_says_of_each_host_why_it_cannot_take_the_vm(
     if here["memory_mib"] >= wanted["mem_mib"]:
         assert answer["host_name"] == "host-1"
     refusals = {place["host_name"]: place["refusal"] for place in answer["hosts"]}
-    assert refusals["far-1"] == "memory (MiB) 4096 free of 4096, 4097 needed"
+    assert refusals["far-1"] == "MiB of memory: 4097 needed, 4096 of 4096 free"
     answer = await try_out(user, needs=["pause", "ctrl_alt_del"])
     assert answer["host_name"] == "host-1"
     assert answer["hosts"][1]["refusal"] == "does not offer ctrl_alt_del; does not offer pause"

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from nexus.protocol.hosts import Offer
 
+_MIB = 1 << 20
 CORDONED = "takes no new machines (cordoned)"
 
 
@@ -63,11 +64,11 @@ def refusal(room: Room, need: Amounts, overcommit: Overcommit, offers: frozenset
     most = capacity(room, overcommit)
     lacks = [f"does not offer {offer}" for offer in sorted(offers - room.offers)]
     lacks += [
-        f"{unit} {free} free of {whole}, {wanted} needed"
-        for unit, wanted, free, whole in (
-            ("vCPUs", need.vcpus, most.vcpus - room.reserved.vcpus, most.vcpus),
-            ("memory (MiB)", need.memory_mib, most.memory_mib - room.reserved.memory_mib, most.memory_mib),
-            ("disk (bytes)", need.disk_bytes, most.disk_bytes - room.reserved.disk_bytes, most.disk_bytes),
+        f"{what}: {-(-wanted // unit)} needed, {max(free, 0) // unit} of {whole // unit} free"
+        for what, unit, wanted, free, whole in (
+            ("vCPUs", 1, need.vcpus, most.vcpus - room.reserved.vcpus, most.vcpus),
+            ("MiB of memory", 1, need.memory_mib, most.memory_mib - room.reserved.memory_mib, most.memory_mib),
+            ("MiB of disk", _MIB, need.disk_bytes, most.disk_bytes - room.reserved.disk_bytes, most.disk_bytes),
         )
         if wanted > max(free, 0)
     ]
