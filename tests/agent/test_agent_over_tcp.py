@@ -202,7 +202,7 @@ async def test_nothing_listens_before_the_host_has_joined(short_tmp: Path, ca: C
         place.agent.tls.use(grant(ca, place.agent.tls))
         context = showing(certificates.make_manager(ca, now=NOW), trusting=ca)
         async with httpx.AsyncClient(base_url=place.base, verify=context, trust_env=False) as http:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while True:
                     try:
                         assert await ask(http, context, "GET", "/v1/host") == 200

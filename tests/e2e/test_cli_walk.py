@@ -40,7 +40,9 @@ def test_exec_is_as_if_the_command_ran_here(site: Installation) -> None:
     assert site.nexus("vm", "exec", "web-1", "--", "no-such-command").returncode == 127
     assert site.nexus("vm", "exec", "web-1", "--", "/etc/passwd").returncode == 126
     data = os.urandom(1_000_000)
-    assert site.nexus("vm", "exec", "web-1", "--", "cat", input=data).stdout == data
+    run = site.nexus("vm", "exec", "web-1", "--", "cat", input=data)
+    assert (run.returncode, run.stderr, len(run.stdout)) == (0, b"", len(data))
+    assert run.stdout == data
     options = ("--env", "A=1 2", "--cwd", "/tmp")
     assert site.done("vm", "exec", *options, "web-1", "--", "sh", "-c", 'echo "$A $PWD"') == "1 2 /tmp\n"
     assert site.nexus("vm", "exec", "--timeout", "0.2", "web-1", "--", "sleep", "60").returncode == 137

@@ -28,7 +28,7 @@ class Peer:
         self.send(FrameType.HELLO, 0, await self.hello())
 
     async def next(self) -> MuxFrame:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self._waiting:
                 data = await self._reader.read(65536)
                 assert data, "the host has closed the connection"

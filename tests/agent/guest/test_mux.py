@@ -23,7 +23,7 @@ class Host:
         )
 
     async def next(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.said.get()
 
 
@@ -225,7 +225,7 @@ async def test_it_connects_whenever_the_socket_appears_and_reappears(short_tmp: 
     host = Host(short_tmp / "mux")
     for _ in range(3):
         async with port(short_tmp / "mux") as peers:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 guest = await peers.get()
             await guest.greet()
             assert await host.next() == "ready"

@@ -93,7 +93,7 @@ async def test_an_event_of_a_transaction_that_failed_is_never_told(db: Db) -> No
 
 async def test_the_log_is_locked_only_at_the_end_of_a_transaction(db: Db) -> None:
     """Two transactions that lock rows and emit in opposite order do not lock each other out."""
-    async with asyncio.timeout(5), db.transaction() as outer:
+    async with asyncio.timeout(60), db.transaction() as outer:
         await events.emit(outer, type="vm.created", subject=Subject("vm", new_id()), owner_user_id=None)
         await emit(db)
 
@@ -108,7 +108,7 @@ async def _open(served: str, token: str, query: str = "") -> ClientConnection:
 
 
 async def _next(socket: ClientConnection) -> dict[str, object]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return json.loads(await socket.recv())
 
 
@@ -157,7 +157,7 @@ async def test_server_sent_events_go_on_after_the_last_event_id(served: str, tok
     last = (await repository.extent(db)).last_seq
     headers = {"Authorization": f"Bearer {token}", "Last-Event-ID": str(last - 2)}
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         httpx.AsyncClient() as client,
         client.stream("GET", f"http://{served}/v1/events", headers=headers) as answer,
     ):
@@ -183,7 +183,7 @@ async def test_what_has_been_compacted_is_410_and_says_where_to_go_on(
     assert f"since={held.last_seq}" in answer.json()["suggestion"]
     assert (await admin.get("/v1/events", params={"since": held.last_seq + 1})).status_code == 410
     seen: list[int] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await read(manager, held.compacted_seq, held.last_seq, seen, breaks=False)
     assert seen == list(range(held.compacted_seq + 1, held.last_seq + 1))
 
@@ -206,7 +206,7 @@ async def test_a_reader_too_far_behind_is_told_and_dropped(
     assert (await anext(stream)).type == "hello"
     assert (await anext(stream)).type == "heartbeat"
     await emit(db, 20)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while tail.last_seq < (await repository.extent(db)).last_seq:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         last = await anext(stream)

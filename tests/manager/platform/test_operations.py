@@ -138,7 +138,7 @@ async def test_waiting_survives_the_loss_of_the_listeners_connection(
     await db.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'nexus listener'")
     async with manager.platform.db.transaction() as tx:
         await operations.settle(tx, subject, generation=1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         assert (await waiting).status is Status.DONE
 
 

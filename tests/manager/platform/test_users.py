@@ -101,7 +101,7 @@ async def test_logout_ends_the_session_at_once_on_every_manager(
             assert (await client.get("/v1/auth/me")).status_code == 200
         assert (await clients[0].post("/v1/auth/logout")).status_code == 200
         assert (await clients[0].get("/v1/auth/me")).status_code == 401
-        async with asyncio.timeout(1):  # well below the 5 seconds for which a manager remembers
+        async with asyncio.timeout(4):  # below the 5 seconds for which a manager remembers
             while (await clients[1].get("/v1/auth/me")).status_code != 401:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
@@ -118,7 +118,7 @@ async def test_a_session_ends_when_it_expires_and_use_prolongs_it(
     async with db.transaction() as tx:
         await tx.execute("update sessions set expires_at = now() - interval '1 second'")
         tx.notify("access")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(4):
         while (await user.get("/v1/auth/me")).status_code != 401:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
