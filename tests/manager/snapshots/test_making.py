@@ -291,9 +291,38 @@ async def test_clones_are_admitted_all_or_none(host: JoinedHost, user: httpx.Asy
     refused(await user.post(path, json={"count": 101}), 422)
     assert refused(await user.post(path, json={"name": "copy", "count": 3}), 409)["code"] == "vm_name_taken"
     await db.execute("update hosts set memory_mib = 1024")
-    assert refused(await user.post(path, json={"count": 100}), 503)["code"] == "no_room"
+    refusal = refused(await user.post(path, json={"count": 100}), 503)
+    assert (refusal["code"], "100 times" in refusal["error"]) == ("no_room", True)
     assert await db.fetchval("select array_agg(id) from vms") == [vm_id, taken]
     assert await named(user) == []
+
+
+async def test_while_clones_begin_it_is_told_how_many_have(
+    host: JoinedHost, user: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm_id = await create(user)
+    may_begin, restore = asyncio.Semaphore(1), FakeVmm.restore
+
+    async def restore_when_it_may(*about: Any, **how: Any) -> None:
+        await may_begin.acquire()
+        await restore(*about, **how)
+
+    monkeypatch.setattr(FakeVmm, "restore", restore_when_it_may)
+    answer = ok(await user.post(f"/v1/vms/{vm_id}/clone", json={"name": "copy", "count": 2}))
+
+    async def stage() -> tuple[str, str | None, bool]:
+        seen = ok(await user.get(f"/v1/operations/{answer['operation_id']}"))["item"]
+        return seen["status"], seen["stage"], 50 < seen["progress"] < 99
+
+    async def one_has_begun() -> bool:
+        return await stage() == ("running", "1 of 2 clones have begun", True)
+
+    async def is_done() -> bool:
+        return (await stage())[0] == "done"
+
+    await until(one_has_begun)
+    may_begin.release()
+    await until(is_done)
 
 
 async def test_clones_of_what_cannot_be_taken_fail_with_the_reason_and_can_be_deleted(

@@ -102,10 +102,11 @@ class SnapshotFlow(Flow[Moving]):
             return finish()
         if move is Move.WAIT and facts.goes_after_diffs:
             return nap(KEPT_FOR_NOW_S, "diffs over it go first")
+        if move is Move.WAIT and facts.facts.clones_move and facts.snapshot.state is SnapshotState.COMPLETED:
+            return "count"
         if move is Move.WAIT:
             is_creating = facts.snapshot.state is SnapshotState.CREATING
-            waits_for = "its VM comes to rest" if facts.vm and not facts.clones else "its clones begin"
-            return nap(LOOK_AGAIN_S if is_creating else WAITING_S, waits_for)
+            return nap(LOOK_AGAIN_S if is_creating else WAITING_S, "its VM comes to rest")
         return move.value
 
     async def absorb(self, tx: Tx, facts: Moving, found: object) -> None:
@@ -168,6 +169,21 @@ class SnapshotFlow(Flow[Moving]):
             return hop()
         await self._vms.suspend(tx, facts.snapshot.owner, facts.vm, facts.snapshot.id)
         return nap(WAITING_S, "its VM goes off")
+
+    @in_tx
+    async def count(self, tx: Tx, facts: Moving) -> Next:
+        """Say how many of its clones have begun by now."""
+        snapshot, total = facts.snapshot, len(facts.clones)
+        begun = sum(clone.status != Status.RUNNING for clone in facts.clones)
+        taken = TAKEN_AT_PERCENT[snapshot.purpose]
+        await self._operations.progress(
+            tx,
+            snapshot.subject,
+            generation=snapshot.generation,
+            percent=taken + (99 - taken) * begun // total,
+            stage=f"{begun} of {total} clones have begun" if total > 1 else "the clone begins",
+        )
+        return nap(WAITING_S, "its clones begin")
 
     @in_tx
     async def settle(self, tx: Tx, facts: Moving) -> Next:
@@ -254,7 +270,9 @@ class SnapshotFlow(Flow[Moving]):
         snapshot, vm = facts.snapshot, facts.vm
         if snapshot.state is SnapshotState.CREATING:
             await repository.note_fault(tx, snapshot.id, why)
-        problem = problem or SnapshotFailed(f"Cannot {_wish(snapshot)}: {_lowered(why)}", suggestion="Try again.")
+        problem = problem or SnapshotFailed(
+            f"Cannot {_wish(snapshot)}: {_lowered(why).removesuffix('.')}.", suggestion="Mend that, then try again."
+        )
         await self._operations.settle(tx, snapshot.subject, generation=snapshot.generation, problem=problem)
         is_ours = vm is not None and vm.machine.facts.generation == snapshot.vm_generation
         if vm is not None and is_ours and snapshot.resumes and not vm.machine.facts.obstacle:

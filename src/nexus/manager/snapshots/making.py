@@ -93,7 +93,8 @@ class Restoring:
                 cloned_from_id=vm.id,
                 is_kept=False,
             )
-            await self._copies.reserve(tx, source, count=wanted.count, wish=wording(Verb.CLONE, vm.name))
+            wish = wording(Verb.CLONE, vm.name) + (f" {wanted.count} times" if wanted.count > 1 else "")
+            await self._copies.reserve(tx, source, count=wanted.count, wish=wish)
             made = await self._add_clones(tx, actor, source, _clone_names(vm, wanted), wanted.description)
             await audit.write(tx, actor, verb=Verb.CLONE, subject=vm.subject, details={"count": wanted.count})
             answer = Cloned(id=made[0].id, operation_id=operation.id, items=made)
