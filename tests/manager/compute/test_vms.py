@@ -397,7 +397,7 @@ async def test_concurrent_creates_never_share_an_address_or_pass_the_capacity(
     for answer in answers:
         if not answer.is_success:
             body = refused(answer, 503)
-            assert "host-1: memory (MiB)" in body["fault_message"]
+            assert "host-1: MiB of memory" in body["fault_message"]
     assert await db.fetchval("select count(distinct address) = count(*) and count(*) = 4 from nics")
     assert await db.fetchval("select count(distinct mac) from nics") == 4
 
