@@ -67,7 +67,7 @@ class ParentUnusable(Conflict):
     def __init__(self, vm: str, obstacle: str) -> None:
         super().__init__(
             f"Cannot take a Diff of {vm}: {obstacle}.",
-            suggestion="Take a Full one, or name another snapshot of this VM as `parent_id`.",
+            suggestion="Take a Full one, or name another snapshot of this VM as its parent (--parent, `parent_id`).",
         )
 
 
