@@ -11,6 +11,7 @@ import (
 
 	"nexus/guest/internal/children"
 	"nexus/guest/internal/config"
+	"nexus/guest/internal/dial"
 	"nexus/guest/internal/filesystems"
 	"nexus/guest/internal/hostkeys"
 	"nexus/guest/internal/kernel"
@@ -73,7 +74,7 @@ func New(m Machine) *Agent {
 // Carriers are what the host may come by, opened and not yet served.
 type Carriers struct {
 	mux   *mux.Mux
-	vsock *vsock.Listener
+	vsock *dial.Listener
 }
 
 // Open opens the port and the vsock listener. A machine has one of them.

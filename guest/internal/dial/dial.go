@@ -1,4 +1,5 @@
-// Package dial connects to ports of the guest itself, without the resolver that net.Dial brings along.
+// Package dial connects to ports of the guest itself, and listens on them, without the resolver and the probing that
+// package net brings along.
 package dial
 
 import (

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"nexus/guest/internal/config"
+	"nexus/guest/internal/dial"
 	"nexus/guest/internal/kernel"
 	"nexus/guest/internal/netconf"
 	"nexus/guest/internal/web"
@@ -24,7 +25,7 @@ import (
 
 const (
 	device    = "lo:nexus"
-	port      = "80"
+	port      = 80
 	tokenPath = "/latest/api/token"
 	// mostConnections: anybody in the guest may ask, and the agent has more to do than to answer them.
 	mostConnections = 64
@@ -75,7 +76,7 @@ func (s *Service) open(address netip.Addr) error {
 	if err := netconf.AddAddress(device, address); err != nil {
 		return fmt.Errorf("metadata: %s: %w", address, err)
 	}
-	l, err := net.Listen("tcp4", net.JoinHostPort(address.String(), port))
+	l, err := dial.Listen(netip.AddrPortFrom(address, port))
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
