@@ -5,7 +5,8 @@ order each time: makes a VM of the full one (`instantiate`), has the VM go back 
 has it go on (`resume`), and has the driver by itself (no manager, no agent) go on from the snapshot's files, with
 copies of its disks made beforehand. All end when `true` has been run in the guest and its exit code has arrived. A new
 VM becomes another machine on the way; the others go on as who they are, as that of QEMU alone does. At the end the VM
-is cloned many times at once, and what memory each clone's VMM has is read.
+is cloned many times at once, and what memory each clone's VMM has is read. It rests then: else all its clones would be
+busy, and keep those that are to begin from the processors.
 
     python -m benchmarks snapshots [--rounds N] [--memory MIB] [--clones N …]
 """
@@ -23,6 +24,7 @@ from benchmarks._platform import Platform, checked, platform
 from benchmarks._vmms import memory_of, vmms_of
 
 BUSY = "i=0; while true; do head -c 100000 /dev/urandom > /root/f$((i % 50)); i=$((i + 1)); sleep 0.1; done"
+BUSY_PID = "/run/busy.pid"
 CLONING_DEADLINE_S = 900
 
 
@@ -92,6 +94,7 @@ def main() -> None:
             _round(Busy(here, vm, rounds if number >= 0 else Rounds()), number)
         if rounds.alone:
             _tell(here, rounds, options.memory)
+        _run(here, vm, "sh", "-c", f"kill $(cat {BUSY_PID})")
         for count in options.clones:
             _clone(here, vm, count)
 
@@ -99,7 +102,7 @@ def main() -> None:
 def _begin(here: Platform, memory_mib: int) -> str:
     body = {"name": "busy", "vcpu": 1, "mem_mib": memory_mib}
     vm: str = checked(here.http.post("/v1/vms", json=body, params={"wait": 60}))["id"]
-    _run(here, vm, "sh", "-c", f"({BUSY}) > /dev/null 2>&1 &")
+    _run(here, vm, "sh", "-c", f"({BUSY}) > /dev/null 2>&1 & echo $! > {BUSY_PID}")
     return vm
 
 
