@@ -24,7 +24,7 @@ from benchmarks._platform import Platform, checked, platform
 from benchmarks._vmms import memory_of, vmms_of
 
 BUSY = "i=0; while true; do head -c 100000 /dev/urandom > /root/f$((i % 50)); i=$((i + 1)); sleep 0.1; done"
-BUSY_PID = "/run/busy.pid"
+BUSY_PID = "/root/busy.pid"
 CLONING_DEADLINE_S = 900
 
 
