@@ -1,12 +1,14 @@
 package session
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"io"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"nexus/guest/internal/memory"
@@ -34,15 +36,18 @@ type watcher struct {
 	have int64 // it has said that it has the bytes before; -1: it does not say, so what its connection holds may be lost
 	// unsaid: the watcher before acknowledged, so this one probably will; what it came for is kept until then.
 	unsaid time.Time
-	done   chan struct{}
+	// unheard: the process takes no more of its input, and what w says of its output is behind that.
+	unheard bool
+	done    chan struct{}
 }
 
-// floor is the first byte that w may yet ask for again; the session's mu is held.
+// floor is the first byte that w may yet ask for again; the session's mu is held. A word that cannot be heard is not
+// waited for: the process may not read before what it writes has room.
 func (w *watcher) floor() int64 {
-	if w.have >= 0 && (w.unsaid.IsZero() || time.Now().Before(w.unsaid)) {
+	if w.have >= 0 && !w.unheard && (w.unsaid.IsZero() || time.Now().Before(w.unsaid)) {
 		return w.have
 	}
-	return w.at - behindBytes
+	return max(w.have, w.at-behindBytes)
 }
 
 // attach makes w the watcher, in place of the one before, which is done by then; it returns the offset of w's first byte.
@@ -221,7 +226,7 @@ func (s *Session) act(w *watcher, kind byte, payload []byte) error {
 	switch kind {
 	case frameInput:
 		// A process that no longer reads is none of the watcher's faults; being pushed aside in the middle is the end.
-		if _, err := s.input.Write(payload); os.IsTimeout(err) {
+		if err := s.feed(w, payload); os.IsTimeout(err) {
 			return err
 		}
 	case frameAck:
@@ -240,6 +245,44 @@ func (s *Session) act(w *watcher, kind byte, payload []byte) error {
 		}
 	}
 	return nil
+}
+
+// feed gives the process input, however long it takes for it.
+func (s *Session) feed(w *watcher, p []byte) error {
+	raw, err := s.input.SyscallConn()
+	if err != nil {
+		return err
+	}
+	defer s.hear(w, true)
+	var failed error
+	err = raw.Write(func(fd uintptr) bool {
+		for len(p) > 0 {
+			var n int
+			n, failed = syscall.Write(int(fd), p)
+			switch failed {
+			case nil:
+				p = p[n:]
+			case syscall.EINTR:
+			case syscall.EAGAIN:
+				s.hear(w, false)
+				return false
+			default:
+				return true
+			}
+		}
+		return true
+	})
+	return cmp.Or(err, failed)
+}
+
+// hear notes whether w's frames are being read, or wait behind input that the process does not take.
+func (s *Session) hear(w *watcher, heard bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.unheard == heard {
+		w.unheard = !heard
+		s.changed.Broadcast()
+	}
 }
 
 // acknowledge takes a watcher's word for what has arrived at its end: from then on everything behind that is kept for it.

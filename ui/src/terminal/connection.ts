@@ -94,6 +94,7 @@ export class ShellConnection {
       this.resize()
     } else if (told.type === 'exit') {
       this.end(say('terminal.ended', { code: told.code }))
+      this.socket?.close() // the manager waits for whoever acknowledges
     } else {
       this.end([told.error, told.suggestion].filter(Boolean).join(' '))
     }

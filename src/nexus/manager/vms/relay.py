@@ -35,6 +35,9 @@ TRY_AGAIN_LATER = 1013
 """RFC 6455's registry."""
 
 _OUTPUTS = (Frame.OUTPUT, Frame.ERROR_OUTPUT)
+_LEAVING_S = 10
+"""How long a client that acknowledges may take to leave once it was told the exit. What lies unread when a connection
+is closed makes the kernel reset it, and the client loses what had not reached it."""
 
 
 class Framing(StrEnum):
@@ -102,13 +105,16 @@ class Relay:
             raise as_problem(trouble, wish=self.wish) from trouble
 
     async def _relay(self, stream: SessionStream) -> None:
+        acknowledged = asyncio.Event()
         telling = asyncio.create_task(self._tell(stream))
-        hearing = asyncio.create_task(self._hear(stream))
+        hearing = asyncio.create_task(self._hear(stream, acknowledged))
         try:
             done, _ = await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
             if telling in done:
+                if acknowledged.is_set():
+                    await asyncio.wait({hearing}, timeout=_LEAVING_S)
                 await hang_up(self.socket, hearing=hearing)
         finally:
             for task in (telling, hearing):
@@ -135,12 +141,14 @@ class Relay:
     async def _say(self, message: dict[str, object]) -> None:
         await say(self.socket, json.dumps(message, ensure_ascii=False))
 
-    async def _hear(self, stream: SessionStream) -> None:
-        """Until the client goes. A stream that takes no more may still have something to tell, its exit above all: that
-        it is over is for `_tell` to find out, after all of that."""
+    async def _hear(self, stream: SessionStream, acknowledged: asyncio.Event) -> None:
+        """Until the client goes; `acknowledged` is set when it says what it has. A stream that takes no more may still
+        have something to tell, its exit above all: that it is over is for `_tell` to find out, after all of that."""
         is_over = False
         while (message := await self.socket.receive())["type"] != "websocket.disconnect":
             heard = await self._heard(message)
+            if heard is not None and heard[0] is Frame.ACK:
+                acknowledged.set()
             if heard is not None and not is_over:
                 is_over = not await _is_taken(stream, *heard)
 
