@@ -18,8 +18,9 @@ _QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-backgr
 _EXPECTED_REFUSALS = ("401", "404", "409", "422")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For a file, no longer: an event loop of its own runs in this thread until it ends, and no other could begin."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium on this machine: on Debian, apt-get install chromium")
