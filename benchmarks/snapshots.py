@@ -6,9 +6,10 @@ has it go on (`resume`), and has the driver by itself (no manager, no agent) go 
 copies of its disks made beforehand. All end when `true` has been run in the guest and its exit code has arrived. A new
 VM becomes another machine on the way; the others go on as who they are, as that of QEMU alone does. At the end the VM
 is cloned many times at once, and what memory each clone's VMM has is read. It rests then: else all its clones would be
-busy, and keep those that are to begin from the processors.
+busy, and keep those that are to begin from the processors. What a guest does by itself takes its processor from the
+command that is waited for, but not in QEMU alone, where its file systems stay frozen: `--at-rest` is without that.
 
-    python -m benchmarks snapshots [--rounds N] [--memory MIB] [--clones N …]
+    python -m benchmarks snapshots [--rounds N] [--memory MIB] [--at-rest] [--clones N …]
 """
 
 import argparse
@@ -85,24 +86,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks snapshots", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--memory", type=int, default=256, help="MiB of the VM")
+    parser.add_argument("--at-rest", action="store_true", help="a VM that writes nothing")
     parser.add_argument("--clones", type=int, nargs="*", default=[10], help="how many at once at the end")
     options = parser.parse_args()
     rounds = Rounds()
     with platform(AGENT_ZYGOTES="0") as here:  # nothing here begins from one, and making them takes a core
-        vm = _begin(here, options.memory)
+        vm = _begin(here, options.memory, writes=not options.at_rest)
         for number in range(-1, options.rounds):  # the first is not counted
             _round(Busy(here, vm, rounds if number >= 0 else Rounds()), number)
         if rounds.alone:
             _tell(here, rounds, options.memory)
-        _run(here, vm, "sh", "-c", f"kill $(cat {BUSY_PID})")
+        if not options.at_rest:
+            _run(here, vm, "sh", "-c", f"kill $(cat {BUSY_PID})")
         for count in options.clones:
             _clone(here, vm, count)
 
 
-def _begin(here: Platform, memory_mib: int) -> str:
+def _begin(here: Platform, memory_mib: int, *, writes: bool) -> str:
     body = {"name": "busy", "vcpu": 1, "mem_mib": memory_mib}
     vm: str = checked(here.http.post("/v1/vms", json=body, params={"wait": 60}))["id"]
-    _run(here, vm, "sh", "-c", f"({BUSY}) > /dev/null 2>&1 & echo $! > {BUSY_PID}")
+    first = f"({BUSY}) > /dev/null 2>&1 & echo $! > {BUSY_PID}" if writes else "true"
+    _run(here, vm, "sh", "-c", first)
     return vm
 
 
