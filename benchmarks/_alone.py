@@ -5,11 +5,13 @@ import os
 import shutil
 import tempfile
 import time
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from benchmarks._platform import Platform, checked
+from nexus.agent.guest.becoming import become
 from nexus.agent.guest.channel import GuestChannel
 from nexus.agent.guest.client import GuestClient
 from nexus.agent.storage.files import clone
@@ -19,21 +21,47 @@ from nexus.agent.vmm.qemu.config import Accelerator
 from nexus.agent.vmm.qemu.driver import QemuVmm
 from nexus.agent.vmm.qemu.tsc import measure_khz
 from nexus.kit.clock import SystemClock
-from nexus.protocol.guest import Frame, SessionKind, SessionRequest
+from nexus.protocol.guest import (
+    Frame,
+    GuestAccount,
+    GuestConfig,
+    GuestMetadata,
+    GuestNic,
+    IdentityReason,
+    MountSpec,
+    SessionKind,
+    SessionRequest,
+)
 
 DEADLINE_S = 60
+MAC = "02:00:00:00:00:01"
 
 
-def go_on_alone(here: Platform, snapshot: dict[str, Any]) -> float:
-    """Seconds until `true` has been run in the guest, which goes on as it stood; its disks were copied before."""
+def go_on_alone(here: Platform, snapshot: dict[str, Any], *, becomes: bool = False) -> float:
+    """Seconds until `true` has been run in the guest, which goes on as it stood, or is told first that it is another
+    machine (`becomes`); its disks were copied before."""
     home = Path(tempfile.mkdtemp(prefix="nexus-alone-"))
     try:
-        return asyncio.run(_go_on(here, home, snapshot))
+        return asyncio.run(_go_on(here, home, snapshot, _another() if becomes else None))
     finally:
         shutil.rmtree(home)
 
 
-async def _go_on(here: Platform, home: Path, snapshot: dict[str, Any]) -> float:
+def _another() -> GuestConfig:
+    """Of the shape that a machine of the platform has with the default image and user."""
+    return GuestConfig(
+        root=MountSpec(device="/dev/vda", fs="squashfs", read_only=True),
+        overlay=MountSpec(device="/dev/vdb", fs="ext4"),
+        hostname="another",
+        machine_id=uuid4().hex,
+        user=GuestAccount(password_hash=f"$6$rounds=5000${'a' * 16}${'b' * 86}"),
+        nics=(GuestNic(mac=MAC, address=IPv4Interface("10.0.2.15/24"), gateway=IPv4Address("10.0.2.2")),),
+        dns=(IPv4Address("10.0.2.3"),),
+        metadata=GuestMetadata(),
+    )
+
+
+async def _go_on(here: Platform, home: Path, snapshot: dict[str, Any], another: GuestConfig | None) -> float:
     images = {image["kind"]: Path(image["path"]) for image in checked(here.http.get("/v1/images"))["items"]}
     source, pins = Path(snapshot["snapshot_path"]).parent, snapshot["pins"]
     overlay = home / "overlay.img"
@@ -49,14 +77,14 @@ async def _go_on(here: Platform, home: Path, snapshot: dict[str, Any]) -> float:
             Disk(UUID(int=1), "root", images["rootfs"], read_only=True),
             Disk(UUID(int=2), "overlay", overlay, read_only=False),
         ),
-        nics=(Nic("02:00:00:00:00:01", None, restrict=True),),
+        nics=(Nic(MAC, None, restrict=True),),
         uid=None,
     )
     vmm = _driver(home, pins["acceleration"])
     try:
         begun = time.perf_counter()
         await vmm.restore(definition, launch=1, source=source, devices=tuple(pins["devices"]), is_linked=False)
-        await _run_true(vmm, definition.id, home / "guest.sock")
+        await _run_true(vmm, definition.id, home / "guest.sock", another)
         return time.perf_counter() - begun
     finally:
         await vmm.discard(definition.id)
@@ -77,11 +105,13 @@ def _driver(home: Path, acceleration: str) -> QemuVmm:
     )
 
 
-async def _run_true(vmm: QemuVmm, machine: UUID, socket: Path) -> None:
+async def _run_true(vmm: QemuVmm, machine: UUID, socket: Path, another: GuestConfig | None) -> None:
     async with GuestChannel(vmm.transport(machine), socket=socket) as channel:
         if not await channel.wait_ready(DEADLINE_S):
             raise RuntimeError("QEMU alone: the guest did not go on")
         async with GuestClient(socket) as guest:
+            if another is not None:
+                await become(guest, reason=IdentityReason.CLONE, config=another, clock=SystemClock())
             session = await guest.open_session(SessionRequest(kind=SessionKind.EXEC, argv=("true",)))
             async with guest.stream(session) as stream:
                 async for frame, _payload in stream:

@@ -4,7 +4,8 @@ Each round takes a snapshot of a VM that writes to its disk, full and as the dif
 order each time: makes a VM of the full one (`instantiate`), has the VM go back to it (`rollback`), suspends the VM and
 has it go on (`resume`), and has the driver by itself (no manager, no agent) go on from the snapshot's files, with
 copies of its disks made beforehand. All end when `true` has been run in the guest and its exit code has arrived. A new
-VM becomes another machine on the way; the others go on as who they are, as that of QEMU alone does. At the end the VM
+VM becomes another machine on the way; the others go on as who they are, as that of QEMU alone does, and does once more
+in each round when its guest has been told that it is another, as a new VM's is. At the end the VM
 is cloned many times at once, and what memory each clone's VMM has is read. It rests then: else all its clones would be
 busy, and keep those that are to begin from the processors. What a guest does by itself takes its processor from the
 command that is waited for, but not in QEMU alone, where its file systems stay frozen: `--at-rest` is without that.
@@ -45,6 +46,7 @@ class Rounds:
     full: Taken = field(default_factory=Taken)
     diff: Taken = field(default_factory=Taken)
     alone: list[float] = field(default_factory=list[float])
+    told: list[float] = field(default_factory=list[float])
     instantiate: list[float] = field(default_factory=list[float])
     rollback: list[float] = field(default_factory=list[float])
     resume: list[float] = field(default_factory=list[float])
@@ -60,6 +62,9 @@ class Busy:
 
     def alone(self, snapshot: dict[str, Any]) -> None:
         self.rounds.alone.append(go_on_alone(self.here, snapshot))
+
+    def told(self, snapshot: dict[str, Any]) -> None:
+        self.rounds.told.append(go_on_alone(self.here, snapshot, becomes=True))
 
     def instantiate(self, snapshot: dict[str, Any]) -> None:
         begun = time.perf_counter()
@@ -113,8 +118,15 @@ def _begin(here: Platform, memory_mib: int, *, writes: bool) -> str:
 def _round(busy: Busy, number: int) -> None:
     full = _take(busy, "Full", busy.rounds.full)
     diff = _take(busy, "Diff", busy.rounds.diff)
-    parts: list[Callable[[dict[str, Any]], None]] = [busy.alone, busy.instantiate, busy.rollback, busy.resume]
-    for part in parts[number % 4 :] + parts[: number % 4]:
+    parts: list[Callable[[dict[str, Any]], None]] = [
+        busy.alone,
+        busy.told,
+        busy.instantiate,
+        busy.rollback,
+        busy.resume,
+    ]
+    first = number % len(parts)
+    for part in parts[first:] + parts[:first]:
         part(full)
     for snapshot in (diff, full):
         busy.here.http.delete(f"/v1/snapshots/{snapshot['id']}", params={"wait": 60}).raise_for_status()
@@ -154,9 +166,12 @@ def _tell(here: Platform, rounds: Rounds, memory_mib: int) -> None:
         print(f"{kind}: POST → completed           ", spread(taken.taken_s))
         print(f"{kind}: size on disk               ", spread(taken.mib, unit="MiB", digits=0))
     print("QEMU alone → first exec          ", spread(rounds.alone))
+    told = f" to alone {paired_ratio(rounds.told, rounds.alone):.2f}"
+    print("QEMU alone, becoming another     ", spread(rounds.told), told)
     for name, values in (("instantiate", rounds.instantiate), ("rollback", rounds.rollback), ("resume", rounds.resume)):
         ratio = paired_ratio(values, rounds.alone)
         print(f"POST {name:<11} → first exec    ", spread(values), f" to alone {ratio:.2f}")
+    print(f"POST instantiate to QEMU alone that becomes another: {paired_ratio(rounds.instantiate, rounds.told):.2f}")
 
 
 def _clone(here: Platform, vm: str, count: int) -> None:
