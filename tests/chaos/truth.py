@@ -36,6 +36,8 @@ select 'flow of ' || coalesce(v.name, f.subject_id::text) || ' at ' || f.step ||
 from flows f left join vms v on v.id = f.subject_id
 union all
 select 'operation ' || verb || ' of ' || subject_name || ' still runs' from operations where status = 'running'
+union all
+select 'host ' || name || ' has not been heard again' from hosts where silent_since is not null and abandoned_at is null
 """
 
 
@@ -48,8 +50,9 @@ class Machine:
 
 
 async def rest(site: Site) -> list[str]:
-    """Wait until no flow is open, no operation runs, and no guest has ended that the platform does not know of: the
-    last blow may have ended one. What is still restless when that takes too long."""
+    """Wait until no flow is open, no operation runs, every host is heard, and no guest has ended that the platform
+    does not know of: the last blow may have cut one off, or ended one. What is still restless when that takes too
+    long."""
     database = await connect(site)
     try:
         async with asyncio.timeout(REST_PATIENCE_S):
