@@ -22,6 +22,8 @@ from tests.chaos.plan import Extent, Plan, plan
 from tests.chaos.site import Images, Site, fake_images, site
 from tests.chaos.users import Ledger, Users
 
+AGENT_PATIENCE_S = 30.0
+"""How long an agent may take to answer once there is peace."""
 AHEAD = 0.05
 """How much of its share users or blows may be ahead of the other."""
 LOOK_S = 0.05
@@ -184,11 +186,15 @@ async def _delete_snapshots(http: httpx.AsyncClient, report: Report) -> int:
 
 
 async def _silent_guests(http: httpx.AsyncClient, vms: dict[str, str]) -> list[str]:
-    """VMs that are said to run, and in which no command does."""
+    """VMs that are said to run, and in which no command does. An agent that the last blow ended is just coming back."""
     found: list[str] = []
     for vm_id, state in vms.items():
         if state == "running":
+            until = time.monotonic() + AGENT_PATIENCE_S
             answer = await http.post(f"/v1/vms/{vm_id}/exec", json={"argv": ["true"]})
+            while answer.status_code == httpx.codes.BAD_GATEWAY and time.monotonic() < until:
+                await asyncio.sleep(0.5)
+                answer = await http.post(f"/v1/vms/{vm_id}/exec", json={"argv": ["true"]})
             if not answer.is_success or answer.json()["exit_code"] != 0:
                 found.append(f"the guest of {vm_id} runs no command: {answer.text}")
     return found
