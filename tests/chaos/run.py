@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ async def _silent_guests(http: httpx.AsyncClient, vms: dict[str, str]) -> list[s
         if state == "running":
             until = time.monotonic() + AGENT_PATIENCE_S
             answer = await http.post(f"/v1/vms/{vm_id}/exec", json={"argv": ["true"]})
-            while answer.status_code == httpx.codes.BAD_GATEWAY and time.monotonic() < until:
+            while answer.status_code == HTTPStatus.BAD_GATEWAY and time.monotonic() < until:
                 await asyncio.sleep(0.5)
                 answer = await http.post(f"/v1/vms/{vm_id}/exec", json={"argv": ["true"]})
             if not answer.is_success or answer.json()["exit_code"] != 0:
